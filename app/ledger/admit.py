@@ -1,0 +1,229 @@
+"""Admit a session: load its budgets, let `tabstop.admission` decide, set the hold aside, leave an audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.ledger.books import AuditRow, Books, BudgetChange, Job, Place, SessionRow, StartAttempt, Tab
+from app.ledger.touched import Where, touched_budgets
+from tabstop.admission import Admission, StartFacts, may_start
+from tabstop.budget import Scope
+from tabstop.policy.model import OnEmpty, Policy
+from tabstop.session import lease_until
+from tabstop.usage import Billing
+from tabstop.verdict import Finding
+from tabstop.wire import Allowance, Limits, StartAnswer
+from tabstop.wire_json import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start whose asker is known and whose claims are verified.
+
+    key, token_id: the idempotency key and the token it came with. branch: empty where the work has no tab (the default
+    branch). engineer_id: None only for a caller without any identity. person: whose budget it draws on, the engineer's or
+    the repository's for guests.
+    """
+
+    key: str
+    token_id: str
+    session_id: str
+    repository_id: int
+    branch: str
+    engineer_id: int | None
+    person: Scope | None
+    policy: Policy
+    policy_commit: str
+    agent: str
+    place_reason: str = ""
+    place_confidence: str = ""
+    login: str = ""
+    model: str = ""
+    purpose: str = ""
+    billing: Billing = Billing.UNKNOWN
+    billing_evidence: str = ""
+    head_sha: str = ""
+    pull_request: int | None = None
+    run_id: str = ""
+    run_attempt: str = ""
+    job_id: str = ""
+    repository_name: str = ""
+    others: tuple[Finding, ...] = ()
+
+
+class TokenReusedError(Exception):
+    """A token that already asked for one session asks for another."""
+
+
+def admit(
+    books: Books,
+    start: Start,
+    now: datetime,
+    answer_of: Callable[[Admission, SessionRow | None], StartAnswer],
+) -> StartAttempt:
+    """Admit or refuse, once per idempotency key: the same key gives the same answer, whatever has changed since.
+
+    `answer_of` turns the decision into what the asker is told (it signs the session's token). Raises `TokenReusedError`.
+    """
+    before = books.attempt(start.key, start.token_id)
+    if before:
+        if before.key == start.key:
+            return before
+        raise TokenReusedError(start.token_id)
+
+    tab = books.open_tab(start.repository_id, start.branch, now) if start.branch else None
+    facts = _facts(books, start, tab, now)
+    admission = may_start(facts)
+
+    session = _set_aside(books, start, tab, admission, now) if admission.admitted else None
+    answer = answer_of(admission, session)
+    attempt = StartAttempt(
+        start.key, start.token_id, to_json(answer), 201 if session else 403, now, session.id if session else ""
+    )
+    books.add_attempt(attempt)
+    books.audit(_audit_row(start, tab, admission, session, now))
+    _tell(books, start, tab, admission, attempt)
+    return attempt
+
+
+def allowance(admission: Admission, start: Start, price_card: dict[str, object]) -> Allowance:
+    """What the session may use, in the wire's words."""
+    limits = admission.limits
+    return Allowance(
+        limits=Limits(limits.tokens, limits.tool_calls, limits.iterations, limits.wall_clock_seconds, limits.cost),
+        hold=admission.hold.nano,
+        models=admission.models,
+        price_card=price_card,
+        policy_commit=start.policy_commit,
+    )
+
+
+def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartFacts:
+    where = Where(
+        books.organization_id,
+        start.repository_id,
+        tab.id if tab else None,
+        start.engineer_id,
+        start.person,
+        start.login,
+    )
+    wanted = touched_budgets(where, start.policy, books.timezone, now)
+    offers_downgrade = start.policy.on_empty is OnEmpty.DOWNGRADE and start.person is Scope.ENGINEER
+    if offers_downgrade:
+        cheaper = touched_budgets(replace(where, person=Scope.DOWNGRADE), start.policy, books.timezone, now)
+        wanted += [(key, cap) for key, cap in cheaper if key.scope is Scope.DOWNGRADE]
+    budgets = books.budgets(wanted, now)
+    downgrade = budgets.pop() if offers_downgrade else None
+    return StartFacts(
+        now=now,
+        policy=start.policy,
+        budgets=tuple(budgets),
+        billing=start.billing,
+        purpose=start.purpose,
+        model=start.model,
+        downgrade=downgrade,
+        needed=books.needed_recently(start.repository_id, start.agent),
+        subjects={
+            Scope.TAB: start.branch,
+            Scope.ENGINEER: start.login,
+            Scope.DOWNGRADE: start.login,
+            Scope.GUEST: start.repository_name,
+            Scope.REPOSITORY: start.repository_name,
+        },
+        others=start.others,
+    )
+
+
+def _set_aside(books: Books, start: Start, tab: Tab | None, admission: Admission, now: datetime) -> SessionRow:
+    place_id = books.place_id(
+        Place(
+            tab_id=tab.id if tab else None,
+            repository_id=start.repository_id,
+            engineer_id=start.engineer_id,
+            counts_notional=start.policy.subscription_counts,
+            reason=start.place_reason,
+            confidence=start.place_confidence,
+            budget_ids=tuple(budget.id for budget in admission.budgets),
+        )
+    )
+    limits = admission.limits
+    session = SessionRow(
+        id=start.session_id,
+        repository_id=start.repository_id,
+        engineer_id=start.engineer_id,
+        tab_id=tab.id if tab else None,
+        place_id=place_id,
+        agent=start.agent,
+        admitted_at=now,
+        lease_until=lease_until(now, limits.wall_clock_seconds),
+        held=admission.hold,
+        wanted=admission.hold,
+        model=start.model,
+        purpose=start.purpose,
+        billing=start.billing,
+        billing_evidence=start.billing_evidence,
+        limits=to_json(limits),
+        run_id=start.run_id,
+        run_attempt=start.run_attempt,
+        job_id=start.job_id,
+        head_sha=start.head_sha,
+        pull_request=start.pull_request,
+        policy_commit=start.policy_commit,
+    )
+    books.add_session(session)
+    books.change_budgets({budget.id: BudgetChange(held=admission.hold) for budget in admission.budgets})
+    return session
+
+
+def _audit_row(
+    start: Start, tab: Tab | None, admission: Admission, session: SessionRow | None, now: datetime
+) -> AuditRow:
+    return AuditRow(
+        kind="start.admitted" if session else "start.refused",
+        at=now,
+        subject=session.id if session else start.key,
+        engineer_id=start.engineer_id,
+        body={
+            "repository": start.repository_id,
+            "tab": tab.id if tab else None,
+            "agent": start.agent,
+            "purpose": start.purpose,
+            "run": start.run_id,
+            "policy_commit": start.policy_commit,
+            "hold": {"nano": admission.hold.nano, "tokens": admission.hold.tokens},
+            "models": list(admission.models),
+            "findings": [_without_people(finding) for finding in admission.verdict.findings],
+        },
+    )
+
+
+def _without_people(finding: Finding) -> dict[str, object]:
+    """A finding for the audit log: its subject may be a login, which has to stay erasable."""
+    body: dict[str, object] = to_json(finding)
+    if finding.scope in {Scope.ENGINEER, Scope.DOWNGRADE}:
+        body["subject"] = ""
+    return body
+
+
+def _tell(books: Books, start: Start, tab: Tab | None, admission: Admission, attempt: StartAttempt) -> None:
+    if tab:
+        books.enqueue(Job("refresh_tab", str(tab.id), {"tab": tab.id}))
+    if not admission.admitted:
+        books.enqueue(
+            Job(
+                "notice",
+                f"refused:{start.key}",
+                {
+                    "notice": "refused",
+                    "repository": start.repository_id,
+                    "tab": tab.id if tab else None,
+                    "engineer": start.engineer_id,
+                    "agent": start.agent,
+                    "pull_request": start.pull_request,
+                    "run": start.run_id,
+                    "findings": attempt.answer["verdict"]["findings"],
+                },
+            )
+        )

@@ -1,0 +1,30 @@
+"""Price stored usages again: a price became known or was negotiated. Entries bring each sum to the new cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.ledger.books import AuditRow, Books, Cause, EntryKind
+from app.ledger.postings import Postings
+from app.ledger.record_usage import Pricer, priced
+
+
+def reprice(
+    books: Books, usage_ids: Sequence[int], price: Pricer, *, why: str, steps: tuple[int, ...], now: datetime
+) -> int:
+    """Price these usages at their own dates again; answers how many changed."""
+    rows = list(books.usages(usage_ids).values())
+    places = books.places({row.place_id for row in rows})
+    budgets = books.budgets_by_id({b for place in places.values() for b in place.budget_ids}, now)
+    postings = Postings(books, now, places)
+    changed = 0
+    for row in rows:
+        after = priced(row, row.tokens, price)
+        if after != row:
+            changed += 1
+            postings.correct(row, after, EntryKind.REPRICE, Cause.REPRICED, why)
+    postings.write(budgets, steps)
+    if changed:
+        books.audit(AuditRow("usage.repriced", now, why, {"usages": changed, "entries": len(postings.entries)}))
+    return changed

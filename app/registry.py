@@ -1,0 +1,266 @@
+"""The registry: which organizations, repositories, people, pull requests and policies there are, besides the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from app.ledger.books import Books, Job, SessionRow, Tab
+from tabstop.budget import Budget
+from tabstop.policy.model import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An account the App was installed on. `installation_id` is None once it is uninstalled; suspended ones are inactive."""
+
+    id: int
+    github_id: int
+    login: str
+    installation_id: int | None
+    active: bool = True
+    timezone: str = "UTC"
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository the installation covers. `active` is False once it is removed or deleted; its ledger stays."""
+
+    id: int
+    github_id: int
+    full_name: str
+    default_branch: str = "main"
+    private: bool = True
+    topics: tuple[str, ...] = ()
+    active: bool = True
+
+
+class EngineerKind(StrEnum):
+    """Who somebody is to the organization."""
+
+    MEMBER = "member"
+    OUTSIDE = "outside"
+    BOT = "bot"
+    UNCHECKED = "unchecked"
+    """Seen, and membership not asked yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engineer:
+    """A person or bot by internal id; the login can be erased, the id stays."""
+
+    id: int
+    github_id: int
+    login: str
+    kind: EngineerKind = EngineerKind.UNCHECKED
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as last seen, with what we posted on it.
+
+    head_branch: prefixed `owner:` when the head is in another repository (a fork). updated_at: GitHub's own, so that an
+    older event never overwrites a newer. *_digest: of the body last sent, so that an unchanged one is not sent again.
+    edits_policy: whether it changes `.github/tabstop.yml`.
+    """
+
+    id: int
+    repository_id: int
+    number: int
+    tab_id: int
+    head_sha: str
+    head_branch: str
+    base_branch: str
+    author_id: int | None
+    title: str
+    state: str
+    """`open`, `closed` or `merged`."""
+    draft: bool
+    updated_at: datetime
+    check_run_id: int | None = None
+    check_sha: str = ""
+    check_digest: str = ""
+    comment_id: int | None = None
+    comment_digest: str = ""
+    edits_policy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """One read of a policy file. `repository_id` is None for the organization's.
+
+    state: `absent` (there is none), `valid`, `invalid` (the last valid one stays in force) or `unreadable` (likewise).
+    """
+
+    repository_id: int | None
+    commit: str
+    text: str
+    state: str
+    problems: tuple[str, ...]
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy in force for one repository.
+
+    commit: of the repository's file, then of the organization's; empty without files. problem: set while a newer file is
+    invalid or unreadable, so that surfaces can say that an older one stays in force. read: False before the first read.
+    """
+
+    policy: Policy
+    commit: str = ""
+    problem: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    read: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """A job taken from the outbox. attempts counts from 1; want: how many requests it answers, so that one arriving meanwhile is not lost."""
+
+    id: int
+    organization_id: int | None
+    kind: str
+    key: str
+    payload: Mapping[str, Any]
+    attempts: int
+    want: int
+
+
+class Registry(Protocol):
+    """The part of an organization's transaction that knows repositories, people, pull requests and policies."""
+
+    def organization(self) -> Organization:
+        """The organization whose books are open."""
+
+    def save_organization(self, organization: Organization) -> None:
+        """Store its login, installation, timezone, and whether it is active or paused."""
+
+    def repository(self, repository_id: int) -> Repository | None:
+        """By internal id."""
+
+    def repository_by_github_id(self, github_id: int) -> Repository | None:
+        """By GitHub's id: names change, ids do not."""
+
+    def repositories(self) -> list[Repository]:
+        """All, by name."""
+
+    def save_repository(self, repository: Repository) -> Repository:
+        """Store by GitHub's id; an `id` of 0 asks for a new one. Answers the stored one."""
+
+    def engineer(self, engineer_id: int) -> Engineer | None:
+        """By internal id."""
+
+    def engineer_by_login(self, login: str) -> Engineer | None:
+        """By login, case ignored."""
+
+    def save_engineer(self, engineer: Engineer) -> Engineer:
+        """Store by GitHub's id; an `id` of 0 asks for a new one. `unchecked` never overwrites what was checked."""
+
+    def tab(self, tab_id: int) -> Tab | None:
+        """By id."""
+
+    def tab_of_branch(self, repository_id: int, branch: str) -> Tab | None:
+        """The branch's open tab, if there is one."""
+
+    def sessions_of_tab(self, tab_id: int, limit: int = 50) -> list[SessionRow]:
+        """Newest first."""
+
+    def count_sessions_of_tab(self, tab_id: int) -> int:
+        """How many there are in all."""
+
+    def budgets_of_tab(self, tab_id: int, now: datetime) -> list[Budget]:
+        """The tab's own budget; none before anything touched it."""
+
+    def pull_request(self, repository_id: int, number: int) -> PullRequest | None:
+        """By number."""
+
+    def pull_requests_of_tab(self, tab_id: int) -> list[PullRequest]:
+        """All that adopted this tab, newest first."""
+
+    def open_pull_requests(self, repository_id: int | None = None, head_sha: str = "") -> list[PullRequest]:
+        """Open ones of a repository (or all), of one head commit if given."""
+
+    def save_pull_request(self, pull_request: PullRequest) -> PullRequest:
+        """Store by (repository, number); an `id` of 0 asks for a new one. An older `updated_at` never overwrites a newer: answers what is stored then."""
+
+    def note_posted(self, pull_request: PullRequest) -> None:
+        """Store only what we posted: check run, comment and their digests."""
+
+    def add_policy_file(self, file: PolicyFile) -> None:
+        """Keep a read of a policy file, and make it the current one unless it is invalid or unreadable."""
+
+    def policy_file(self, repository_id: int | None) -> PolicyFile | None:
+        """The newest read of it, whatever its state."""
+
+    def policy_in_force(self, repository_id: int) -> InForce:
+        """The repository's last valid file over the organization's over the defaults."""
+
+
+class Transaction(Books, Registry, Protocol):
+    """Everything one transaction on one organization can read and write."""
+
+
+class Store(Protocol):
+    """The database (or memory) behind everything. Built once; safe to use from several threads."""
+
+    def open(self, organization_id: int) -> AbstractContextManager[Transaction]:
+        """One transaction that may write; commits at the end, rolls back on an exception."""
+
+    def look(self, organization_id: int) -> AbstractContextManager[Transaction]:
+        """One consistent view for reading; nothing written in it is kept."""
+
+    def organizations(self) -> list[Organization]:
+        """All, by login."""
+
+    def organization_by_github_id(self, github_id: int) -> Organization | None:
+        """By GitHub's id of the account."""
+
+    def organization_by_installation(self, installation_id: int) -> Organization | None:
+        """By installation."""
+
+    def register(self, github_id: int, login: str, installation_id: int) -> Organization:
+        """Store an organization, or its new login and installation."""
+
+    def keep_delivery(self, guid: str, event: str, body: Mapping[str, Any], now: datetime) -> bool:
+        """Remember a webhook and enqueue the job that handles it, in one transaction; False when it was seen before."""
+
+    def delivery(self, guid: str) -> tuple[str, Mapping[str, Any]] | None:
+        """A remembered webhook: event and body; None once retention removed it."""
+
+    def enqueue(self, jobs: Sequence[Job]) -> None:
+        """Add jobs that belong to no organization."""
+
+    def take_job(self, worker: str, now: datetime) -> WaitingJob | None:
+        """Lease the next job that is due; a lease that ran out (a killed worker's) is taken over."""
+
+    def finish_job(self, job: WaitingJob, now: datetime) -> None:
+        """Done: gone, or due again when it was asked for meanwhile."""
+
+    def retry_job(self, job: WaitingJob, at: datetime, error: str) -> None:
+        """Failed, try again at `at`."""
+
+    def bury_job(self, job: WaitingJob, error: str, now: datetime) -> None:
+        """Failed for good: kept, visible, until somebody asks for it again."""
+
+    def dead_jobs(self) -> list[tuple[WaitingJob, str]]:
+        """Buried jobs with their last error."""
+
+    def claim_slot(self, name: str, slot: datetime) -> bool:
+        """Claim a cron slot (`seal audit`, 12:05); True for one worker only."""
+
+    def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
+        """Retention: drop webhook bodies and delivery ids past their days; answers how many rows changed."""
+
+    def seal_audit(self, organization_id: int, key: bytes) -> int:
+        """Number and chain audit rows not sealed yet, in order; answers how many."""
+
+    def ping(self) -> None:
+        """Raise when the database cannot be used."""

@@ -1,0 +1,233 @@
+"""Transcripts: `~/.claude/projects/<cwd>/<session>.jsonl` and `<session>/subagents/agent-<id>.jsonl`, read row by row.
+
+Shapes as written by Claude Code 2.1; what each field means, and which are traps, was captured from real runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tabstop.agents.claude_code.client_count import Counts, read_counts
+from tabstop.agents.claude_code.responses import Responses
+from tabstop.agents.claude_code.rows import (
+    Row,
+    RowError,
+    SkippedRow,
+    Skips,
+    count,
+    ident,
+    mapping,
+    moment,
+    rows_of,
+    text,
+)
+from tabstop.agents.claude_code.tools import ToolLog
+from tabstop.model_id import with_variant
+from tabstop.usage import Tokens, ToolCall, Usage
+
+AGENT = "claude-code"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A cost-state row: what the client had counted for the whole session when a run ended.
+
+    after: the latest time seen before it in the file (the row has none of its own).
+    """
+
+    counts: Counts
+    after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestLink:
+    """A pull request the client saw being opened: `acme/widget`, 42."""
+
+    repository: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPart:
+    """What one file tells. Memory grows with the responses and runs in it, not with its size.
+
+    session: the client's session id (a subagent's file names its parent's). usages: each response once.
+    unread: tools called whose results no response has read yet. checkpoints: in file order.
+    copied_from: sessions whose rows a fork copied. cwd, branch, version: the first working directory, the last branch.
+    began, ended: the first and last time of the file's own rows, copies aside.
+    """
+
+    session: str = ""
+    usages: tuple[Usage, ...] = ()
+    unread: tuple[ToolCall, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    copied_from: frozenset[str] = frozenset()
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    cwd: str = ""
+    branch: str = ""
+    version: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    skipped: tuple[SkippedRow, ...] = ()
+    skip_reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_transcript(lines: Iterable[bytes | None], *, hmac_key: bytes = b"") -> TranscriptPart:
+    """Read a transcript's lines (None for one too long to read, as `rows.lines_of` gives them). Never raises.
+
+    hmac_key: per session, kept on this machine; without it tool arguments leave no trace at all.
+    """
+    reader = TranscriptReader(hmac_key)
+    for number, row in rows_of(lines, reader.skips):
+        reader.take(number, row)
+    return reader.part()
+
+
+class TranscriptReader:
+    """Takes rows one by one, so that a file that grows can be followed."""
+
+    def __init__(self, hmac_key: bytes = b"") -> None:
+        """Start before the first row."""
+        self.skips = Skips()
+        self._responses = Responses()
+        self._tools = ToolLog(hmac_key)
+        self._checkpoints: list[Checkpoint] = []
+        self._copied_from: set[str] = set()
+        self._pull_requests: dict[PullRequestLink, None] = {}
+        self._session = self._cwd = self._branch = self._version = ""
+        self._began: datetime | None = None
+        self._ended: datetime | None = None
+        self._latest: datetime | None = None
+
+    def take(self, number: int, row: Row) -> None:
+        """Take in one row; one that cannot be used is counted as skipped."""
+        try:
+            self._note(row)
+            match row.get("type"):
+                case "assistant":
+                    self._assistant(row)
+                case "user":
+                    self._tools.results(_thread(row), mapping(row.get("message")).get("content"))
+                case "cost-state":
+                    self._checkpoints.append(Checkpoint(read_counts(row.get("modelUsage")), self._latest))
+                case "pr-link":
+                    self._pull_request(row)
+        except RowError as error:
+            self.skips.add(number, str(error))
+
+    def part(self) -> TranscriptPart:
+        """What was read so far."""
+        return TranscriptPart(
+            session=self._session,
+            usages=self._responses.usages(),
+            unread=self._tools.unread(),
+            checkpoints=tuple(self._checkpoints),
+            copied_from=frozenset(self._copied_from - {self._session}),
+            pull_requests=tuple(self._pull_requests),
+            cwd=self._cwd,
+            branch=self._branch,
+            version=self._version,
+            began=self._began,
+            ended=self._ended,
+            skipped=tuple(self.skips.first),
+            skip_reasons=dict(self.skips.reasons),
+        )
+
+    def _note(self, row: Row) -> None:
+        """Where and when: fields that most rows carry."""
+        self._session = self._session or ident(row.get("sessionId"))
+        self._cwd = self._cwd or text(row.get("cwd"))
+        self._branch = text(row.get("gitBranch"), 255) or self._branch
+        self._version = ident(row.get("version")) or self._version
+        at = moment(row.get("timestamp"))
+        if at is not None:
+            self._latest = at if self._latest is None else max(self._latest, at)
+            if row.get("type") == "queue-operation" or not self._copied_from:
+                self._began = at if self._began is None else min(self._began, at)
+            self._ended = self._latest
+
+    def _assistant(self, row: Row) -> None:
+        message = mapping(row.get("message"))
+        model = message.get("model")
+        # The client writes its own error texts as a model's answer; nothing was billed for them.
+        if model == "<synthetic>" or row.get("isApiErrorMessage") is True:
+            return
+        session = ident(row.get("requestSessionId"))
+        if session:
+            self._copied_from.add(session)
+        usage = self._usage(row, message, ident(model), session)
+        thread = _thread(row)
+        if usage.keys not in self._responses:
+            read = self._tools.read_by_response(thread)
+            self._responses.add(replace(usage, tool_calls=read))
+        else:
+            self._responses.add(usage)
+        self._tools.calls(thread, message.get("content"))
+
+    def _usage(self, row: Row, message: Row, model: str, requested_by: str) -> Usage:
+        used = message.get("usage")
+        if not isinstance(used, dict):
+            raise RowError("an answer without usage")
+        if not model:
+            raise RowError("an answer without a model")
+        keys = [f"anthropic:req:{one}" for one in [ident(row.get("requestId"))] if one]
+        keys += [f"anthropic:msg:{one}" for one in [ident(message.get("id"))] if one]
+        if not keys:
+            raise RowError("an answer without an id")
+        at = moment(row.get("timestamp")) or self._latest
+        if at is None:
+            raise RowError("an answer without a time")
+        tokens, split_known = read_tokens(used)
+        return Usage(
+            keys=tuple(sorted(keys)),
+            model=_served(model, used),
+            tokens=tokens,
+            occurred_at=at,
+            agent=AGENT,
+            thread=ident(row.get("agentId")) or requested_by or ident(row.get("sessionId")) or self._session,
+            web_searches=count(mapping(used.get("server_tool_use")), "web_search_requests"),
+            cache_split_known=split_known,
+        )
+
+    def _pull_request(self, row: Row) -> None:
+        repository, number = ident(row.get("prRepository")), row.get("prNumber")
+        if repository and isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9:
+            self._pull_requests[PullRequestLink(repository, number)] = None
+
+
+def read_tokens(used: Row) -> tuple[Tokens, bool]:
+    """Tokens of one response's `usage`, and whether the lifetime of its cache writes is known.
+
+    Anthropic's `input_tokens` leaves out what was read from and written to the cache. Raises `RowError`.
+    """
+    written = count(used, "cache_creation_input_tokens")
+    split = mapping(used.get("cache_creation"))
+    five_minutes = count(split, "ephemeral_5m_input_tokens")
+    an_hour = count(split, "ephemeral_1h_input_tokens")
+    untold = max(0, written - five_minutes - an_hour)
+    tokens = Tokens(
+        input=count(used, "input_tokens"),
+        cache_read=count(used, "cache_read_input_tokens"),
+        cache_write_5m=five_minutes + untold,
+        cache_write_1h=an_hour,
+        output=count(used, "output_tokens"),
+    )
+    return tokens, untold == 0
+
+
+def _served(model: str, used: Row) -> str:
+    """The model's id with how it was served behind it, where that has a price of its own."""
+    if used.get("speed") == "fast":
+        return with_variant(model, "fast")
+    if used.get("service_tier") in {"batch", "priority"}:
+        return with_variant(model, str(used["service_tier"]))
+    if used.get("inference_geo") == "us":
+        return with_variant(model, "us")
+    return model
+
+
+def _thread(row: Row) -> str:
+    """Which conversation a row belongs to within its file: a subagent's, or the main one."""
+    return ident(row.get("agentId"))

@@ -1,0 +1,226 @@
+"""Forms: each kind of value a policy may hold, how it is read, and how JSON Schema says the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, partial
+from typing import Any
+from zoneinfo import available_timezones
+
+from tabstop.policy import notation as n
+from tabstop.policy.problem import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One kind of scalar. The pattern decides what may be written; `read` turns it into the model's value.
+
+    what: "a number of tokens". allowed: for people, with examples. pattern: ECMA-262 without anchors.
+    number: the JSON Schema of the same value written as a plain number; None where only text will do.
+    choices: words that may stand here. slips: what people write for them. plain_only: quotes change the meaning.
+    read raises `ValueError` with a clause.
+    """
+
+    what: str
+    allowed: str
+    pattern: str
+    read: Callable[[str], Any]
+    number: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
+    slips: tuple[tuple[str, str], ...] = ()
+    plain_only: bool = False
+
+    def value(self, text: str) -> Any:
+        """The model's value. Raises `ValueError` with what is wrong, a clause."""
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"that is not {self.what}")
+        return self.read(text)
+
+    def nearest(self, text: str) -> str:
+        """What was probably meant by a text that cannot be read."""
+        slips = dict(self.slips)
+        return slips.get(text.strip().lower(), "") or nearest(text, self.choices)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of this value."""
+        if self.plain_only:
+            return {"type": "boolean"}
+        if self.choices and self.pattern == _words(self.choices):
+            return {"enum": list(self.choices)}
+        text: dict[str, Any] = {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        return {"anyOf": [dict(self.number), text]} if self.number else text
+
+
+@dataclass(frozen=True, slots=True)
+class ListForm:
+    """A list of scalars, each once. ascending: each greater than the one before."""
+
+    item: Form
+    at_most: int
+    ascending: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """For people."""
+        order = ", each greater than the one before" if self.ascending else ""
+        return f"a list: each item {self.item.allowed}{order}"
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of this list; it cannot say that items ascend."""
+        return {"type": "array", "maxItems": self.at_most, "uniqueItems": True, "items": self.item.schema()}
+
+
+def _words(words: Iterable[str]) -> str:
+    return "|".join(words)
+
+
+def choice(kind: type[StrEnum], what: str, words: tuple[str, ...] = (), slips: tuple[tuple[str, str], ...] = ()) -> Form:
+    """One of an enum's words."""
+    words = words or tuple(kind)
+    return Form(what, ", ".join(f"`{w}`" for w in words), _words(words), kind, choices=words, slips=slips)
+
+
+def or_word(form: Form, word: str, value: Any, slips: tuple[str, ...] = ()) -> Form:
+    """The same form, with one word allowed beside it that stands for `value`."""
+
+    def read(text: str) -> Any:
+        return value if text == word else form.read(text)
+
+    return Form(
+        form.what,
+        f"{form.allowed}, or `{word}`",
+        f"{word}|{form.pattern}",
+        read,
+        form.number,
+        (*form.choices, word),
+        (*form.slips, *((slip, word) for slip in slips)),
+    )
+
+
+def or_unlimited(form: Form) -> Form:
+    """The same form, with `unlimited` written out for no limit (None)."""
+    return or_word(form, n.UNLIMITED, None, ("none", "infinite", "infinity", "inf", ".inf", "no limit", "-1", "off", "max", "∞"))
+
+
+def _text(what: str, allowed: str, pattern: str, read: Callable[[str], Any] = str) -> Form:
+    # A login or a model may be all digits, which YAML hands an editor as a number.
+    return Form(what, allowed, pattern, read, {"type": "integer", "minimum": 0})
+
+
+def _sentence(text: str) -> str:
+    joined = " ".join(text.split())
+    if len(joined) > 200:
+        raise ValueError(f"that is {len(joined)} characters long, more than 200")
+    return joined
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+def _timezone(text: str) -> str:
+    if text not in _timezones():
+        close = nearest(text, _timezones())
+        raise ValueError(f"there is no such timezone{f'; `{close}` is one' if close else ''}")
+    return text
+
+
+def _channel(text: str) -> str:
+    if text == "off":
+        return ""
+    name = text.removeprefix("#")
+    if re.fullmatch(r"[CG][A-Z0-9]{8,20}", name):
+        return name
+    if name != name.lower():
+        raise ValueError(f"Slack channels are lower case: `#{name.lower()}`")
+    return f"#{name}"
+
+
+_LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:_[A-Za-z0-9]{1,20})?"
+
+TOKENS = or_unlimited(
+    Form(
+        "a number of tokens",
+        "a number such as `500k` or `10M`",
+        n.TOKENS,
+        n.read_tokens,
+        {"type": "integer", "minimum": 1, "maximum": n.MOST_TOKENS},
+    )
+)
+COUNT = or_unlimited(
+    Form(
+        "a whole number",
+        "a whole number such as `200`",
+        n.WHOLE,
+        partial(n.read_whole, at_least=1, at_most=n.MOST_COUNT),
+        {"type": "integer", "minimum": 1, "maximum": n.MOST_COUNT},
+    )
+)
+DURATION = or_unlimited(
+    Form("a length of time", "a length of time with its unit such as `30m`, `2h` or `1h30m`", n.DURATION, n.read_seconds)
+)
+DOLLARS = Form(
+    "an amount of dollars",
+    "an amount such as `$10` or `2.50`",
+    n.DOLLARS,
+    partial(n.read_dollars, at_least=1),
+    {"type": "number", "exclusiveMinimum": 0, "maximum": n.MOST_DOLLARS},
+)
+COST = or_unlimited(DOLLARS)
+HOLD = or_word(DOLLARS, "auto", None)
+CAP = or_unlimited(
+    Form(
+        "a cap",
+        "dollars such as `$50`, tokens such as `1M tokens`, both as `$50 and 1M tokens`",
+        n.CAP,
+        n.read_cap,
+        {"type": "number", "minimum": 0, "maximum": n.MOST_DOLLARS},
+    )
+)
+# `unlimited` of a cap is a cap without bounds, not None.
+CAP = Form(CAP.what, CAP.allowed, CAP.pattern, n.read_cap, CAP.number, CAP.choices, CAP.slips)
+PERCENT = Form(
+    "a percentage",
+    "a percentage from 1 to 99",
+    n.PERCENT,
+    lambda text: int(text.rstrip(" %")),
+    {"type": "integer", "minimum": 1, "maximum": 99},
+)
+DISCOUNT = Form(
+    "a discount",
+    "a percentage such as `15%`",
+    n.DISCOUNT,
+    n.read_discount,
+    {"type": "number", "minimum": 0, "maximum": 100},
+)
+RATE = Form(
+    "a price",
+    "dollars per million tokens such as `3` or `$0.30`",
+    n.DOLLARS,
+    n.read_rate,
+    {"type": "number", "minimum": 0, "maximum": n.MOST_RATE},
+)
+DATE = Form("a day", "a day such as `2026-01-31`", n.DATE, n.read_date)
+YES_NO = Form(
+    "`true` or `false`",
+    "`true` or `false`",
+    "true|false",
+    lambda text: text == "true",
+    choices=("true", "false"),
+    slips=tuple((w, "true") for w in ("yes", "on", "y", "1")) + tuple((w, "false") for w in ("no", "off", "n", "0")),
+    plain_only=True,
+)
+WHY = Form("a sentence", "a sentence of up to 200 characters", r"\s*\S[\s\S]*", _sentence, {"type": "number"})
+LOGIN = _text("a GitHub login", "a GitHub login such as `octocat`, without `@`", _LOGIN, str.lower)
+APPROVER = _text("a GitHub login or a team", "a GitHub login such as `octocat`, or `team:` and a team's slug", rf"team:[A-Za-z0-9_.-]{{1,100}}|{_LOGIN}", str.lower)
+PURPOSE = _text("a purpose", "lower-case letters, digits, `-` and `_`, such as `review`", r"[a-z0-9][a-z0-9_-]{0,39}")
+MODEL = _text("a model", "a model id; `*` stands for any characters: `claude-haiku-*`", r"[A-Za-z0-9._:/@*?-]{1,128}")
+REPOSITORY_NAME = _text("a pattern of repository names", "a name without its owner; `*` stands for any characters: `payments-*`", r"[A-Za-z0-9._*?-]{1,100}")
+TOPIC = _text("a topic", "a repository topic such as `machine-learning`", r"[a-z0-9][a-z0-9-]{0,49}")
+CHANNEL = _text("a Slack channel", "a channel such as `\"#agents\"` in quotes, or its id", r"#?[^\s#@<>,`]{1,80}", _channel)
+CHANNEL_OR_OFF = or_word(CHANNEL, "off", "")
+TIMEZONE = Form("a timezone", "an IANA name such as `Europe/Berlin`", r"[A-Za-z][A-Za-z0-9_+/-]{1,63}", _timezone)

@@ -1,0 +1,184 @@
+"""The table of every key a policy may hold. The parser, the JSON Schema and the documentation all read this one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tabstop.money import NANO_PER_DOLLAR
+from tabstop.policy import forms as f
+from tabstop.policy.forms import Form, ListForm
+from tabstop.policy.model import CheckMode, CommentMode, OnEmpty, UnknownPrice, Unreachable
+from tabstop.window import WindowKind
+
+
+class Where(StrEnum):
+    """In which file a key may stand."""
+
+    BOTH = "both"
+    ORGANIZATION = "organization"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key that holds a value.
+
+    path: `session.tokens`; `prices[].model` in each item of a list; `engineers.<login>.cap` under any name.
+    default: what holds without it, as one would write it. unit: of a bare number.
+    usual: the usual range in the model's unit; outside of it `policy check` leaves a note.
+    also: names people try first.
+    """
+
+    path: str
+    form: Form | ListForm
+    default: str
+    meaning: str
+    unit: str = ""
+    where: Where = Where.BOTH
+    usual: tuple[int, int] | None = None
+    also: tuple[str, ...] = ()
+
+
+_ORG = Where.ORGANIZATION
+_WINDOWS = f.choice(
+    WindowKind,
+    "a window",
+    ("day", "week", "month", "lifetime"),
+    (("daily", "day"), ("weekly", "week"), ("monthly", "month"), ("never", "lifetime"), ("forever", "lifetime")),
+)
+_WINDOW_MEANING = "How often this budget starts afresh, in the organization's timezone."
+_WHY_MEANING = "Shown beside the cap, wherever the cap is shown."
+_D = NANO_PER_DOLLAR
+
+
+def _budget(scope: str, default: str, meaning: str, where: Where = Where.BOTH, usual: tuple[int, int] | None = None) -> tuple[Key, ...]:
+    return (
+        Key(f"{scope}.cap", f.CAP, default, meaning, "dollars", where, usual, ("budget", "limit", "amount", "dollars", "max")),
+        Key(f"{scope}.window", _WINDOWS, "month", _WINDOW_MEANING, where=where, also=("per", "period", "every")),
+        Key(f"{scope}.why", f.WHY, "", _WHY_MEANING, where=where, also=("reason", "comment", "description")),
+    )
+
+
+KEYS: tuple[Key, ...] = (
+    Key("session.tokens", f.TOKENS, "10M", "Tokens of all kinds one session may use, cache reads included.", "tokens", usual=(1_000_000, 10_000_000), also=("max_tokens",)),
+    Key("session.tool_calls", f.COUNT, "500", "Tool calls one session may make.", "calls", usual=(100, 500), also=("tools", "max_tool_calls")),
+    Key("session.iterations", f.COUNT, "200", "Model requests one session may make; a request and its answer are one iteration.", "iterations", usual=(50, 200), also=("turns", "max_turns", "steps")),
+    Key("session.wall_clock", f.DURATION, "2h", "How long one session may run.", usual=(1_800, 7_200), also=("timeout", "duration", "time", "max_time")),
+    Key("session.cost", f.COST, "$10", "What one session may cost.", "dollars", usual=(_D // 2, 50 * _D), also=("cap", "budget", "dollars", "usd", "max_budget_usd")),
+    Key("tab.cap", f.CAP, "$50", "What one pull request may cost: all sessions of its branch, from the first one on.", "dollars", usual=(5 * _D, 200 * _D), also=("budget", "limit", "amount", "dollars", "max")),
+    Key("tab.why", f.WHY, "", _WHY_MEANING, also=("reason", "comment", "description")),
+    *_budget("engineer", "$1,000", "What each engineer's sessions may cost, over all repositories.", usual=(500 * _D, 5_000 * _D)),
+    Key("engineer.on_empty", f.choice(OnEmpty, "what an empty budget does"), "refuse", "What a start meets when its engineer's budget is empty: `refuse`; `downgrade` to cheaper models and a small cap; `ask`, which refuses and says who may grant a raise."),
+    Key("engineer.downgrade.models", ListForm(f.MODEL, 50), "[]", "The only models a downgraded session may use. Needed by `on_empty: downgrade`."),
+    Key("engineer.downgrade.cost", f.DOLLARS, "$0.50", "What one downgraded session may cost.", "dollars", also=("cap", "budget")),
+    Key("engineers.<login>.cap", f.CAP, "", "What this engineer's sessions may cost, instead of `engineer.cap`.", "dollars", _ORG, (500 * _D, 5_000 * _D), ("budget", "limit")),
+    Key("engineers.<login>.window", _WINDOWS, "as `engineer.window`", _WINDOW_MEANING, where=_ORG),
+    Key("engineers.<login>.why", f.WHY, "", _WHY_MEANING, where=_ORG, also=("reason",)),
+    *_budget("guest", "$100", "What bots and people outside the organization may cost together, in each repository."),
+    *_budget("repository", "$10,000", "What all sessions of a repository may cost.", usual=(5_000 * _D, 50_000 * _D)),
+    Key("repositories[].match", f.REPOSITORY_NAME, "", "Repositories whose name matches, without regard to case. Each item needs `match` or `topic`; the first item that applies counts.", where=_ORG, also=("name", "pattern", "repository")),
+    Key("repositories[].topic", f.TOPIC, "", "Repositories that carry this topic. A repository's administrators can change its topics; where that matters, use `match`.", where=_ORG, also=("topics", "label")),
+    Key("repositories[].cap", f.CAP, "", "What all sessions of such a repository may cost, instead of `repository.cap`.", "dollars", _ORG, (5_000 * _D, 50_000 * _D), ("budget", "limit")),
+    Key("repositories[].window", _WINDOWS, "as `repository.window`", _WINDOW_MEANING, where=_ORG),
+    Key("repositories[].why", f.WHY, "", _WHY_MEANING, where=_ORG, also=("reason",)),
+    *_budget("organization", "unlimited", "What all sessions of the organization may cost.", _ORG),
+    Key("steps", ListForm(f.PERCENT, 10, ascending=True), "[75, 90]", "Percent of a cap at which a budget turns amber and people are told. Red is always 100.", "percent", also=("warn_at", "thresholds", "warnings", "warn")),
+    Key("hold", f.HOLD, "auto", "What a starting session sets aside in every budget it touches: `auto` takes what 9 of 10 recent sessions needed, $2 without history. Never more than `session.cost`.", "dollars", also=("reserve", "reservation")),
+    Key("approvers", ListForm(f.APPROVER, 100), "[]", "Who may grant an overdrive, a raise of one budget. With nobody listed, only whoever operates the server can.", where=_ORG, also=("admins", "reviewers")),
+    Key("unknown_price", f.choice(UnknownPrice, "what a missing price does", slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block` further starts.", also=("unpriced",)),
+    Key("server_unreachable", f.choice(Unreachable, "what an unreachable server does", slips=(("warn", "allow"), ("stop", "block"))), "allow", "What the gate does when the server cannot be asked: `allow` the session, or `block` it.", also=("unreachable", "offline", "on_unreachable")),
+    Key("check", f.choice(CheckMode, "a check mode", slips=(("warn", "advise"), ("block", "enforce"), ("off", "advise"))), "enforce", "What a red tab does to the check: `enforce` fails it, `advise` leaves it neutral.", also=("mode",)),
+    Key("comment", f.choice(CommentMode, "a comment mode", slips=(("never", "off"), ("none", "off"), ("true", "always"), ("false", "off"))), "on_spend", "When a pull request gets its comment.", also=("comments",)),
+    Key("slack.channel", f.CHANNEL_OR_OFF, "off", "Where notices go. Needs quotes: an unquoted `#` begins a YAML comment.", also=("room", "to")),
+    Key("slack.names", f.YES_NO, "false", "Whether notices name people.", also=("mention", "mentions")),
+    Key("slack.allowed", ListForm(f.CHANNEL, 200), "[]", "Channels that repositories may name, besides the organization's own.", where=_ORG, also=("channels", "allow")),
+    Key("purposes", ListForm(f.PURPOSE, 50), "[]", "Purposes a session may name. Empty: any.", also=("purpose",)),
+    Key("prices[].model", f.MODEL, "", "The models this price is for. Each item needs it; the first item that applies counts, a repository's before the organization's.", also=("match", "name")),
+    Key("prices[].input", f.RATE, "list price", "Input tokens.", "dollars per million tokens", also=("prompt",)),
+    Key("prices[].cache_read", f.RATE, "list price", "Input tokens read from the cache.", "dollars per million tokens", also=("cached",)),
+    Key("prices[].cache_write_5m", f.RATE, "list price", "Input tokens written to the cache for 5 minutes.", "dollars per million tokens", also=("cache_write",)),
+    Key("prices[].cache_write_1h", f.RATE, "list price", "Input tokens written to the cache for an hour.", "dollars per million tokens"),
+    Key("prices[].output", f.RATE, "list price", "Output tokens.", "dollars per million tokens", also=("completion",)),
+    Key("prices[].discount", f.DISCOUNT, "0%", "Taken off the list price of every kind without a price of its own.", "percent", also=("off", "discount_percent")),
+    Key("prices[].from", f.DATE, "always", "The first day it holds, UTC.", also=("since", "start", "from_date")),
+    Key("prices[].why", f.WHY, "", "Shown beside costs priced by it.", also=("reason",)),
+    Key("subscription_counts", f.YES_NO, "false", "Whether the notional dollars of subscriptions and prepaid credits count toward caps.", also=("count_subscriptions",)),
+    Key("timezone", f.TIMEZONE, "UTC", "Where days, weeks and months begin. A change holds from the next window.", where=_ORG, also=("tz", "time_zone")),
+    Key("may_loosen", ListForm(f.LOOSENABLE, 50), "[]", "Keys, or sections of keys, that repositories may set above the values of the organization. Everything else they may only tighten.", where=_ORG, also=("overrides", "allow_override")),
+)  # fmt: skip
+
+SECTIONS: Mapping[str, str] = {
+    "session": "What bounds one session.",
+    "tab": "The budget of one pull request. A bare amount is its cap.",
+    "engineer": "The budget of every engineer. A bare amount is its cap.",
+    "engineer.downgrade": "What a session gets whose engineer's budget is empty, with `on_empty: downgrade`.",
+    "engineers": "Budgets of single engineers, by login. A bare amount is the cap.",
+    "engineers.<login>": "The budget of this engineer. A bare amount is its cap.",
+    "guest": "The budget of bots and people outside the organization, per repository. A bare amount is its cap.",
+    "repository": "The budget of the repository, in the organization's file of each repository. A bare amount is its cap.",
+    "repositories": "Budgets of repositories by name or topic.",
+    "organization": "The budget of the whole organization. A bare amount is its cap.",
+    "slack": "Where notices go in Slack.",
+    "prices": "Negotiated and missing prices.",
+}
+
+ALSO_SECTIONS: Mapping[str, str] = {
+    "pull_request": "tab",
+    "pr": "tab",
+    "branch": "tab",
+    "limits": "session",
+    "run": "session",
+    "user": "engineer",
+    "developer": "engineer",
+    "users": "engineers",
+    "bots": "guest",
+    "guests": "guest",
+    "repo": "repository",
+    "repos": "repositories",
+    "org": "organization",
+    "pricing": "prices",
+    "notifications": "slack",
+}
+
+
+@dataclass(slots=True)
+class Section:
+    """Keys below a key. `each`: "" for a plain section, "[]" for a list of such, "<login>" for such under any login."""
+
+    path: str
+    each: str = ""
+    children: dict[str, Section | Key] = field(default_factory=dict)
+
+    @property
+    def shorthand(self) -> Key | None:
+        """The key that a bare value stands for: a budget's cap."""
+        if self.each or not {"cap", "why"} <= set(self.children) or "[]" in self.path:
+            return None
+        cap = self.children["cap"]
+        return cap if isinstance(cap, Key) else None
+
+    @property
+    def where(self) -> Where:
+        """Organization only when every key below is."""
+        return Where.BOTH if any(c.where is Where.BOTH for c in self.children.values()) else Where.ORGANIZATION
+
+
+def _tree() -> Section:
+    root = Section("")
+    for key in KEYS:
+        section = root
+        *parents, name = key.path.replace("[].", ".[].").split(".")
+        for part in parents:
+            if part in {"[]", "<login>"}:
+                section.each = part
+            path = f"{section.path}{part}" if part == "[]" else f"{section.path}.{part}".removeprefix(".")
+            child = section.children.setdefault(part, Section(path))
+            assert isinstance(child, Section)  # noqa: S101 - the table above is wrong otherwise
+            section = child
+        section.children[name] = key
+    return root
+
+
+ROOT = _tree()
+"""The same table as a tree: sections by name, keys at the leaves; a list's or mapping's items under `[]` or `<login>`."""

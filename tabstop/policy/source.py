@@ -1,0 +1,248 @@
+"""From a file's bytes to a small tree whose every node knows its line; whatever is not plain YAML becomes a problem.
+
+PyYAML's events are read one by one instead of its composed or constructed objects: aliases are never followed, so no
+bomb can go off; depth is bounded before anything recurses; and a syntax error keeps what stood before it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import yaml
+
+from tabstop.policy.problem import Problem, quoted
+
+MAX_BYTES = 64 * 1024
+"""A policy of a thousand lines is far below this; the pure-Python scanner needs about a second for as much."""
+
+MAX_DEPTH = 8
+"""The grammar itself is four levels deep."""
+
+# What YAML refuses, and the characters that turn the direction of text: a cap must read as it counts.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_STANDARD_TAG = "tag:yaml.org,2002:"
+_NULLS = {"", "~", "null", "Null", "NULL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """Text as it stands in the file. `plain` is False for quoted and block text."""
+
+    text: str
+    line: int
+    column: int
+    plain: bool = True
+
+    @property
+    def missing(self) -> bool:
+        """Whether nothing was written: `key:` alone, or YAML's words for it."""
+        return self.plain and self.text in _NULLS
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list."""
+
+    items: tuple[Node, ...]
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Keys and values in order. `complete` is False where a syntax error cut it short."""
+
+    entries: tuple[tuple[Scalar, Node], ...]
+    line: int
+    column: int
+    complete: bool = True
+    flow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A place already reported; nothing more is to be said about it."""
+
+    line: int
+    column: int
+
+
+Node = Scalar | Items | Entries | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The tree, if there is any, what is wrong with the YAML itself, and the text for excerpts."""
+
+    root: Node | None
+    problems: tuple[Problem, ...]
+    text: str
+
+
+def read_source(data: str | bytes) -> Source:
+    """Read one YAML document. Never raises: what cannot be read is a problem with its line."""
+    text, problem = _decode(data)
+    if problem is None and (found := _CONTROL.search(text.replace("\r\n", "\n\n"))):
+        line, column = _place(text, found.start())
+        name = quoted(found[0])
+        what = f"the file holds the control character {name}, which YAML does not allow"
+        problem = Problem(line, column, "", what, found=name)
+    if problem is not None:
+        return Source(None, (problem,), text)
+    builder = _Builder(text)
+    root = builder.build()
+    if root is None and not builder.problems:
+        what = "the file is empty"
+        builder.problems.append(Problem(1, 1, "", what, allowed="at least one key such as `tab: $50`; or delete the file"))
+    return Source(root, tuple(builder.problems), text)
+
+
+def _decode(data: str | bytes) -> tuple[str, Problem | None]:
+    size = len(data)
+    if size > MAX_BYTES:
+        what = f"the file is {size:,} long, more than any policy needs"
+        return "", Problem(1, 1, "", what, found=f"{size:,} bytes", allowed=f"up to {MAX_BYTES // 1024} KiB")
+    if isinstance(data, str):
+        return data.removeprefix("\ufeff"), None
+    try:
+        return data.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", errors="replace")
+        line, column = _place(before, len(before))
+        byte = f"byte 0x{data[error.start]:02x}"
+        utf16 = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        what = "the file is UTF-16" if utf16 else f"the file is not UTF-8: {byte} cannot stand here"
+        return "", Problem(line, column, "", what, found=byte, allowed="UTF-8; save the file in that encoding")
+
+
+def _place(text: str, index: int) -> tuple[int, int]:
+    # PyYAML also counts U+0085 and U+2028 as line ends; GitHub and editors do not, so lines are counted here.
+    start = text.rfind("\n", 0, index) + 1
+    return text.count("\n", 0, index) + 1, index - start + 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not come yet."""
+
+    mapping: bool
+    line: int
+    column: int
+    flow: bool
+    children: list[Node] = field(default_factory=list)
+
+
+class _Builder:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.problems: list[Problem] = []
+        self.root: Node | None = None
+        self.open: list[_Open] = []
+
+    def build(self) -> Node | None:
+        documents = 0
+        try:
+            for event in yaml.parse(self.text, Loader=yaml.SafeLoader):
+                if isinstance(event, yaml.DocumentStartEvent):
+                    documents += 1
+                    if documents > 1:
+                        self._problem(event.start_mark, "the file holds a second document (`---`)", allowed="one document")
+                        break
+                elif not self._take(event):
+                    break
+        except yaml.MarkedYAMLError as error:
+            self._syntax(error)
+        except (yaml.YAMLError, ValueError, OverflowError, IndexError) as error:
+            # PyYAML lets chr() and int() raise on escapes such as "\UFFFFFFFF" and on absurd %YAML directives.
+            self.problems.append(Problem(1, 1, "", f"this is not YAML: {quoted(str(error), 120)}"))
+        while self.open:
+            self._close(complete=False)
+        return self.root
+
+    def _take(self, event: yaml.Event) -> bool:
+        """Put one event into the tree. False when there is no use in going on."""
+        if isinstance(event, yaml.AliasEvent):
+            hint = f'if you mean the text, put it in quotes: "*{event.anchor}"'
+            what = f"`*{event.anchor}` is a YAML alias, which is not read here"
+            self._problem(event.start_mark, what, found=f"*{event.anchor}", allowed=f"the value written out; {hint}")
+            self._add(Broken(*self._at(event.start_mark)))
+            return True
+        if isinstance(event, yaml.ScalarEvent):
+            self._decorations(event)
+            self._scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._decorations(event)
+            mapping = isinstance(event, yaml.MappingStartEvent)
+            self.open.append(_Open(mapping, *self._at(event.start_mark), flow=bool(event.flow_style)))
+            if len(self.open) > MAX_DEPTH:
+                self._problem(event.start_mark, "the file nests deeper than any policy does")
+                return False
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._close(complete=True)
+        return True
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        found = _CONTROL.search(event.value)
+        if found:
+            what = f"this text holds the control character {quoted(found[0])}"
+            self._problem(event.start_mark, what, found=quoted(event.value), allowed="printable text")
+            self._add(Broken(*self._at(event.start_mark)))
+        else:
+            self._add(Scalar(event.value, *self._at(event.start_mark), plain=not event.style))
+
+    def _decorations(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.anchor:
+            what = f"`&{event.anchor}` is a YAML anchor, which is not read here"
+            self._problem(event.start_mark, what, found=f"&{event.anchor}", allowed="every value written out where it holds")
+        if event.tag and event.tag != "!" and not event.tag.startswith(_STANDARD_TAG):
+            what = f"{quoted(event.tag)} is a YAML tag, which is not read here"
+            self._problem(event.start_mark, what, found=event.tag, allowed="the plain value")
+
+    def _add(self, node: Node) -> None:
+        if self.open:
+            self.open[-1].children.append(node)
+        else:
+            self.root = node
+
+    def _close(self, *, complete: bool) -> None:
+        done = self.open.pop()
+        if not done.mapping:
+            self._add(Items(tuple(done.children), done.line, done.column))
+            return
+        pairs: list[tuple[Scalar, Node]] = []
+        for key, value in zip(done.children[::2], done.children[1::2], strict=False):
+            if isinstance(key, Scalar):
+                pairs.append((key, value))
+            elif not isinstance(key, Broken):
+                self.problems.append(Problem(key.line, key.column, "", "a key cannot be a list or a mapping"))
+        self._add(Entries(tuple(pairs), done.line, done.column, complete, done.flow))
+
+    def _syntax(self, error: yaml.MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        line, column = self._at(mark) if mark else (1, 1)
+        what, allowed = _explained(error, mark.buffer[mark.pointer : mark.pointer + 1] if mark and mark.buffer else "")
+        self.problems.append(Problem(line, column, "", what, allowed=allowed))
+
+    def _at(self, mark: yaml.Mark) -> tuple[int, int]:
+        return _place(self.text, mark.index)
+
+    def _problem(self, mark: yaml.Mark, what: str, found: str = "", allowed: str = "") -> None:
+        self.problems.append(Problem(*self._at(mark), "", what, found=found, allowed=allowed))
+
+
+def _explained(error: yaml.MarkedYAMLError, character: str) -> tuple[str, str]:
+    """PyYAML's own words where they help, better ones for what people really meet: (what, allowed)."""
+    said = str(error.problem or "it cannot be read").rstrip(".")
+    if "cannot start any token" in said and character == "\t":
+        return "a tab character stands in the indentation, which YAML does not allow", "spaces"
+    if "cannot start any token" in said:
+        return f"a value cannot begin with {quoted(character)} unless it is in quotes", f'quotes around it: "{character}…"'
+    if "expected alphabetic or numeric" in said and "alias" in str(error.context):
+        return "a value cannot begin with `*` unless it is in quotes", 'quotes around it: "*"'
+    if "mapping values are not allowed here" in said:
+        return "a second `: ` stands on this line, or the line is indented too far", "one `key: value` a line; quotes around text that holds `: `"
+    if "could not find expected ':'" in said or "expected <block end>" in said:
+        return f"the lines do not line up here ({said})", "keys of one level indented alike, each followed by `: `"
+    context = f", {error.context}" if error.context else ""
+    return f"this is not YAML: {said}{context}", ""

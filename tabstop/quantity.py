@@ -1,0 +1,36 @@
+"""How counts, shares and spans are printed for people, in one place so that every surface says them alike."""
+
+from __future__ import annotations
+
+_STEPS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+
+
+def tokens(count: int) -> str:
+    """Print a count of tokens short: `950`, `12.3k`, `10M`."""
+    for size, letter in _STEPS:
+        if abs(count) >= size:
+            return f"{count / size:.1f}".removesuffix(".0") + letter
+    return str(count)
+
+
+def span(seconds: int) -> str:
+    """Print a length of time: `45 s`, `12 min`, `2 h`, `1 h 30 min`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    hours, rest = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def percent(part: int, whole: int) -> int:
+    """The share in whole percent, rounded down, so that 99.9 % is not shown as full. 100 for a part of nothing."""
+    if whole <= 0:
+        return 100 if part > 0 else 0
+    return part * 100 // whole
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 call`, `3 calls`, `2 retries`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"

@@ -1,0 +1,176 @@
+"""The versioned JSON contract between what runs beside an agent and the server. Standard library only.
+
+Unknown fields are ignored, so that an older side understands a newer one. Money is nano-dollars, time ISO 8601 UTC.
+`tabstop.wire_json` turns these into JSON and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tabstop.usage import Billing, Grain, Tokens, ToolCall
+from tabstop.verdict import Verdict
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """`POST /api/v1/sessions`. Everything here is a claim; the token proves what counts.
+
+    pull_request: number, when the run knows it (proven only on `pull_request` events, else checked through the API).
+    branch, head_sha: of the work, not of a test merge commit. agent: `claude-code`, `codex`, `gemini-cli`, `opencode`.
+    """
+
+    agent: str
+    repository: str = ""
+    branch: str = ""
+    head_sha: str = ""
+    pull_request: int | None = None
+    model: str = ""
+    purpose: str = ""
+    billing: Billing = Billing.UNKNOWN
+    billing_evidence: str = ""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the session; None for unlimited. cost in nano-dollars."""
+
+    tokens: int | None = None
+    tool_calls: int | None = None
+    iterations: int | None = None
+    wall_clock_seconds: int | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an admitted session may use.
+
+    models: the only models allowed; empty for any. hold: nano-dollars set aside. enforcement: `exact` (proxy),
+    `one call` (hooks, flags) or `none` (gate only). price_card: `tabstop.price_card.PriceCard` as JSON.
+    """
+
+    limits: Limits
+    hold: int = 0
+    models: tuple[str, ...] = ()
+    enforcement: str = "one call"
+    price_card: dict[str, Any] = field(default_factory=dict)
+    policy_commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    """The answer to a start: 201 with session, token and allowance, or 403 with the same verdict and none of them.
+
+    token: good for this session's usage and end only. lease_until: when the session counts as silent unless it is heard.
+    page: where people read more.
+    """
+
+    verdict: Verdict
+    session: str = ""
+    token: str = ""
+    allowance: Allowance | None = None
+    lease_until: datetime | None = None
+    page: str = ""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One usage in a batch; fields as in `tabstop.usage.Usage`."""
+
+    keys: tuple[str, ...]
+    model: str
+    tokens: Tokens
+    occurred_at: datetime
+    thread: str = ""
+    web_searches: int = 0
+    grain: Grain = Grain.CALL
+    cache_split_known: bool = True
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTotal:
+    """What the agent's own client says a thread used in all, per model, since this session began.
+
+    Where the calls say less (compaction, side calls) one true-up entry carries the rest, and shrinks when the calls
+    arrive from elsewhere.
+    """
+
+    thread: str
+    model: str
+    tokens: Tokens
+    web_searches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch:
+    """`POST /api/v1/sessions/{id}/usage`. Sending it again, in whole or in part, changes nothing."""
+
+    calls: tuple[Call, ...] = ()
+    client_totals: tuple[ClientTotal, ...] = ()
+    billing: Billing | None = None
+    billing_evidence: str = ""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAnswer:
+    """What came of a batch. orders: what the session should do now (`proceed`, `wind down`). cost: the session's so far."""
+
+    verdict: Verdict
+    orders: tuple[str, ...] = ("proceed",)
+    new: int = 0
+    known: int = 0
+    cost: int = 0
+    notional: int = 0
+    unpriced: int = 0
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """`POST /api/v1/sessions/{id}/end`. outcome: see `tabstop.session.SessionOutcome`; detail: a sentence for people.
+
+    skipped: what was not read and why, `reason → count`.
+    """
+
+    outcome: str
+    detail: str = ""
+    duration_seconds: int | None = None
+    skipped: dict[str, int] = field(default_factory=dict)
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class EndAnswer:
+    """The session's totals, and how its tab stands now."""
+
+    verdict: Verdict
+    cost: int = 0
+    notional: int = 0
+    tokens: int = 0
+    unpriced: int = 0
+    tab_cost: int = 0
+    page: str = ""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Any other answer, 4xx or 5xx: what happened, the likely cause, what to do, and when trying again can help.
+
+    retry_after_seconds: None when repeating the same request cannot help.
+    """
+
+    title: str
+    detail: str = ""
+    remedy: str = ""
+    retry_after_seconds: int | None = None
+    version: int = VERSION
