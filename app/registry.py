@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from app.ledger.books import Books, Job, SessionRow, Tab
-from tabstop.budget import Budget
+from app.ledger.books import Books, Job, Overdrive, SessionRow, Tab
+from tabstop.budget import Budget, Scope
 from tabstop.policy.model import Policy
 
 
@@ -134,6 +134,20 @@ class WaitingJob:
     want: int
 
 
+@dataclass(frozen=True, slots=True)
+class EngineerToken:
+    """A revocable token of one engineer; only the SHA-256 of its text is stored. scopes: `start`, `usage`, `read`."""
+
+    id: int
+    organization_id: int
+    engineer_id: int
+    digest: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
 class Registry(Protocol):
     """The part of an organization's transaction that knows repositories, people, pull requests and policies."""
 
@@ -148,6 +162,9 @@ class Registry(Protocol):
 
     def repository_by_github_id(self, github_id: int) -> Repository | None:
         """By GitHub's id: names change, ids do not."""
+
+    def repository_by_name(self, full_name: str) -> Repository | None:
+        """By the name it goes by now, case ignored: only for what people write, never for what has to be proven."""
 
     def repositories(self) -> list[Repository]:
         """All, by name."""
@@ -164,6 +181,15 @@ class Registry(Protocol):
     def save_engineer(self, engineer: Engineer) -> Engineer:
         """Store by GitHub's id; an `id` of 0 asks for a new one. `unchecked` never overwrites what was checked."""
 
+    def add_engineer_token(self, token: EngineerToken) -> None:
+        """Store a token."""
+
+    def engineer_tokens(self) -> list[EngineerToken]:
+        """All, newest first."""
+
+    def revoke_engineer_token(self, token_id: int, now: datetime) -> None:
+        """End a token."""
+
     def tab(self, tab_id: int) -> Tab | None:
         """By id."""
 
@@ -175,6 +201,12 @@ class Registry(Protocol):
 
     def count_sessions_of_tab(self, tab_id: int) -> int:
         """How many there are in all."""
+
+    def overdrives(self, *, in_force_at: datetime | None = None) -> list[Overdrive]:
+        """Raises, newest first; only those in force at an instant, if one is given."""
+
+    def budget_in_window(self, scope: Scope, subject_id: int, now: datetime) -> Budget | None:
+        """The budget of this scope and subject whose window holds `now`; None before anything touched it."""
 
     def budgets_of_tab(self, tab_id: int, now: datetime) -> list[Budget]:
         """The tab's own budget; none before anything touched it."""
@@ -261,6 +293,15 @@ class Store(Protocol):
 
     def seal_audit(self, organization_id: int, key: bytes) -> int:
         """Number and chain audit rows not sealed yet, in order; answers how many."""
+
+    def keep_secret(self, name: str, sealed: bytes) -> None:
+        """Store a secret that is already encrypted."""
+
+    def secret(self, name: str) -> bytes | None:
+        """A stored secret, still encrypted."""
+
+    def engineer_token(self, digest: str) -> EngineerToken | None:
+        """An engineer's token by the SHA-256 of its text."""
 
     def ping(self) -> None:
         """Raise when the database cannot be used."""

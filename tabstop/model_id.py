@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _CALLED = {  # what agents call a provider, where the price book has another name for it
     "amazon-bedrock": "aws",
@@ -64,11 +65,14 @@ def without_variant(model: str) -> str:
 
 def same_model(one: str, other: str) -> bool:
     """Whether two ids name one model: equal but for a date, a revision, `latest`, or Bedrock's region."""
-    return _bare(one) == _bare(other)
+    return bare(one) == bare(other)
 
 
-def _bare(ref: str) -> str:
-    ref = _REVISION.sub("", _BEDROCK.sub("", ref.lower()))
+@lru_cache(maxsize=1_024)
+def bare(model: str) -> str:
+    """What all spellings of one model have in common: no variant, region, revision or date; lower case."""
+    ref = without_variant(model.lower())
+    ref = _REVISION.sub("", _BEDROCK.sub("", ref))
     return _DATE.sub("", ref)
 
 

@@ -184,10 +184,12 @@ def _override(model: str, at: datetime, overrides: Sequence[PriceOverride]) -> P
     return best
 
 
-def _negotiated(model: str, listed: ModelPrice | None, override: PriceOverride) -> ModelPrice:
+def _negotiated(model: str, listed: ModelPrice | None, override: PriceOverride) -> ModelPrice | None:
     """The list price under the override: kinds it names are flat over all tiers, the others keep the list's, discounted."""
     named = {kind: amount * _NANO_PER_TOKEN for kind in KINDS if (amount := getattr(override, kind)) is not None}
     if listed is None:
+        if not named:
+            return None  # a discount on nothing
         return ModelPrice(
             model, override.model, exact=True, tiers=(Tier(0, Rates(**named)),), source=PriceSource.NEGOTIATED
         )

@@ -88,6 +88,12 @@ def admit(
     return attempt
 
 
+def ask(books: Books, start: Start, now: datetime) -> Admission:
+    """The decision alone. Use it in a view whose writes are not kept: asking may open a tab or a budget."""
+    tab = books.open_tab(start.repository_id, start.branch, now) if start.branch else None
+    return may_start(_facts(books, start, tab, now))
+
+
 def allowance(admission: Admission, start: Start, price_card: dict[str, object]) -> Allowance:
     """What the session may use, in the wire's words."""
     limits = admission.limits

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from tabstop.policy import notation as n
+from tabstop.policy.limits import LOOSENABLE as LOOSENABLE_KEYS
 from tabstop.policy.problem import nearest
 
 
@@ -21,6 +22,7 @@ class Form:
     what: "a number of tokens". allowed: for people, with examples. pattern: ECMA-262 without anchors.
     number: the JSON Schema of the same value written as a plain number; None where only text will do.
     choices: words that may stand here. slips: what people write for them. plain_only: quotes change the meaning.
+    guess: for a text that cannot be read, one that was probably meant; checked before anybody sees it.
     read raises `ValueError` with a clause.
     """
 
@@ -32,17 +34,22 @@ class Form:
     choices: tuple[str, ...] = ()
     slips: tuple[tuple[str, str], ...] = ()
     plain_only: bool = False
+    guess: Callable[[str], str] | None = None
 
-    def value(self, text: str) -> Any:
-        """The model's value. Raises `ValueError` with what is wrong, a clause."""
+    def value(self, text: str, *, plain: bool = True) -> Any:
+        """The model's value. `plain` is False for text in quotes. Raises `ValueError` with what is wrong, a clause."""
+        if self.plain_only and not plain:
+            raise ValueError("quotes make it text")
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"that is not {self.what}")
         return self.read(text)
 
     def nearest(self, text: str) -> str:
         """What was probably meant by a text that cannot be read."""
-        slips = dict(self.slips)
-        return slips.get(text.strip().lower(), "") or nearest(text, self.choices)
+        guessed = self.guess(text) if self.guess else ""
+        if guessed and guessed != text and re.fullmatch(self.pattern, guessed):
+            return guessed
+        return dict(self.slips).get(text.strip().lower(), "") or nearest(text, self.choices)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of this value."""
@@ -77,10 +84,17 @@ def _words(words: Iterable[str]) -> str:
     return "|".join(words)
 
 
-def choice(kind: type[StrEnum], what: str, words: tuple[str, ...] = (), slips: tuple[tuple[str, str], ...] = ()) -> Form:
+def choice(kind: type[StrEnum], words: tuple[str, ...] = (), slips: tuple[tuple[str, str], ...] = ()) -> Form:
     """One of an enum's words."""
     words = words or tuple(kind)
-    return Form(what, ", ".join(f"`{w}`" for w in words), _words(words), kind, choices=words, slips=slips)
+    return Form(
+        "a word that may stand here",
+        ", ".join(f"`{w}`" for w in words),
+        _words(words),
+        kind,
+        choices=words,
+        slips=slips,
+    )
 
 
 def or_word(form: Form, word: str, value: Any, slips: tuple[str, ...] = ()) -> Form:
@@ -97,17 +111,22 @@ def or_word(form: Form, word: str, value: Any, slips: tuple[str, ...] = ()) -> F
         form.number,
         (*form.choices, word),
         (*form.slips, *((slip, word) for slip in slips)),
+        guess=form.guess,
     )
 
 
 def or_unlimited(form: Form) -> Form:
     """The same form, with `unlimited` written out for no limit (None)."""
-    return or_word(form, n.UNLIMITED, None, ("none", "infinite", "infinity", "inf", ".inf", "no limit", "-1", "off", "max", "∞"))
+    return or_word(
+        form, n.UNLIMITED, None, ("none", "infinite", "infinity", "inf", ".inf", "no limit", "-1", "off", "max", "∞")
+    )
 
 
-def _text(what: str, allowed: str, pattern: str, read: Callable[[str], Any] = str) -> Form:
+def _text(
+    what: str, allowed: str, pattern: str, read: Callable[[str], Any] = str, guess: Callable[[str], str] | None = None
+) -> Form:
     # A login or a model may be all digits, which YAML hands an editor as a number.
-    return Form(what, allowed, pattern, read, {"type": "integer", "minimum": 0})
+    return Form(what, allowed, pattern, read, {"type": "integer", "minimum": 0}, guess=guess)
 
 
 def _sentence(text: str) -> str:
@@ -124,8 +143,7 @@ def _timezones() -> frozenset[str]:
 
 def _timezone(text: str) -> str:
     if text not in _timezones():
-        close = nearest(text, _timezones())
-        raise ValueError(f"there is no such timezone{f'; `{close}` is one' if close else ''}")
+        raise ValueError("there is no such timezone")
     return text
 
 
@@ -136,8 +154,17 @@ def _channel(text: str) -> str:
     if re.fullmatch(r"[CG][A-Z0-9]{8,20}", name):
         return name
     if name != name.lower():
-        raise ValueError(f"Slack channels are lower case: `#{name.lower()}`")
+        raise ValueError("names of Slack channels are lower case")
     return f"#{name}"
+
+
+def _count_in_words(text: str) -> str:
+    short = re.sub(r" *(thousand|million|billion)s?", lambda found: found[1][0], text.lower())
+    return short.replace("t", "k").upper() if short != text.lower() else ""
+
+
+def _without_at(text: str) -> str:
+    return text.strip().lstrip("@")
 
 
 _LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:_[A-Za-z0-9]{1,20})?"
@@ -149,6 +176,7 @@ TOKENS = or_unlimited(
         n.TOKENS,
         n.read_tokens,
         {"type": "integer", "minimum": 1, "maximum": n.MOST_TOKENS},
+        guess=_count_in_words,
     )
 )
 COUNT = or_unlimited(
@@ -161,7 +189,9 @@ COUNT = or_unlimited(
     )
 )
 DURATION = or_unlimited(
-    Form("a length of time", "a length of time with its unit such as `30m`, `2h` or `1h30m`", n.DURATION, n.read_seconds)
+    Form(
+        "a length of time", "a length of time with its unit such as `30m`, `2h` or `1h30m`", n.DURATION, n.read_seconds
+    )
 )
 DOLLARS = Form(
     "an amount of dollars",
@@ -182,7 +212,16 @@ CAP = or_unlimited(
     )
 )
 # `unlimited` of a cap is a cap without bounds, not None.
-CAP = Form(CAP.what, CAP.allowed, CAP.pattern, n.read_cap, CAP.number, CAP.choices, CAP.slips)
+CAP = Form(
+    CAP.what,
+    CAP.allowed,
+    CAP.pattern,
+    n.read_cap,
+    CAP.number,
+    CAP.choices,
+    CAP.slips,
+    guess=lambda text: f"{text} tokens",
+)
 PERCENT = Form(
     "a percentage",
     "a percentage from 1 to 99",
@@ -215,12 +254,37 @@ YES_NO = Form(
     plain_only=True,
 )
 WHY = Form("a sentence", "a sentence of up to 200 characters", r"\s*\S[\s\S]*", _sentence, {"type": "number"})
-LOGIN = _text("a GitHub login", "a GitHub login such as `octocat`, without `@`", _LOGIN, str.lower)
-APPROVER = _text("a GitHub login or a team", "a GitHub login such as `octocat`, or `team:` and a team's slug", rf"team:[A-Za-z0-9_.-]{{1,100}}|{_LOGIN}", str.lower)
+LOGIN = _text("a GitHub login", "a GitHub login such as `octocat`, without `@`", _LOGIN, str.lower, _without_at)
+APPROVER = _text(
+    "a GitHub login or a team",
+    "a GitHub login such as `octocat`, or `team:` and a team's slug",
+    rf"team:[A-Za-z0-9_.-]{{1,100}}|{_LOGIN}",
+    str.lower,
+    _without_at,
+)
 PURPOSE = _text("a purpose", "lower-case letters, digits, `-` and `_`, such as `review`", r"[a-z0-9][a-z0-9_-]{0,39}")
 MODEL = _text("a model", "a model id; `*` stands for any characters: `claude-haiku-*`", r"[A-Za-z0-9._:/@*?-]{1,128}")
-REPOSITORY_NAME = _text("a pattern of repository names", "a name without its owner; `*` stands for any characters: `payments-*`", r"[A-Za-z0-9._*?-]{1,100}")
+REPOSITORY_NAME = _text(
+    "a pattern of repository names",
+    "a name without its owner; `*` stands for any characters: `payments-*`",
+    r"[A-Za-z0-9._*?-]{1,100}",
+)
 TOPIC = _text("a topic", "a repository topic such as `machine-learning`", r"[a-z0-9][a-z0-9-]{0,49}")
-CHANNEL = _text("a Slack channel", "a channel such as `\"#agents\"` in quotes, or its id", r"#?[^\s#@<>,`]{1,80}", _channel)
+CHANNEL = _text(
+    "a Slack channel", 'a channel such as `"#agents"` in quotes, or its id', r"#?[^\s#@<>,`]{1,80}", _channel, str.lower
+)
 CHANNEL_OR_OFF = or_word(CHANNEL, "off", "")
-TIMEZONE = Form("a timezone", "an IANA name such as `Europe/Berlin`", r"[A-Za-z][A-Za-z0-9_+/-]{1,63}", _timezone)
+TIMEZONE = Form(
+    "a timezone",
+    "an IANA name such as `Europe/Berlin`",
+    r"[A-Za-z][A-Za-z0-9_+/-]{1,63}",
+    _timezone,
+    guess=lambda text: nearest(text, _timezones()),
+)
+LOOSENABLE = Form(
+    "a key that can be loosened",
+    "a key or section such as `tab` or `session.tokens`",
+    "|".join(re.escape(key) for key in LOOSENABLE_KEYS),
+    str,
+    choices=LOOSENABLE_KEYS,
+)

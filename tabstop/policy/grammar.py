@@ -43,7 +43,6 @@ class Key:
 _ORG = Where.ORGANIZATION
 _WINDOWS = f.choice(
     WindowKind,
-    "a window",
     ("day", "week", "month", "lifetime"),
     (("daily", "day"), ("weekly", "week"), ("monthly", "month"), ("never", "lifetime"), ("forever", "lifetime")),
 )
@@ -52,14 +51,26 @@ _WHY_MEANING = "Shown beside the cap, wherever the cap is shown."
 _D = NANO_PER_DOLLAR
 
 
-def _budget(scope: str, default: str, meaning: str, where: Where = Where.BOTH, usual: tuple[int, int] | None = None) -> tuple[Key, ...]:
+def _budget(
+    scope: str, default: str, meaning: str, where: Where = Where.BOTH, usual: tuple[int, int] | None = None
+) -> tuple[Key, ...]:
     return (
-        Key(f"{scope}.cap", f.CAP, default, meaning, "dollars", where, usual, ("budget", "limit", "amount", "dollars", "max")),
+        Key(
+            f"{scope}.cap",
+            f.CAP,
+            default,
+            meaning,
+            "dollars",
+            where,
+            usual,
+            ("budget", "limit", "amount", "dollars", "max"),
+        ),
         Key(f"{scope}.window", _WINDOWS, "month", _WINDOW_MEANING, where=where, also=("per", "period", "every")),
         Key(f"{scope}.why", f.WHY, "", _WHY_MEANING, where=where, also=("reason", "comment", "description")),
     )
 
 
+# fmt: off
 KEYS: tuple[Key, ...] = (
     Key("session.tokens", f.TOKENS, "10M", "Tokens of all kinds one session may use, cache reads included.", "tokens", usual=(1_000_000, 10_000_000), also=("max_tokens",)),
     Key("session.tool_calls", f.COUNT, "500", "Tool calls one session may make.", "calls", usual=(100, 500), also=("tools", "max_tool_calls")),
@@ -69,9 +80,10 @@ KEYS: tuple[Key, ...] = (
     Key("tab.cap", f.CAP, "$50", "What one pull request may cost: all sessions of its branch, from the first one on.", "dollars", usual=(5 * _D, 200 * _D), also=("budget", "limit", "amount", "dollars", "max")),
     Key("tab.why", f.WHY, "", _WHY_MEANING, also=("reason", "comment", "description")),
     *_budget("engineer", "$1,000", "What each engineer's sessions may cost, over all repositories.", usual=(500 * _D, 5_000 * _D)),
-    Key("engineer.on_empty", f.choice(OnEmpty, "what an empty budget does"), "refuse", "What a start meets when its engineer's budget is empty: `refuse`; `downgrade` to cheaper models and a small cap; `ask`, which refuses and says who may grant a raise."),
+    Key("engineer.on_empty", f.choice(OnEmpty), "refuse", "What a start meets when its engineer's budget is empty: `refuse`; `downgrade` to cheaper models and a small cap; `ask`, which refuses and says who may grant a raise."),
     Key("engineer.downgrade.models", ListForm(f.MODEL, 50), "[]", "The only models a downgraded session may use. Needed by `on_empty: downgrade`."),
-    Key("engineer.downgrade.cost", f.DOLLARS, "$0.50", "What one downgraded session may cost.", "dollars", also=("cap", "budget")),
+    Key("engineer.downgrade.cost", f.DOLLARS, "$0.50", "What one downgraded session may cost.", "dollars"),
+    Key("engineer.downgrade.cap", f.DOLLARS, "$10", "What all downgraded sessions of one engineer may cost together, per window of `engineer`.", "dollars", also=("budget",)),
     Key("engineers.<login>.cap", f.CAP, "", "What this engineer's sessions may cost, instead of `engineer.cap`.", "dollars", _ORG, (500 * _D, 5_000 * _D), ("budget", "limit")),
     Key("engineers.<login>.window", _WINDOWS, "as `engineer.window`", _WINDOW_MEANING, where=_ORG),
     Key("engineers.<login>.why", f.WHY, "", _WHY_MEANING, where=_ORG, also=("reason",)),
@@ -86,10 +98,10 @@ KEYS: tuple[Key, ...] = (
     Key("steps", ListForm(f.PERCENT, 10, ascending=True), "[75, 90]", "Percent of a cap at which a budget turns amber and people are told. Red is always 100.", "percent", also=("warn_at", "thresholds", "warnings", "warn")),
     Key("hold", f.HOLD, "auto", "What a starting session sets aside in every budget it touches: `auto` takes what 9 of 10 recent sessions needed, $2 without history. Never more than `session.cost`.", "dollars", also=("reserve", "reservation")),
     Key("approvers", ListForm(f.APPROVER, 100), "[]", "Who may grant an overdrive, a raise of one budget. With nobody listed, only whoever operates the server can.", where=_ORG, also=("admins", "reviewers")),
-    Key("unknown_price", f.choice(UnknownPrice, "what a missing price does", slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block` further starts.", also=("unpriced",)),
-    Key("server_unreachable", f.choice(Unreachable, "what an unreachable server does", slips=(("warn", "allow"), ("stop", "block"))), "allow", "What the gate does when the server cannot be asked: `allow` the session, or `block` it.", also=("unreachable", "offline", "on_unreachable")),
-    Key("check", f.choice(CheckMode, "a check mode", slips=(("warn", "advise"), ("block", "enforce"), ("off", "advise"))), "enforce", "What a red tab does to the check: `enforce` fails it, `advise` leaves it neutral.", also=("mode",)),
-    Key("comment", f.choice(CommentMode, "a comment mode", slips=(("never", "off"), ("none", "off"), ("true", "always"), ("false", "off"))), "on_spend", "When a pull request gets its comment.", also=("comments",)),
+    Key("unknown_price", f.choice(UnknownPrice, slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block` further starts.", also=("unpriced",)),
+    Key("server_unreachable", f.choice(Unreachable, slips=(("warn", "allow"), ("stop", "block"))), "allow", "What the gate does when the server cannot be asked: `allow` the session, or `block` it.", also=("unreachable", "offline", "on_unreachable")),
+    Key("check", f.choice(CheckMode, slips=(("warn", "advise"), ("block", "enforce"), ("off", "advise"))), "enforce", "What a red tab does to the check: `enforce` fails it, `advise` leaves it neutral.", also=("mode",)),
+    Key("comment", f.choice(CommentMode, slips=(("never", "off"), ("none", "off"), ("true", "always"), ("false", "off"))), "on_spend", "When a pull request gets its comment.", also=("comments",)),
     Key("slack.channel", f.CHANNEL_OR_OFF, "off", "Where notices go. Needs quotes: an unquoted `#` begins a YAML comment.", also=("room", "to")),
     Key("slack.names", f.YES_NO, "false", "Whether notices name people.", also=("mention", "mentions")),
     Key("slack.allowed", ListForm(f.CHANNEL, 200), "[]", "Channels that repositories may name, besides the organization's own.", where=_ORG, also=("channels", "allow")),
@@ -106,7 +118,8 @@ KEYS: tuple[Key, ...] = (
     Key("subscription_counts", f.YES_NO, "false", "Whether the notional dollars of subscriptions and prepaid credits count toward caps.", also=("count_subscriptions",)),
     Key("timezone", f.TIMEZONE, "UTC", "Where days, weeks and months begin. A change holds from the next window.", where=_ORG, also=("tz", "time_zone")),
     Key("may_loosen", ListForm(f.LOOSENABLE, 50), "[]", "Keys, or sections of keys, that repositories may set above the values of the organization. Everything else they may only tighten.", where=_ORG, also=("overrides", "allow_override")),
-)  # fmt: skip
+)
+# fmt: on
 
 SECTIONS: Mapping[str, str] = {
     "session": "What bounds one session.",

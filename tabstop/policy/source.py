@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -73,11 +74,15 @@ Node = Scalar | Items | Entries | Broken
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The tree, if there is any, what is wrong with the YAML itself, and the text for excerpts."""
+    """The tree, if there is any, what is wrong with the YAML itself, and the text for excerpts.
+
+    broken_at: the line of a syntax error, from which on the tree means nothing; None where there is none.
+    """
 
     root: Node | None
     problems: tuple[Problem, ...]
     text: str
+    broken_at: int | None = None
 
 
 def read_source(data: str | bytes) -> Source:
@@ -94,15 +99,17 @@ def read_source(data: str | bytes) -> Source:
     root = builder.build()
     if root is None and not builder.problems:
         what = "the file is empty"
-        builder.problems.append(Problem(1, 1, "", what, allowed="at least one key such as `tab: $50`; or delete the file"))
-    return Source(root, tuple(builder.problems), text)
+        builder.problems.append(
+            Problem(1, 1, "", what, allowed="at least one key such as `tab: $50`; or delete the file")
+        )
+    return Source(root, tuple(builder.problems), text, builder.broken_at)
 
 
 def _decode(data: str | bytes) -> tuple[str, Problem | None]:
     size = len(data)
     if size > MAX_BYTES:
-        what = f"the file is {size:,} long, more than any policy needs"
-        return "", Problem(1, 1, "", what, found=f"{size:,} bytes", allowed=f"up to {MAX_BYTES // 1024} KiB")
+        what = f"the file is {size:,} {'characters' if isinstance(data, str) else 'bytes'} long, more than any policy needs"
+        return "", Problem(1, 1, "", what, found=f"{size:,}", allowed=f"up to {MAX_BYTES // 1024} KiB")
     if isinstance(data, str):
         return data.removeprefix("\ufeff"), None
     try:
@@ -139,6 +146,7 @@ class _Builder:
         self.problems: list[Problem] = []
         self.root: Node | None = None
         self.open: list[_Open] = []
+        self.broken_at: int | None = None
 
     def build(self) -> Node | None:
         documents = 0
@@ -147,7 +155,9 @@ class _Builder:
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
-                        self._problem(event.start_mark, "the file holds a second document (`---`)", allowed="one document")
+                        self._problem(
+                            event.start_mark, "the file holds a second document (`---`)", allowed="one document"
+                        )
                         break
                 elif not self._take(event):
                     break
@@ -155,6 +165,7 @@ class _Builder:
             self._syntax(error)
         except (yaml.YAMLError, ValueError, OverflowError, IndexError) as error:
             # PyYAML lets chr() and int() raise on escapes such as "\UFFFFFFFF" and on absurd %YAML directives.
+            self.broken_at = 1
             self.problems.append(Problem(1, 1, "", f"this is not YAML: {quoted(str(error), 120)}"))
         while self.open:
             self._close(complete=False)
@@ -194,7 +205,9 @@ class _Builder:
     def _decorations(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.anchor:
             what = f"`&{event.anchor}` is a YAML anchor, which is not read here"
-            self._problem(event.start_mark, what, found=f"&{event.anchor}", allowed="every value written out where it holds")
+            self._problem(
+                event.start_mark, what, found=f"&{event.anchor}", allowed="every value written out where it holds"
+            )
         if event.tag and event.tag != "!" and not event.tag.startswith(_STANDARD_TAG):
             what = f"{quoted(event.tag)} is a YAML tag, which is not read here"
             self._problem(event.start_mark, what, found=event.tag, allowed="the plain value")
@@ -223,11 +236,13 @@ class _Builder:
         line, column = self._at(mark) if mark else (1, 1)
         what, allowed = _explained(error, mark.buffer[mark.pointer : mark.pointer + 1] if mark and mark.buffer else "")
         self.problems.append(Problem(line, column, "", what, allowed=allowed))
+        self.broken_at = line
 
-    def _at(self, mark: yaml.Mark) -> tuple[int, int]:
+    # PyYAML's stubs allow an event without marks, which its parser never makes: hence Any.
+    def _at(self, mark: Any) -> tuple[int, int]:
         return _place(self.text, mark.index)
 
-    def _problem(self, mark: yaml.Mark, what: str, found: str = "", allowed: str = "") -> None:
+    def _problem(self, mark: Any, what: str, found: str = "", allowed: str = "") -> None:
         self.problems.append(Problem(*self._at(mark), "", what, found=found, allowed=allowed))
 
 
@@ -237,11 +252,17 @@ def _explained(error: yaml.MarkedYAMLError, character: str) -> tuple[str, str]:
     if "cannot start any token" in said and character == "\t":
         return "a tab character stands in the indentation, which YAML does not allow", "spaces"
     if "cannot start any token" in said:
-        return f"a value cannot begin with {quoted(character)} unless it is in quotes", f'quotes around it: "{character}…"'
+        return (
+            f"a value cannot begin with {quoted(character)} unless it is in quotes",
+            f'quotes around it: "{character}…"',
+        )
     if "expected alphabetic or numeric" in said and "alias" in str(error.context):
         return "a value cannot begin with `*` unless it is in quotes", 'quotes around it: "*"'
     if "mapping values are not allowed here" in said:
-        return "a second `: ` stands on this line, or the line is indented too far", "one `key: value` a line; quotes around text that holds `: `"
+        return (
+            "a second `: ` stands on this line, or the line is indented too far",
+            "one `key: value` a line; quotes around text that holds `: `",
+        )
     if "could not find expected ':'" in said or "expected <block end>" in said:
         return f"the lines do not line up here ({said})", "keys of one level indented alike, each followed by `: `"
     context = f", {error.context}" if error.context else ""

@@ -58,7 +58,7 @@ const FIXES = [
   {
     // commits/SHA/pulls: the pull requests whose head it is (GitHub answers nothing for a fork's head).
     // installation/repositories: what the App may see.
-    after: "const ctx = { app, store, webhooks, baseUrl, tokenMap };\n    usersRoutes(ctx);",
+    after: "const ctx = { app, store, webhooks, baseUrl, tokenMap };\n",
     insert: `
     app.get("/repos/:owner/:repo/commits/:sha/pulls", (c) => {
       const repo = lookupRepo(gh, c.req.param("owner"), c.req.param("repo"));
@@ -77,6 +77,34 @@ const FIXES = [
       setLinkHeader(c, repos.length, page, per_page);
       return c.json({ total_count: repos.length, repository_selection: installation.repositorySelection,
         repositories: repos.slice((page - 1) * per_page, page * per_page).map((repo) => formatRepo(repo, gh, baseUrl)) });
+    });`,
+  },
+  {
+    // A workflow run names the open pull requests whose head it ran on.
+    replace: "pull_requests: [],\n    created_at: run.created_at,",
+    with: `
+    pull_requests: gh.pullRequests.findBy("repo_id", repo.id)
+      .filter((pr) => pr.state === "open" && pr.head_repo_id === repo.id && pr.head_sha === run.head_sha)
+      .map((pr) => ({ id: pr.id, number: pr.number, head: { ref: pr.head_ref, sha: pr.head_sha }, base: { ref: pr.base_ref, sha: pr.base_sha } })),
+    created_at: run.created_at,`,
+  },
+  {
+    // Nothing here runs workflows, so tests say what ran: PUT creates or changes a run and sends workflow_run.
+    after: "const ctx = { app, store, webhooks, baseUrl, tokenMap };\n",
+    insert: `
+    app.put("/_tests/workflow-runs", async (c) => {
+      const { owner, repo: name, actor, ...run } = await c.req.json();
+      const repo = lookupRepo(gh, owner, name);
+      const user = gh.users.findOneBy("login", actor);
+      if (!repo || !user) throw notFound();
+      const fields = { ...run, repo_id: repo.id, actor_id: user.id, run_started_at: new Date().toISOString(), node_id: "WFR_" + run.id };
+      if (gh.workflowRuns.get(run.id)) gh.workflowRuns.update(run.id, fields);
+      else gh.workflowRuns.insert(fields);
+      const shown = formatWorkflowRun(gh.workflowRuns.get(run.id), repo, gh, baseUrl);
+      const action = run.status === "completed" ? "completed" : run.status === "in_progress" ? "in_progress" : "requested";
+      void webhooks.dispatch("workflow_run", action,
+        { action, workflow_run: shown, workflow: null, repository: formatRepo(repo, gh, baseUrl), sender: formatUser(user, baseUrl) }, owner, name);
+      return c.json(shown);
     });`,
   },
   {

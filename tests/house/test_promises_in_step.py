@@ -68,6 +68,39 @@ def test_every_input_describes_itself() -> None:
     assert not [name for name, given in action_inputs().items() if not given.get("description")]
 
 
+def own_steps() -> list[tuple[str, dict[str, Any]]]:
+    """(file, step) of every step in our workflows and examples that uses this action."""
+    found = []
+    for path in [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), *filter(is_workflow, EXAMPLES)]:
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+            uses = [(path.name, step) for step in job.get("steps", [])]
+            found += [(name, step) for name, step in uses if re.match(r"\./$|[^@]*/tabstop@", step.get("uses", ""))]
+    return found
+
+
+def test_workflows_use_the_action_as_it_is() -> None:
+    """Our workflow and every example give only inputs that the action has, and each gates before it settles."""
+    known = set(action_inputs())
+    assert not [f"{name}: {key}" for name, step in own_steps() for key in step.get("with", {}) if key not in known]
+    commands = {name: [s["with"]["command"] for n, s in own_steps() if n == name] for name, _ in own_steps()}
+    assert commands
+    assert all(given[0] == "gate" and "settle" in given for given in commands.values()), commands
+
+
+def test_workflows_read_outputs_that_exist() -> None:
+    """What a later step reads from the gate is something the gate gives."""
+    outputs = set(yaml.safe_load(read("action.yml"))["outputs"])
+    wrong = []
+    for name, step in own_steps():
+        if "id" in step:
+            path = next(p for p in [*ROOT.glob(".github/workflows/*.yml"), *EXAMPLES] if p.name == name)
+            read_here = re.findall(
+                rf"steps\.{re.escape(step['id'])}\.outputs\.([\w-]+)", path.read_text(encoding="utf-8")
+            )
+            wrong += [f"{name}: {output}" for output in read_here if output not in outputs]
+    assert not wrong
+
+
 def setting_names() -> set[str]:
     """The environment names that app/settings.py knows: its string constants in capitals."""
     words = {n.value for n in ast.walk(ast.parse(read("app/settings.py"))) if isinstance(n, ast.Constant)}
@@ -96,20 +129,22 @@ def test_there_are_examples() -> None:
     assert kinds == {True, False}
 
 
-def where(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@pytest.mark.parametrize("path", EXAMPLES, ids=where)
-def test_every_example_is_valid(path: Path) -> None:
-    """What people copy works: a workflow fits GitHub's schema, a policy passes `tabstop policy check`."""
+def check(path: Path) -> str:
+    """What is wrong with an example; empty when nothing is."""
     if is_workflow(path):
         command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
     else:
         program = "from tabstop.cli.main import main; main()"
-        command = [sys.executable, "-c", program, "policy", "check", str(path)]
+        kind = "organization" if path.name.startswith("organization") else "repository"
+        command = [sys.executable, "-c", program, "policy", "check", "--kind", kind, str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return f"{path.relative_to(ROOT)}\n{done.stdout}{done.stderr}" if done.returncode else ""
+
+
+def test_every_example_is_valid() -> None:
+    """What people copy works: a workflow fits GitHub's schema, a policy passes `tabstop policy check`."""
+    wrong = [said for path in EXAMPLES if (said := check(path))]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])

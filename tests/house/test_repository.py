@@ -15,13 +15,13 @@ from tests.house.source import ROOT
 
 # Split so that this file does not hold what it looks for.
 FORBIDDEN = {
-    "a path of one machine": re.compile(r"(?<![\w/.}~-])/(?:work|root)/(?!\s)"),
     "a folder beside the repository": re.compile(r"\.\./" + "shared"),
     "a package registry's host": re.compile(
         r"registry\.npmjs\.org|registry\.yarnpkg\.com|files\.pythonhosted\.org|(?<![\w.])pypi\.org/simple|deb\.debian\.org"
     ),
     "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE KEY-----\s+[A-Za-z0-9+/=]{40}"),
 }
+OWN_PATH = re.compile(r"(?<![\w/.}~-])/(?:work|root|Users|mnt|opt)/[\w.-]+")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -47,6 +47,17 @@ def test_nothing_committed_names_one_machine(what: str) -> None:
     assert not found, "\n".join(found[:40])
 
 
+def test_nothing_committed_points_into_this_machine() -> None:
+    """Paths in tests and documents are invented: none of them exists where the tests run."""
+    found = [
+        f"{path.relative_to(ROOT)}: {named}"
+        for path in committed()
+        for named in set(OWN_PATH.findall(path.read_bytes().decode("utf-8", "replace")))
+        if Path(named).exists() and path.name != "Dockerfile"
+    ]
+    assert not found, "\n".join(found[:40])
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda p: p.name)
 def test_locks_are_hashed_and_name_no_index(path: Path) -> None:
     """Every requirement is one exact version with its hashes, from whatever index the machine uses."""
@@ -59,7 +70,7 @@ def test_locks_are_hashed_and_name_no_index(path: Path) -> None:
 def test_locks_agree() -> None:
     """What the server and the action run with is what the tests ran with."""
     locks = {p.stem: p.read_text(encoding="utf-8") for p in (ROOT / "requirements").glob("*.txt")}
-    pinned = {name: set(re.findall(r"^(\S+==\S+)", text, re.MULTILINE)) for name, text in locks.items()}
+    pinned = {name: set(re.findall(r"^(\S.*?==[^\s;]+)", text, re.MULTILINE)) for name, text in locks.items()}
     assert pinned["server"] <= pinned["dev"]
     assert pinned["action"] <= pinned["dev"]
 
@@ -91,3 +102,18 @@ def test_the_wheel_holds_tabstop_only(tmp_path: Path) -> None:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"tabstop"}
     assert "tabstop/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_image_takes_what_is_there() -> None:
+    """Every file that the Dockerfile copies exists, and .dockerignore lets it through."""
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert copied
+    assert not [name for name in copied if not (ROOT / name).exists() or f"!{name}" not in let_through]
+
+
+@pytest.mark.parametrize("path", [p for p in committed() if p.suffix == ".md"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    """A link to another file of the repository finds it."""
+    links = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (path.parent / link).exists()]

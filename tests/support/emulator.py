@@ -178,6 +178,25 @@ class Emulators:
         """Presses "Re-run"; GitHub sends `check_run.rerequested`."""
         self._github("POST", f"/repos/acme/{repo}/check-runs/{check_run_id}/rerequest", {}, user)
 
+    def workflow_run(
+        self,
+        run_id: int,
+        *,
+        head_branch: str,
+        head_sha: str,
+        event: str = "pull_request",
+        status: str = "in_progress",
+        conclusion: str | None = None,
+        actor: str = "alice",
+        repo: str = REPO,
+    ) -> dict[str, Any]:
+        """Says that a workflow run exists or has changed; the API shows it from then on, and GitHub sends `workflow_run`."""
+        run = {"id": run_id, "head_branch": head_branch, "head_sha": head_sha, "event": event, "status": status}
+        run |= {"name": "agent", "run_number": 12, "run_attempt": 1, "workflow_id": 0, "conclusion": conclusion}
+        where = {"owner": self.env.org, "repo": repo, "actor": actor}
+        shown: dict[str, Any] = self._github("PUT", "/_tests/workflow-runs", {**run, **where}, actor)
+        return shown
+
     # What a test reads back
 
     def pull_request(self, number: int, *, repo: str = REPO) -> dict[str, Any]:
@@ -212,7 +231,7 @@ class Emulators:
     def deliver(self, event: str, payload: Mapping[str, Any], *, guid: str | None = None) -> int:
         """Posts a webhook to `webhook_url` as GitHub would, signed, with the installation named; answers the HTTP status.
 
-        For events the emulator never sends: merge_group, workflow_run, workflow_job, installation, redeliveries (same `guid`).
+        For what the emulator never sends: merge_group, workflow_job, installation, redeliveries (same `guid`).
         """
         whole = {"installation": {"id": self.env.installation_id}, **payload}
         body = json.dumps(whole).encode()

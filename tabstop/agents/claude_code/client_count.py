@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping
@@ -16,9 +16,13 @@ from tabstop.wire import ClientTotal
 class ClientCount:
     """Tokens, web searches and cost (nano-dollars, to the digits the client prints) of one model."""
 
-    tokens: Tokens = Tokens()
+    tokens: Tokens = field(default_factory=Tokens)
     web_searches: int = 0
     cost: Nano = 0
+
+    def __add__(self, other: ClientCount) -> ClientCount:
+        """Both together."""
+        return ClientCount(self.tokens + other.tokens, self.web_searches + other.web_searches, self.cost + other.cost)
 
     def __sub__(self, other: ClientCount) -> ClientCount:
         """What came after `other`. A count is never negative: a client that starts again counts from zero."""

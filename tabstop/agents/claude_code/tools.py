@@ -13,12 +13,13 @@ from tabstop.usage import ToolCall
 class ToolLog:
     """Follows tool calls from the response that asked for them to the response that reads their results, per thread.
 
-    Holds a name and a digest per call that has no reader yet, never arguments or results.
+    Holds ids, names and digests, never arguments or results.
     """
 
     def __init__(self, hmac_key: bytes) -> None:
         """hmac_key: per session, never leaves the machine; empty to keep no digests."""
         self._key = hmac_key
+        self._seen: set[tuple[str, str]] = set()
         self._called: dict[tuple[str, str], ToolCall] = {}
         self._answered: dict[str, list[ToolCall]] = {}
 
@@ -26,7 +27,8 @@ class ToolLog:
         """Note the `tool_use` blocks of a response."""
         for block in _blocks(content, "tool_use"):
             call_id, name = ident(block.get("id")), ident(block.get("name"))
-            if call_id and name:
+            if call_id and name and (thread, call_id) not in self._seen:
+                self._seen.add((thread, call_id))
                 self._called[thread, call_id] = ToolCall(name, self._digest(block.get("input")))
 
     def results(self, thread: str, content: object) -> None:

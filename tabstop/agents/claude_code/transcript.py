@@ -55,20 +55,21 @@ class TranscriptPart:
 
     session: the client's session id (a subagent's file names its parent's). usages: each response once.
     unread: tools called whose results no response has read yet. checkpoints: in file order.
-    copied_from: sessions whose rows a fork copied. cwd, branch, version: the first working directory, the last branch.
-    began, ended: the first and last time of the file's own rows, copies aside.
+    since_checkpoint: keys of the responses first written after the last of them.
+    copied_from: sessions whose rows a fork copied. cwd, branch: the first working directory, the last branch.
+    ended: the latest time in it.
     """
 
     session: str = ""
     usages: tuple[Usage, ...] = ()
     unread: tuple[ToolCall, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    since_checkpoint: frozenset[str] = frozenset()
     copied_from: frozenset[str] = frozenset()
     pull_requests: tuple[PullRequestLink, ...] = ()
     cwd: str = ""
     branch: str = ""
     version: str = ""
-    began: datetime | None = None
     ended: datetime | None = None
     skipped: tuple[SkippedRow, ...] = ()
     skip_reasons: Mapping[str, int] = field(default_factory=dict)
@@ -94,11 +95,10 @@ class TranscriptReader:
         self._responses = Responses()
         self._tools = ToolLog(hmac_key)
         self._checkpoints: list[Checkpoint] = []
+        self._since_checkpoint: set[str] = set()
         self._copied_from: set[str] = set()
         self._pull_requests: dict[PullRequestLink, None] = {}
         self._session = self._cwd = self._branch = self._version = ""
-        self._began: datetime | None = None
-        self._ended: datetime | None = None
         self._latest: datetime | None = None
 
     def take(self, number: int, row: Row) -> None:
@@ -112,10 +112,13 @@ class TranscriptReader:
                     self._tools.results(_thread(row), mapping(row.get("message")).get("content"))
                 case "cost-state":
                     self._checkpoints.append(Checkpoint(read_counts(row.get("modelUsage")), self._latest))
+                    self._since_checkpoint.clear()
                 case "pr-link":
                     self._pull_request(row)
         except RowError as error:
             self.skips.add(number, str(error))
+        except RecursionError:
+            self.skips.add(number, "nested too deeply")
 
     def part(self) -> TranscriptPart:
         """What was read so far."""
@@ -124,13 +127,13 @@ class TranscriptReader:
             usages=self._responses.usages(),
             unread=self._tools.unread(),
             checkpoints=tuple(self._checkpoints),
+            since_checkpoint=frozenset(self._since_checkpoint),
             copied_from=frozenset(self._copied_from - {self._session}),
             pull_requests=tuple(self._pull_requests),
             cwd=self._cwd,
             branch=self._branch,
             version=self._version,
-            began=self._began,
-            ended=self._ended,
+            ended=self._latest,
             skipped=tuple(self.skips.first),
             skip_reasons=dict(self.skips.reasons),
         )
@@ -144,9 +147,6 @@ class TranscriptReader:
         at = moment(row.get("timestamp"))
         if at is not None:
             self._latest = at if self._latest is None else max(self._latest, at)
-            if row.get("type") == "queue-operation" or not self._copied_from:
-                self._began = at if self._began is None else min(self._began, at)
-            self._ended = self._latest
 
     def _assistant(self, row: Row) -> None:
         message = mapping(row.get("message"))
@@ -162,6 +162,7 @@ class TranscriptReader:
         if usage.keys not in self._responses:
             read = self._tools.read_by_response(thread)
             self._responses.add(replace(usage, tool_calls=read))
+            self._since_checkpoint.update(usage.keys)
         else:
             self._responses.add(usage)
         self._tools.calls(thread, message.get("content"))

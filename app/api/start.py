@@ -1,0 +1,210 @@
+"""Ask for a session: who asks and where is found out first, then one transaction decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.api.people import checked, draws_on, starter_of
+from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
+from app.api.shown import for_runner
+from app.api.whereabouts import Whereabouts, where_is
+from app.github_api.protocol import GitHubError, GitHubInstallation
+from app.identity.oidc import RunnerClaims
+from app.identity.session_token import SessionClaim, sign
+from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
+from app.ledger.books import SessionRow, StartAttempt
+from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository
+from app.world import World
+from tabstop.admission import Admission
+from tabstop.verdict import Finding, Outcome, Signal, Verdict
+from tabstop.wire import StartAnswer, StartRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A verified asker with everything known before the decision. The run is empty for a laptop."""
+
+    organization: Organization
+    repository: Repository
+    engineer: Engineer
+    where: Whereabouts
+    in_force: InForce
+    token_id: str
+    run_id: str = ""
+    run_attempt: str = ""
+    job_id: str = ""
+    sha: str = ""
+
+
+def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> StartAttempt:
+    """Answer a start: status 201 or 403 with the wire's `StartAnswer`. Raises `ApiError` for everything else."""
+    now = world.now()
+    start = _start(world, asker, key, asked)
+    card = world.price_card(_models(asked, asker.in_force), now, asker.in_force.policy.prices)
+
+    def answer_of(admission: Admission, session: SessionRow | None) -> StartAnswer:
+        verdict = for_runner(admission.verdict, asker.repository, asker.in_force.policy)
+        page = pull_request_page(world, asker.repository, asker.where.pull_request)
+        if session is None:
+            return StartAnswer(verdict, page=page)
+        claim = SessionClaim(asker.organization.id, session.id)
+        token = sign(world.settings.secret_key, claim, session.lease_until)
+        return StartAnswer(verdict, session.id, token, allowance(admission, start, card), session.lease_until, page)
+
+    with world.store.open(asker.organization.id) as books:
+        engineer = books.save_engineer(asker.engineer)
+        try:
+            return admit(books, replace(start, engineer_id=engineer.id), now, answer_of)
+        except TokenReusedError as error:
+            raise token_reused() from error
+
+
+def would_start(world: World, asker: Asker, asked: StartRequest) -> Verdict:
+    """The same decision, asked dry: nothing is set aside, nothing is kept."""
+    now = world.now()
+    start = _start(world, asker, "", asked)
+    with world.store.look(asker.organization.id) as books:
+        engineer = books.save_engineer(asker.engineer)
+        verdict = ask(books, replace(start, engineer_id=engineer.id), now).verdict
+    return for_runner(verdict, asker.repository, asker.in_force.policy)
+
+
+def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
+    """A workflow job: what its token proves, and what GitHub's API confirms of its claims. Raises `ApiError`."""
+    organization = world.store.organization_by_github_id(claims.owner_id)
+    if organization is None or not organization.active or organization.installation_id is None:
+        raise not_installed(claims.owner)
+    github = world.github.installation(organization.installation_id)
+    proven = claims.proven_pull_request
+    known: PullRequest | None = None
+    with world.store.look(organization.id) as books:
+        repository = books.repository_by_github_id(claims.repository_id)
+        if repository is None or not repository.active:
+            raise not_covered(claims.repository)
+        in_force = books.policy_in_force(repository.id)
+        if proven is not None:
+            known = books.pull_request(repository.id, proven)
+    engineer = _engineer(world, claims, organization, repository, github)
+    try:
+        where = where_is(claims, asked, repository, known, github)
+    except GitHubError as error:
+        raise unverifiable(str(error)) from error
+    return Asker(
+        organization,
+        repository,
+        engineer,
+        where,
+        in_force,
+        claims.token_id,
+        claims.run_id,
+        claims.run_attempt,
+        claims.job_id,
+        claims.sha,
+    )
+
+
+def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) -> Asker:
+    """An engineer with their own token, who names repository and branch. Raises `ApiError`."""
+    with world.store.look(token.organization_id) as books:
+        organization = books.organization()
+        engineer = books.engineer(token.engineer_id)
+        repository = books.repository_by_name(asked.repository)
+        if engineer is None or repository is None or not repository.active:
+            raise not_covered(asked.repository)
+        in_force = books.policy_in_force(repository.id)
+    if not organization.active:
+        raise not_installed(organization.login)
+    branch = "" if asked.branch == repository.default_branch else asked.branch
+    where = Whereabouts(branch, None, "named by the engineer's own token", "claimed")
+    return Asker(organization, repository, engineer, where, in_force, f"engineer:{token.id}:{key}", sha=asked.head_sha)
+
+
+def standing_findings(organization: Organization, in_force: InForce) -> tuple[Finding, ...]:
+    """What is known before money is looked at: a pause, a policy that is not the newest one."""
+    found = []
+    if organization.paused:
+        found.append(
+            Finding(
+                Signal.PAUSE,
+                Outcome.STOP,
+                "organization",
+                sentence="An operator has paused new sessions for this organization.",
+                remedy="Ask the people who run Tabstop; `python -m app.cli resume` ends the pause.",
+            )
+        )
+    if in_force.problem:
+        found.append(
+            Finding(
+                Signal.POLICY,
+                Outcome.WARN,
+                "policy",
+                sentence=f"{in_force.problem} The last valid policy stays in force.",
+                remedy="Run `tabstop policy check .github/tabstop.yml`.",
+            )
+        )
+    return tuple(found)
+
+
+def pull_request_page(world: World, repository: Repository, number: int | None) -> str:
+    """Where people read more: the pull request, or the repository."""
+    base = f"{world.settings.github_url.rstrip('/')}/{repository.full_name}"
+    return f"{base}/pull/{number}" if number is not None else base
+
+
+def _engineer(
+    world: World,
+    claims: RunnerClaims,
+    organization: Organization,
+    repository: Repository,
+    github: GitHubInstallation,
+) -> Engineer:
+    github_id, login = starter_of(claims, repository.full_name, github)
+    with world.store.look(organization.id) as books:
+        before = books.engineer_by_login(login)
+    if before is not None and before.github_id != github_id:
+        before = None
+    return checked(before, github_id, login, organization, github, world.now())
+
+
+def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
+    return Start(
+        key=key,
+        token_id=asker.token_id,
+        session_id=world.new_session_id(),
+        repository_id=asker.repository.id,
+        branch=asker.where.branch,
+        engineer_id=asker.engineer.id,
+        person=draws_on(asker.engineer),
+        policy=asker.in_force.policy,
+        policy_commit=asker.in_force.commit,
+        agent=asked.agent,
+        place_reason=asker.where.reason,
+        place_confidence=asker.where.confidence,
+        login=asker.engineer.login,
+        model=asked.model,
+        purpose=asked.purpose,
+        billing=asked.billing,
+        billing_evidence=asked.billing_evidence,
+        head_sha=asked.head_sha or asker.sha,
+        pull_request=asker.where.pull_request,
+        run_id=asker.run_id,
+        run_attempt=asker.run_attempt,
+        job_id=asker.job_id,
+        repository_name=asker.repository.full_name,
+        others=standing_findings(asker.organization, asker.in_force),
+    )
+
+
+def _models(asked: StartRequest, in_force: InForce) -> list[str]:
+    return [model for model in dict.fromkeys((asked.model, *in_force.policy.downgrade.models)) if model]
+
+
+def problem_without_key(key: str) -> None:
+    """Raise when a start comes without an idempotency key of a sensible length."""
+    if not 8 <= len(key) <= 200:
+        raise ApiError(
+            400,
+            "The Idempotency-Key header is missing, or not 8 to 200 characters long.",
+            "Without it a repeated request would start a second session.",
+            "Send a fresh random key per start, and the same one when repeating it.",
+        )

@@ -1,0 +1,21 @@
+"""Engineers' own tokens: random, shown once, stored as a digest, revocable, scoped."""
+
+from __future__ import annotations
+
+import hashlib
+
+PREFIX = "tabstop_eng_"
+"""Lets secret scanners find a leaked one, and the server tell it from other bearers without looking it up."""
+
+SCOPES = ("start", "usage", "read")
+"""What a token may be good for: ask for sessions, report usage, ask how things stand."""
+
+
+def digest_of(token: str) -> str:
+    """What is stored: SHA-256 in hex. The token has 256 random bits, so no salt or slow hash is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def written(random_hex: str) -> str:
+    """The token's text from 32 random bytes in hex."""
+    return PREFIX + random_hex

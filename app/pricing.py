@@ -1,0 +1,26 @@
+"""Prices at the server: each usage at its own date, cards for runners; one cache for the process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tabstop.cost import Cost
+from tabstop.policy.model import PriceOverride
+from tabstop.price_book import card, price_of
+from tabstop.price_card import PriceCard, price
+from tabstop.usage import Usage
+from tabstop.wire_json import to_json
+
+
+def price_usage(usage: Usage, overrides: Sequence[PriceOverride]) -> Cost:
+    """What a usage costs by the list of its own date, under what the policy negotiated."""
+    found = price_of(usage.model, at=usage.occurred_at, overrides=overrides)
+    return price(usage, PriceCard(usage.occurred_at, {} if found is None else {usage.model: found}))
+
+
+def price_card(models: Sequence[str], at: datetime, overrides: Sequence[PriceOverride]) -> dict[str, Any]:
+    """The prices one session needs, as JSON."""
+    body: dict[str, Any] = to_json(card(models, at=at, overrides=overrides).to_json())
+    return body

@@ -1,0 +1,35 @@
+"""What the server needs of a chat, as one small Protocol; `slack-sdk` and the fake stand behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class ChatError(Exception):
+    """The chat did not take a message. `retry_after` (seconds) is None when repeating cannot help."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        """Keep when trying again can help."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A message ready to post: Block Kit blocks, and the plain text that notifications and old clients show."""
+
+    channel: str
+    text: str
+    blocks: Sequence[dict[str, Any]]
+
+
+class Chat(Protocol):
+    """Posts messages."""
+
+    def post(self, message: ChatMessage) -> str:
+        """Post it; answers the message's id. Raises `ChatError`."""
+
+    def who(self) -> str:
+        """Whom the token belongs to (`team / bot`), for `doctor`. Raises `ChatError`."""

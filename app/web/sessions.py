@@ -1,0 +1,94 @@
+"""Sessions: `POST /api/v1/sessions`, its usage and end, and the dry question `GET /api/v1/verdict`."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from flask import Blueprint, Request, Response, jsonify, request
+
+from app.api.problems import ApiError
+from app.api.report import finish_session, report_usage
+from app.api.start import Asker, laptop, problem_without_key, runner, start_session, would_start
+from app.identity.oidc import RunnerClaims
+from app.web.access import Access
+from app.web.metrics import Meters
+from tabstop.wire import EndRequest, StartRequest, UsageBatch
+from tabstop.wire_json import WireError, from_json, to_json
+
+T = TypeVar("T")
+
+
+def sessions(access: Access, meters: Meters) -> Blueprint:
+    """The API that runs beside an agent call. Every route: check, parse, call, answer."""
+    pages = Blueprint("sessions", __name__, url_prefix="/api/v1")
+    world = access.world
+
+    @pages.post("/sessions")
+    def start() -> Response:
+        key = request.headers.get("Idempotency-Key", "")
+        problem_without_key(key)
+        asked = parsed(StartRequest, request)
+        attempt = start_session(world, _asker(access, key, asked, "start"), key, asked)
+        meters.starts.labels(outcome="admitted" if attempt.session_id else "refused").inc()
+        return answered(attempt.answer, attempt.status)
+
+    @pages.post("/sessions/<session_id>/usage")
+    def usage(session_id: str) -> Response:
+        claim = access.session(request, session_id)
+        answer = report_usage(world, claim, parsed(UsageBatch, request))
+        meters.usages.labels(kind="new").inc(answer.new)
+        meters.usages.labels(kind="known").inc(answer.known)
+        return answered(to_json(answer), 200)
+
+    @pages.post("/sessions/<session_id>/end")
+    def end(session_id: str) -> Response:
+        claim = access.session(request, session_id)
+        return answered(to_json(finish_session(world, claim, parsed(EndRequest, request))), 200)
+
+    @pages.get("/verdict")
+    def verdict() -> Response:
+        asked = from_query(request)
+        asker = _asker(access, "", asked, "read")
+        return answered({"verdict": to_json(would_start(world, asker, asked))}, 200)
+
+    return pages
+
+
+def parsed(kind: type[T], call: Request) -> T:
+    """The request's JSON body as a wire value. Raises `ApiError` with every problem."""
+    data = call.get_json(silent=True, force=True)
+    if data is None:
+        raise ApiError(400, "The body is not JSON.", remedy="Send a JSON object.")
+    try:
+        return from_json(kind, data)
+    except WireError as error:
+        raise ApiError(400, "The body is not what the contract says.", "; ".join(error.problems[:20])) from error
+
+
+def from_query(call: Request) -> StartRequest:
+    """A dry question's fields from the query string."""
+    number = call.args.get("pull_request", "")
+    if number and not number.isdigit():
+        raise ApiError(400, "pull_request must be a number.", f"Found {number!r}.")
+    return StartRequest(
+        agent=call.args.get("agent", ""),
+        repository=call.args.get("repository", ""),
+        branch=call.args.get("branch", ""),
+        pull_request=int(number) if number else None,
+        model=call.args.get("model", ""),
+        purpose=call.args.get("purpose", ""),
+    )
+
+
+def answered(body: Any, status: int) -> Response:
+    """A JSON answer."""
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _asker(access: Access, key: str, asked: StartRequest, scope: str) -> Asker:
+    who = access.asker(request, scope)
+    if isinstance(who, RunnerClaims):
+        return runner(access.world, who, asked)
+    return laptop(access.world, who, key, asked)

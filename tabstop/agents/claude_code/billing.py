@@ -1,0 +1,45 @@
+"""Billing: how a Claude Code session is paid for, and what says so."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from tabstop.agents.claude_code.execution_file import ExecutionResult
+from tabstop.usage import Billing
+
+_CLOUDS = {
+    "CLAUDE_CODE_USE_BEDROCK": "Amazon Bedrock",
+    "CLAUDE_CODE_USE_VERTEX": "Google Vertex AI",
+    "CLAUDE_CODE_USE_FOUNDRY": "Microsoft Foundry",
+}
+_CLOUD_PROVIDERS = {"bedrock": "Amazon Bedrock", "vertex": "Google Vertex AI", "foundry": "Microsoft Foundry"}
+
+Evidence = tuple[Billing, str]
+"""How it is paid for, and one sentence saying what tells so."""
+
+
+def billing_of(execution: ExecutionResult | None, environment: Container[str] = ()) -> Evidence:
+    """Judge from what the run said of itself and from which variables are set (names only; values are never looked at).
+
+    A cloud comes first: its runs use none of Anthropic's keys, and the client says `apiKeySource: none` as for a plan.
+    """
+    served_by = _CLOUD_PROVIDERS.get(execution.provider.lower()) if execution else None
+    if served_by:
+        return Billing.API, f"the client was served by {served_by}, which bills per token"
+    for name, cloud in _CLOUDS.items():
+        if name in environment:
+            return Billing.API, f"{name} is set: {cloud} bills per token"
+    source = execution.api_key_source if execution else ""
+    if source not in {"", "none", "oauth"}:
+        return Billing.API, f"the client used an API key (apiKeySource {source}): billed per token"
+    # The order in which the client itself looks: a key wins over a plan's token.
+    for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"):
+        if name in environment and source != "oauth":
+            return Billing.API, f"{name} is set: billed per token"
+    if execution is not None and execution.rate_limited:
+        return Billing.SUBSCRIPTION, "the client told of a plan's rate limits"
+    if source:
+        return Billing.SUBSCRIPTION, f"the client used no API key (apiKeySource {source}): the session runs on a plan"
+    if "CLAUDE_CODE_OAUTH_TOKEN" in environment:
+        return Billing.SUBSCRIPTION, "CLAUDE_CODE_OAUTH_TOKEN is set and no API key: the session runs on a plan"
+    return Billing.UNKNOWN, "nothing says how this session is paid for"

@@ -1,0 +1,30 @@
+"""The command `tabstop`. Each subcommand's module is imported when it is called, so that hooks and wrappers start fast."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "policy": ("tabstop.cli.policy", "policy"),
+}
+"""Subcommand: (module, the click command in it)."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tabstop")
+def main() -> None:
+    """What coding agents cost, per pull request, and the brakes that stop them in time."""

@@ -1,0 +1,74 @@
+"""changed_limits: what differs between two policies, old and new printed, and whether it loosens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tabstop.policy.limits import LIMITS, looser_cap
+from tabstop.policy.model import Cap, Policy, PriceOverride
+from tabstop.policy.notation import show_cap, show_price
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One value that differs. key: `tab.cap`, `engineers.octocat`, `prices[claude-*]`. old, new: printed as one writes them.
+
+    loosens: the new value binds less; a price counts as loosening, since a cheaper one makes every cap wider.
+    """
+
+    key: str
+    old: str
+    new: str
+    loosens: bool
+
+
+def changed_limits(old: Policy, new: Policy) -> tuple[Change, ...]:
+    """Every value that differs, in the order of the documentation. Reasons (`why`) are words, not limits."""
+    return (*_limits(old, new), *_engineers(old, new), *_prices(old, new))
+
+
+def _limits(old: Policy, new: Policy) -> Iterator[Change]:
+    for limit in LIMITS:
+        before, after = limit.of(old), limit.of(new)
+        if limit.path == "prices":
+            continue
+        if limit.is_cap:
+            before, after = _silent(before), _silent(after)
+        if before != after:
+            loosens = limit.looser is not None and limit.looser(before, after)
+            yield Change(limit.path, limit.shown(before), limit.shown(after), loosens)
+
+
+def _engineers(old: Policy, new: Policy) -> Iterator[Change]:
+    """Single engineers, each compared with what binds them otherwise; who only follows `engineer.cap` is not listed."""
+    for login in sorted({login for policy in (old, new) for login, _ in policy.engineers}):
+        before, after = _silent(old.engineer_cap(login)), _silent(new.engineer_cap(login))
+        if before != after:
+            yield Change(f"engineers.{login}", show_cap(before), show_cap(after), looser_cap(before, after))
+
+
+def _prices(old: Policy, new: Policy) -> Iterator[Change]:
+    before, after = _by_model(old), _by_model(new)
+    for model in dict.fromkeys([*before, *after]):
+        was, becomes = (_rules(prices.get(model, ())) for prices in (before, after))
+        if was != becomes:
+            yield Change(f"prices[{model}]", was, becomes, loosens=True)
+    if list(before) != list(after) and set(before) == set(after):
+        yield Change("prices", ", ".join(before), ", ".join(after), loosens=True)
+
+
+def _by_model(policy: Policy) -> dict[str, tuple[PriceOverride, ...]]:
+    rules: dict[str, tuple[PriceOverride, ...]] = {}
+    for price in policy.prices:
+        rules[price.model] = (*rules.get(price.model, ()), price)
+    return rules
+
+
+def _rules(prices: tuple[PriceOverride, ...]) -> str:
+    return "; ".join(show_price(price) for price in prices) or "list price"
+
+
+def _silent(cap: Cap) -> Cap:
+    """Without its reason, and without a window where nothing is bounded: what the cap binds."""
+    return Cap() if cap.unlimited else replace(cap, why="")

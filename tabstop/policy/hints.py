@@ -1,0 +1,59 @@
+"""What an author probably meant: the key nearest to an unknown one, and the examples shown beside problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tabstop.policy.grammar import ALSO_SECTIONS, KEYS, ROOT, Key, Section
+from tabstop.policy.problem import nearest
+
+_ELSEWHERE: Mapping[str, str] = {
+    key.path.rpartition(".")[2]: key.path for key in reversed(KEYS) if "[]" not in key.path and "<" not in key.path
+}
+"""Last names of keys and where the first such key of the file is."""
+
+_ONLY_IN_SESSIONS: Mapping[str, str] = {
+    also: key.path
+    for key in KEYS
+    for also in key.also
+    if key.path.startswith("session.") and not any(also in other.also for other in KEYS if other is not key)
+}
+
+
+def nearest_key(section: Section, name: str) -> str:
+    """The key meant by an unknown one: a synonym, a near spelling, or the same name elsewhere in the file; else nothing."""
+    folded = name.strip().lower().replace("-", "_")
+    for own, child in section.children.items():
+        if isinstance(child, Key) and folded in child.also:
+            return own
+    if section is ROOT and folded in ALSO_SECTIONS:
+        return ALSO_SECTIONS[folded]
+    close = nearest(name, section.children)
+    if close:
+        return close
+    if section is ROOT and folded in _ONLY_IN_SESSIONS:
+        return _ONLY_IN_SESSIONS[folded]
+    return _ELSEWHERE.get(nearest(name, _ELSEWHERE, cutoff=0.85), "")
+
+
+def allowed_below(child: Section | Key) -> str:
+    """What may be written after this key."""
+    if isinstance(child, Key):
+        return child.form.allowed
+    if child.each == "[]":
+        return "a list; begin each item with `- `"
+    if child.each:
+        return "logins with caps such as `octocat: $2,000`"
+    keys = f"keys such as {some_keys(child)}"
+    return f"an amount such as {example(child)}, or {keys}" if child.shorthand else keys
+
+
+def example(section: Section) -> str:
+    """A budget written in one line: `$50`."""
+    shorthand = section.shorthand
+    return f"`{shorthand.default or '$2,000'}`" if shorthand else ""
+
+
+def some_keys(section: Section) -> str:
+    """The first few keys of a section."""
+    return ", ".join(f"`{name}`" for name in list(section.children)[:4])
