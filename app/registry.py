@@ -123,7 +123,10 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class WaitingJob:
-    """A job taken from the outbox. attempts counts from 1; want: how many requests it answers, so that one arriving meanwhile is not lost."""
+    """A job taken from the outbox. attempts counts from 1; want: how many requests it answers, so that one arriving meanwhile is not lost.
+
+    lease: which taking of it this is; who was taken over can no longer end it.
+    """
 
     id: int
     organization_id: int | None
@@ -132,6 +135,7 @@ class WaitingJob:
     payload: Mapping[str, Any]
     attempts: int
     want: int
+    lease: int = 0
 
 
 @dataclass(frozen=True, slots=True)

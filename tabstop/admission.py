@@ -140,7 +140,7 @@ def _explained(stop: Finding, facts: StartFacts) -> Finding:
     if stop.scope == Scope.ENGINEER and facts.policy.on_empty is OnEmpty.ASK:
         return replace(stop, remedy=f"Ask {who} for a raise of this budget (an overdrive).")
     wait = "Wait for the next window, or ask" if stop.until else "Ask"
-    return replace(stop, remedy=f"{wait} {who} for an overdrive.")
+    return replace(stop, remedy=f"{wait} {who} for a raise of this budget (an overdrive).")
 
 
 def _purpose(facts: StartFacts) -> list[Finding]:

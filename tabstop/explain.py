@@ -5,16 +5,17 @@ Sentences are plain text in which names stand in `backquotes`; `tabstop.markdown
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tabstop.budget import Scope, show_amount
+from tabstop.budget import Scope
 from tabstop.markdown import plain, prose
+from tabstop.money import show as show_money
+from tabstop.money import show_exact
 from tabstop.policy.problem import quoted
 from tabstop.quantity import percent, plural, span
+from tabstop.quantity import tokens as show_tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
-
-_COUNTED = {"tool_calls": "tool call", "iterations": "iteration", "tokens": "token", "cost": "cost"}
-
 
 def explain(finding: Finding, now: datetime) -> str:
     """What a finding says, in a few short sentences: what is the matter with its numbers, until when, what can be done."""
@@ -52,8 +53,8 @@ def refusal_markdown(verdict: Verdict, now: datetime) -> str:
     if verdict.outcome is not Outcome.STOP:
         return ""
     reasons = [f"- {prose(line)}" for line in refusal(verdict, now)]
-    others = [f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP]
-    rest = ["", "Not the reason:", "", *(f"- {prose(_matter(f))}" for f in others)] if others else []
+    others = [f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP and not f.cause]
+    rest = ["", "Looked at as well:", "", *(f"- {prose(_matter(f))}" for f in others)] if others else []
     title = f"### Not started: {_lower(prose(headline(verdict)))}"
     return "\n".join([title, "", *reasons, *rest, ""])
 
@@ -81,16 +82,25 @@ def arithmetic(finding: Finding) -> str:
     """`$48.20 spent + $2.00 held of $50.00, $2.00 asked`; empty where the numbers are not shown."""
     if not finding.unit:
         return ""
-    sums = f"{show_amount(finding.spent, finding.unit)} spent"
+    show = _shower(finding)
+    sums = f"{show(finding.spent)}{' tokens' if finding.unit == 'tokens' else ''} spent"
     if finding.held:
-        sums += f" + {show_amount(finding.held, finding.unit)} held"
+        sums += f" + {show(finding.held)} held"
     if finding.cap is not None:
-        sums += f" of {show_amount(finding.cap, finding.unit)}"
+        sums += f" of {show(finding.cap)}"
         if finding.raised:
-            sums += f" ({show_amount(finding.raised, finding.unit)} of it an overdrive)"
+            sums += f" ({show(finding.raised)} of it an overdrive)"
     if finding.asked:
-        sums += f", {show_amount(finding.asked, finding.unit)} asked"
+        sums += f", {show(finding.asked)} asked"
     return sums
+
+
+def _shower(finding: Finding) -> Callable[[int], str]:
+    """How to print this finding's amounts: in cents, or in full where rounding would make two of them look alike."""
+    if finding.unit == "tokens":
+        return "{:,}".format
+    amounts = {finding.spent, finding.held, finding.asked, finding.cap or 0}
+    return show_money if len({show_money(a) for a in amounts}) == len(amounts) else show_exact
 
 
 def moment(at: datetime, now: datetime) -> str:
@@ -114,8 +124,8 @@ def _matter(finding: Finding) -> str:
         return f"{finding.signal.value.capitalize()}: {finding.scope.replace('_', ' ')}."
     sums = arithmetic(finding)
     if not sums:
-        return f"{_short(finding)}; {_who_sees(finding)}."
-    return f"{_short(finding)}: {sums}."
+        return f"{_upper(budget_name(finding))} {_state(finding)}; {_who_sees(finding)}."
+    return f"{_upper(budget_name(finding))} {_state(finding)}: {sums}."
 
 
 def _short(finding: Finding) -> str:
@@ -131,6 +141,8 @@ def _short(finding: Finding) -> str:
 
 
 def _state(finding: Finding) -> str:
+    if finding.cause == "held":
+        return "has too little free now"
     if finding.outcome is Outcome.STOP or finding.cause == "spent":
         used_up = not finding.unit or finding.cap is None or finding.spent >= finding.cap
         return "is spent" if used_up else "has too little left"
@@ -160,20 +172,29 @@ def _who_sees(finding: Finding) -> str:
 
 
 def _limit(finding: Finding) -> str:
-    used, cap = _measured(finding, finding.spent), _measured(finding, finding.cap or 0)
+    used = _measured(finding, finding.spent)
     if finding.cap is None:
-        return f"This session has used {used}, without a limit."
+        return f"This session has used {used}{_counted(finding, finding.spent)}, without a limit."
+    cap = _measured(finding, finding.cap) + _counted(finding, finding.cap)
     if finding.outcome is Outcome.STOP:
-        return f"This session reached its limit of {cap}: {used} used."
-    return f"This session has used {used} of the {cap} it may use ({percent(finding.spent, finding.cap)} %)."
+        return f"This session reached its limit of {cap} ({used} used)."
+    return f"This session has used {used} of its {cap} ({percent(finding.spent, finding.cap)} %)."
 
 
 def _measured(finding: Finding, amount: int) -> str:
     if finding.scope.startswith("wall_clock"):
         return span(amount)
-    if finding.unit:
-        return show_amount(amount, finding.unit)
-    return plural(amount, _COUNTED.get(finding.scope, finding.scope.replace("_", " ").rstrip("s")))
+    if finding.unit == "tokens":
+        return show_tokens(amount)
+    return show_money(amount) if finding.unit else f"{amount:,}"
+
+
+def _counted(finding: Finding, amount: int) -> str:
+    """What is counted, where the amount does not say it itself: ` tool calls`."""
+    if finding.unit == "usd" or finding.scope.startswith("wall_clock"):
+        return ""
+    noun = finding.scope.replace("_", " ").rstrip("s")
+    return f" {noun}" if amount == 1 else f" {noun}s"
 
 
 def _for_window(window: str) -> str:

@@ -12,7 +12,7 @@ WITHOUT_HISTORY: Nano = 2 * NANO_PER_DOLLAR
 
 WITHOUT_HISTORY_TOKENS = 500_000
 
-SMALLEST: Nano = NANO_PER_DOLLAR // 10
+SMALLEST: Nano = NANO_PER_DOLLAR // 20
 """What `auto` never goes below: less room than this is no room to work in."""
 
 SMALLEST_TOKENS = 20_000

@@ -54,7 +54,7 @@ class ModelId:
 
 def with_variant(model: str, word: str) -> str:
     """The id of a model served in a way that is priced differently: `claude-opus-5-5[fast]`."""
-    return f"{model}[{word}]" if word in _VARIANTS else model
+    return f"{without_variant(model)}[{word}]" if word in _VARIANTS else model
 
 
 def without_variant(model: str) -> str:

@@ -69,7 +69,7 @@ def _listed(model: str, provider: str, at: datetime) -> ModelPrice | None:
         exact = False  # the book does not know this variant: its standard price is the nearest there is
     kinds, borrowed = _kinds(prices)
     if not kinds:
-        return None
+        return None  # priced by the page, the hour or not at all: no model of an agent
     return ModelPrice(
         model=model,
         matched=info.id,
@@ -140,13 +140,14 @@ def _kinds(prices: types.ModelPrice) -> tuple[dict[str, _Price], tuple[str, ...]
         "output": prices.output_mtok,
     }
     kinds = {kind: one for kind, one in own.items() if one is not None}
+    if "input" not in kinds:
+        return {}, ()
     borrowed = []
-    if "input" in kinds:
-        if "cache_read" not in kinds:
-            kinds["cache_read"] = kinds["input"]
-            borrowed.append("cache_read")
-        kinds.setdefault("cache_write_5m", kinds["input"])
-    if "cache_write_1h" not in kinds and "cache_write_5m" in kinds:
+    if "cache_read" not in kinds:
+        kinds["cache_read"] = kinds["input"]
+        borrowed.append("cache_read")
+    kinds.setdefault("cache_write_5m", kinds["input"])
+    if "cache_write_1h" not in kinds:
         kinds["cache_write_1h"] = kinds["cache_write_5m"]
         if write is not None:
             borrowed.append("cache_write_1h")

@@ -106,7 +106,7 @@ def _remedy_without_approvers(finding: Finding) -> str:
     """A spent budget's remedy names those who may grant an overdrive."""
     if finding.signal is not Signal.BUDGET or finding.outcome is not Outcome.STOP or finding.cause != "spent":
         return finding.remedy
-    return f"{'Wait for the next window, or ask' if finding.until else 'Ask'} an approver for an overdrive."
+    return f"{'Wait for the next window, or ask' if finding.until else 'Ask'} an approver for a raise of this budget (an overdrive)."
 
 
 def _same(subject: str, login: str) -> bool:

@@ -22,6 +22,8 @@ class StartRequest:
 
     pull_request: number, when the run knows it (proven only on `pull_request` events, else checked through the API).
     branch, head_sha: of the work, not of a test merge commit. agent: `claude-code`, `codex`, `gemini-cli`, `opencode`.
+    unadmitted_since: set only after the fact, for a session that began while the server could not be asked: since when it
+    ran. It is recorded as unadmitted and never refused, since refusing would only hide what is spent.
     """
 
     agent: str
@@ -33,6 +35,7 @@ class StartRequest:
     purpose: str = ""
     billing: Billing = Billing.UNKNOWN
     billing_evidence: str = ""
+    unadmitted_since: datetime | None = None
     version: int = VERSION
 
 
@@ -139,12 +142,16 @@ class EndRequest:
     """`POST /api/v1/sessions/{id}/end`. outcome: see `tabstop.session.SessionOutcome`; detail: a sentence for people.
 
     skipped: what was not read and why, `reason → count`.
+    branch, pull_request: what the run turned out to work on, where its start could not know (an agent that answers an
+    issue makes its own branch); claims, like the start's.
     """
 
     outcome: str
     detail: str = ""
     duration_seconds: int | None = None
     skipped: dict[str, int] = field(default_factory=dict)
+    branch: str = ""
+    pull_request: int | None = None
     version: int = VERSION
 
 

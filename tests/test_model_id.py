@@ -28,5 +28,6 @@ def test_dates_regions_and_variants_do_not_make_another_model(one: str, other: s
 def test_a_variant_is_written_behind_the_id() -> None:
     """As Claude Code itself writes `[1m]`; a word with no meaning for prices is not written."""
     assert with_variant("claude-opus-5-5", "fast") == "claude-opus-5-5[fast]"
+    assert with_variant("claude-opus-5-5[1m]", "fast") == "claude-opus-5-5[fast]"
     assert with_variant("claude-opus-5-5", "standard") == "claude-opus-5-5"
     assert without_variant("claude-opus-5-5[fast]") == without_variant("claude-opus-5-5") == "claude-opus-5-5"

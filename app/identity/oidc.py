@@ -99,9 +99,12 @@ class OidcVerifier:
             raise IdentityError(f"The token's claims are not GitHub's: {error}") from error
 
 
-def keys_at(jwks_url: str) -> Callable[[str], Any]:
-    """Finds a token's key at the issuer, cached for five minutes."""
-    client = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=10)
+def keys_at(jwks_url: str, cooldown_seconds: float = 5) -> Callable[[str], Any]:
+    """Finds a token's key at the issuer, cached for five minutes.
+
+    A key nobody knows makes one more fetch, at most once per cooldown, so that forged tokens cannot make us flood it.
+    """
+    client = jwt.PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=10, cooldown_duration=cooldown_seconds)
     return lambda token: client.get_signing_key_from_jwt(token).key
 
 

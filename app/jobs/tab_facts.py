@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.ledger.books import SessionRow, Tab
+from app.ledger.books import Cause, SessionRow, Tab
 from app.registry import InForce, Organization, PullRequest, Repository
-from tabstop.budget import Budget, Scope
+from tabstop.budget import Amount, Budget, Scope
 from tabstop.conclusion import Conclusion
 from tabstop.money import Nano
 from tabstop.policy.change import Change
@@ -104,6 +104,7 @@ class TabFacts:
     unpriced: calls without a known price. notional: dollars a subscription's or credits' usage would have cost.
     unattributed: sessions (of those shown) without an engineer.
     policy_edit: set when the pull request edits the policy. shared_with: other pull requests at this commit.
+    overrun_causes: what took spend past the cap, largest first; empty while nothing did or nobody asked the ledger.
     marker: to be put into the comment.
     """
 
@@ -126,4 +127,5 @@ class TabFacts:
     policy_edit: PolicyEdit | None = None
     shared_with: tuple[SharedTab, ...] = ()
     links: Links = Links()
+    overrun_causes: tuple[tuple[Cause, Amount], ...] = ()
     marker: str = MARKER

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tabstop.budget import Amount, Budget, BudgetKey
 from tabstop.cost import CostState
@@ -145,14 +145,24 @@ class UsageRow:
     cost: Nano = 0
     """What it costs now, the sum of its entries, real or notional as `billing` says; 0 while its state is unknown."""
     cache_split_known: bool = True
+    same_as: int | None = None
+    """The usage it turned out to be, which then has its tokens; this one has none any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownUsage:
-    """What a key already stands for: the usage's id and its total tokens, enough to see whether a report says more."""
+class KnownUsage(NamedTuple):
+    """What a key already stands for: enough to see whether a report says more, without loading the usage."""
 
     id: int
-    tokens: int
+    input: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    output: int
+    cache_split_known: bool
+    web_searches: int
+    tool_calls: int
+    model: str
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +181,18 @@ class Entry:
     occurred_at: datetime
     received_at: datetime
     note: str = ""
+    session_id: str = ""
+
+
+class EntrySums(NamedTuple):
+    """What the entries of one place and one session add up to."""
+
+    place_id: int
+    session_id: str
+    nano: Nano
+    notional: Nano
+    tokens: int
+    unknown: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +274,28 @@ class AuditRow:
     engineer_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """An audit row in its organization's chain. hash: see `app.store.audit_chain`."""
+
+    seq: int
+    id: int
+    row: AuditRow
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain ends: the last row's number and hash. Kept elsewhere, it shows that rows were cut off."""
+
+    seq: int
+    hash: str
+
+
+class OverbookedError(RuntimeError):
+    """A hold does not fit after all: somebody changed a budget between reading and writing it. Asking again helps."""
+
+
 class Books(Protocol):
     """One open transaction on one organization's books. It commits as a whole or not at all."""
 
@@ -270,11 +314,20 @@ class Books(Protocol):
     def end_tab(self, tab_id: int, now: datetime) -> None:
         """End a tab's generation; the next session on its branch opens another."""
 
+    def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
+        """The branch's newest tab, not ended any more; opened when there is none. A pull request was opened again."""
+
     def budgets(self, wanted: Sequence[tuple[BudgetKey, Cap]], now: datetime) -> list[Budget]:
         """The budgets of these keys, in this order, opened where missing, with the caps given and overdrives in force."""
 
     def budgets_by_id(self, ids: Iterable[int], now: datetime) -> dict[int, Budget]:
         """Budgets by id, with overdrives in force."""
+
+    def hold(self, budgets: Sequence[Budget], amount: Amount) -> None:
+        """Add to what these budgets hold, on condition that spent + held stays within every ceiling.
+
+        Raises `OverbookedError`, which undoes the whole transaction: the last line of promise 3, whatever was read.
+        """
 
     def change_budgets(self, changes: Mapping[int, BudgetChange]) -> None:
         """Add to budgets."""
@@ -354,8 +407,29 @@ class Books(Protocol):
     def enqueue(self, job: Job) -> None:
         """Add work to be done once this commits."""
 
+    def audit_rows(self, after: int = 0, limit: int = 1_000) -> list[SealedRow]:
+        """Sealed rows with numbers above `after`, in order."""
+
+    def audit_head(self) -> Head | None:
+        """Where the chain ends; None before the first seal."""
+
     def new_id(self) -> int:
         """A fresh id, rising with time."""
+
+    def entry_sums(self) -> list[EntrySums]:
+        """The whole ledger, added up by place and session."""
+
+    def all_budgets(self, now: datetime) -> list[Budget]:
+        """Every budget, with overdrives in force."""
+
+    def all_places(self) -> dict[int, Place]:
+        """Every place."""
+
+    def all_sessions(self) -> list[SessionRow]:
+        """Every session, oldest first."""
+
+    def count_calls(self) -> dict[str, tuple[int, int]]:
+        """What each session's stored calls say: how many there are, and how many tool results they carried."""
 
 
 class Ledger(Protocol):
@@ -363,14 +437,3 @@ class Ledger(Protocol):
 
     def open(self, organization_id: int) -> AbstractContextManager[Books]:
         """One transaction that may write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """What the entries say a budget's projection should be."""
-
-    budget_id: int
-    spent: Amount
-    notional: Nano
-    unknown_usages: int
-    held: Amount

@@ -73,7 +73,7 @@ class ListForm:
     def allowed(self) -> str:
         """For people."""
         order = ", each greater than the one before" if self.ascending else ""
-        return f"a list: each item {self.item.allowed}{order}"
+        return f"a list; each item: {self.item.allowed}{order}"
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of this list; it cannot say that items ascend."""
@@ -87,14 +87,9 @@ def _words(words: Iterable[str]) -> str:
 def choice(kind: type[StrEnum], words: tuple[str, ...] = (), slips: tuple[tuple[str, str], ...] = ()) -> Form:
     """One of an enum's words."""
     words = words or tuple(kind)
-    return Form(
-        "a word that may stand here",
-        ", ".join(f"`{w}`" for w in words),
-        _words(words),
-        kind,
-        choices=words,
-        slips=slips,
-    )
+    shown = [f"`{word}`" for word in words]
+    allowed = f"{', '.join(shown[:-1])} or {shown[-1]}"
+    return Form("a word that may stand here", allowed, _words(words), kind, choices=words, slips=slips)
 
 
 def or_word(form: Form, word: str, value: Any, slips: tuple[str, ...] = ()) -> Form:

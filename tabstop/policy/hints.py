@@ -12,6 +12,9 @@ _ELSEWHERE: Mapping[str, str] = {
 }
 """Last names of keys and where the first such key of the file is."""
 
+_MANY = {"cap", "cost", "window", "why"}
+"""Last names that say nothing about where they belong."""
+
 _ONLY_IN_SESSIONS: Mapping[str, str] = {
     also: key.path
     for key in KEYS
@@ -28,12 +31,13 @@ def nearest_key(section: Section, name: str) -> str:
             return own
     if section is ROOT and folded in ALSO_SECTIONS:
         return ALSO_SECTIONS[folded]
+    if section is ROOT and folded in _ONLY_IN_SESSIONS:
+        return _ONLY_IN_SESSIONS[folded]
     close = nearest(name, section.children)
     if close:
         return close
-    if section is ROOT and folded in _ONLY_IN_SESSIONS:
-        return _ONLY_IN_SESSIONS[folded]
-    return _ELSEWHERE.get(nearest(name, _ELSEWHERE, cutoff=0.85), "")
+    elsewhere = {last: path for last, path in _ELSEWHERE.items() if section is ROOT or last not in _MANY}
+    return elsewhere.get(nearest(name, elsewhere, cutoff=0.85), "")
 
 
 def allowed_below(child: Section | Key) -> str:

@@ -154,7 +154,7 @@ def show_price(price: PriceOverride) -> str:
 
 def _between(value: int, low: int, high: int, shown_low: str, shown_high: str) -> int:
     if value < low and value == 0:
-        raise ValueError("that is nothing at all")
+        raise ValueError("it must be more than zero")
     if value < low:
         raise ValueError(f"that is less than {shown_low}")
     if value > high:

@@ -85,7 +85,9 @@ def _engineers(walk: Walk, raw: Written) -> Iterator[tuple[str, WrittenCap]]:
             login: str = LOGIN.value(entry.name)
         except ValueError as error:
             what = f"{quoted(entry.name)} under `engineers`: {error}"
-            walk.problem(entry, entry.path, what, entry.name, LOGIN.allowed, entry.name.lstrip("@"))
+            walk.problem(
+                entry, entry.path, what, entry.name, f"{LOGIN.allowed}; bots draw on `guest`", LOGIN.nearest(entry.name)
+            )
             continue
         if login in seen:
             what = f"{quoted(entry.name)} stands under `engineers` a second time; the first is on line {seen[login]}"

@@ -22,7 +22,15 @@ MAX_DEPTH = 8
 
 # What YAML refuses, and the characters that turn the direction of text: a cap must read as it counts.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_STANDARD_TAG = "tag:yaml.org,2002:"
+_STANDARD_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("bool", "float", "int", "map", "null", "seq", "str", "timestamp")
+}
+_CLOSING = {
+    "[": "values separated by commas, then `]`",
+    "{": "`key: value` pairs separated by commas, then `}`",
+    '"': 'text, then `"`',
+    "'": "text, then `'`",
+}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 
 
@@ -52,7 +60,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Keys and values in order. `complete` is False where a syntax error cut it short."""
+    """Keys and values in order. `complete` is False where a problem of the YAML itself left something out."""
 
     entries: tuple[tuple[Scalar, Node], ...]
     line: int
@@ -208,7 +216,7 @@ class _Builder:
             self._problem(
                 event.start_mark, what, found=f"&{event.anchor}", allowed="every value written out where it holds"
             )
-        if event.tag and event.tag != "!" and not event.tag.startswith(_STANDARD_TAG):
+        if event.tag and event.tag not in {"!", *_STANDARD_TAGS}:
             what = f"{quoted(event.tag)} is a YAML tag, which is not read here"
             self._problem(event.start_mark, what, found=event.tag, allowed="the plain value")
 
@@ -227,14 +235,22 @@ class _Builder:
         for key, value in zip(done.children[::2], done.children[1::2], strict=False):
             if isinstance(key, Scalar):
                 pairs.append((key, value))
-            elif not isinstance(key, Broken):
+                continue
+            complete = False
+            if not isinstance(key, Broken):
                 self.problems.append(Problem(key.line, key.column, "", "a key cannot be a list or a mapping"))
         self._add(Entries(tuple(pairs), done.line, done.column, complete, done.flow))
 
     def _syntax(self, error: yaml.MarkedYAMLError) -> None:
-        mark = error.problem_mark or error.context_mark
+        mark, context = error.problem_mark or error.context_mark, str(error.context)
+        character = mark.buffer[mark.pointer : mark.pointer + 1] if mark and mark.buffer else ""
+        what, allowed = _explained(error, character)
+        if error.context_mark and ("flow" in context or "quoted" in context):
+            # Where it was opened helps; where the scanner gave up can be far below.
+            mark = error.context_mark
+            opened = self.text[mark.index : mark.index + 1]
+            what, allowed = f"the {quoted(opened)} opened here is not closed as it should be", _CLOSING.get(opened, "")
         line, column = self._at(mark) if mark else (1, 1)
-        what, allowed = _explained(error, mark.buffer[mark.pointer : mark.pointer + 1] if mark and mark.buffer else "")
         self.problems.append(Problem(line, column, "", what, allowed=allowed))
         self.broken_at = line
 

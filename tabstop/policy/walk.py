@@ -47,7 +47,8 @@ class Walk:
             self._scalar(spec.shorthand.form, node, _under(path, "cap"), into)
             return
         if not isinstance(node, Entries) or not node.entries:
-            self._wants(node, path, "keys with values", allowed_below(spec))
+            if not isinstance(node, Entries) or node.complete:
+                self._wants(node, path, "keys with values", allowed_below(spec))
             return
         seen: dict[str, int] = {}
         for key, value in node.entries:
@@ -103,7 +104,7 @@ class Walk:
 
     def _list(self, form: ListForm, node: Node, path: str, into: dict[str, Written]) -> None:
         if not isinstance(node, Items):
-            hint = f": `[{node.text}]`" if isinstance(node, Scalar) else ""
+            hint = f"; for example `[{node.text}]`" if isinstance(node, Scalar) else ""
             self._wants(node, path, "a list", f"{form.allowed}{hint}")
             return
         items: dict[str, Written] = {}

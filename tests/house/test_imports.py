@@ -28,7 +28,7 @@ EDGES = {
     "sqlmodel": ("app.store",),
     "alembic": ("app.store",),
     "psycopg": ("app.store",),
-    "granian": ("app.cli",),
+    "granian": ("app.serving",),
     "github": ("action",),
 }
 
@@ -126,7 +126,7 @@ def test_the_gate_needs_the_standard_library_only() -> None:
 
 def test_the_gate_starts_without_site_packages() -> None:
     """The same by running it: isolated Python, no site-packages, warnings as errors."""
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import action.gate"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import action.main, action.gate"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-W", "error", "-c", program], capture_output=True, text=True, check=False
     )

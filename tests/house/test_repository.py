@@ -1,5 +1,6 @@
 """What is committed fits every machine: no path, host or unpinned workflow, hashed locks, a wheel of one package."""
 
+import os
 import re
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_nothing_committed_points_into_this_machine() -> None:
         f"{path.relative_to(ROOT)}: {named}"
         for path in committed()
         for named in set(OWN_PATH.findall(path.read_bytes().decode("utf-8", "replace")))
-        if Path(named).exists() and path.name != "Dockerfile"
+        if os.access(named, os.F_OK) and path.name != "Dockerfile"
     ]
     assert not found, "\n".join(found[:40])
 

@@ -58,17 +58,17 @@ class ExecutionResult:
     complete: bool = True
 
 
-def read_execution_file(path: Path) -> ExecutionResult | None:
+def read_execution_file(path: Path, *, longest: int = LONGEST_FILE) -> ExecutionResult | None:
     """Read a JSON array of events, one event a line, or a single `result`; cut off or not. Never raises.
 
-    None when there is no such file, it cannot be read, or nothing in it is an event.
+    None when there is no such file, it cannot be read, is longer than `longest` bytes, or nothing in it is an event.
     """
     try:
         with path.open("rb") as stream:
-            raw = stream.read(LONGEST_FILE + 1)
+            raw = stream.read(longest + 1)
     except OSError:
         return None
-    if len(raw) > LONGEST_FILE:
+    if len(raw) > longest:
         return None
     reading = _Reading()
     for event in _events(raw.decode("utf-8-sig", errors="replace")):
@@ -191,4 +191,3 @@ def _events(content: str) -> Iterator[Row | None]:
             continue
         if isinstance(value, dict):
             yield value
-

@@ -11,18 +11,17 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tabstop.agents.claude_code.client_count import ClientCount, Counts, client_totals, since
+from tabstop.agents.claude_code.client_count import ClientCount, Counts, since
 from tabstop.agents.claude_code.responses import each_once
 from tabstop.agents.claude_code.rows import lines_of
 from tabstop.agents.claude_code.transcript import PullRequestLink, TranscriptPart, read_transcript
 from tabstop.model_id import without_variant
 from tabstop.usage import ToolCall, Usage
-from tabstop.wire import ClientTotal
 
 _CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
 
@@ -54,11 +53,6 @@ class FoundSession:
     version: str = ""
     ended: datetime | None = None
 
-    @property
-    def totals(self) -> tuple[ClientTotal, ...]:
-        """The client's totals as the wire carries them."""
-        return client_totals(self.session, self.counts or {})
-
 
 @dataclass(frozen=True, slots=True)
 class SessionsFound:
@@ -81,15 +75,13 @@ class SessionsFound:
         return dict(counted)
 
 
-def read_folder(
-    projects: Path, *, begun_after: datetime, workspace: Path, hmac_key: bytes = b"", unless_written: bool = True
-) -> SessionsFound:
+def read_folder(projects: Path, *, begun_after: datetime, workspace: Path, hmac_key: bytes = b"") -> SessionsFound:
     """Read what belongs to this job. A folder that is missing or cannot be read gives an empty answer with reasons.
 
     begun_after: when the gate let the job start. workspace: the job's checkout.
-    unless_written: leave files unread that were not written to since the gate; a machine may hold thousands.
+    Files that were not written to since the gate are not opened: a machine may hold thousands.
     """
-    reading = _Reading(begun_after, Path(os.path.realpath(workspace)), hmac_key, unless_written)
+    reading = _Reading(begun_after, Path(os.path.realpath(workspace)), hmac_key)
     for folder in filter(_is_folder, _entries(projects)):
         for main, subagents in _session_files(folder):
             reading.session(projects, main, subagents)
@@ -97,20 +89,19 @@ def read_folder(
 
 
 class _Reading:
-    def __init__(self, begun_after: datetime, workspace: Path, hmac_key: bytes, unless_written: bool) -> None:
+    def __init__(self, begun_after: datetime, workspace: Path, hmac_key: bytes) -> None:
         self.found: list[FoundSession] = []
         self.skipped: list[SkippedFile] = []
         self.rows: Counter[str] = Counter()
         self._gate = begun_after
         self._workspace = workspace
         self._key = hmac_key
-        self._unless_written = unless_written
 
     def session(self, projects: Path, main: Path, subagents: list[Path]) -> None:
         """Read one session: its own file and its subagents'."""
         parts: dict[Path, TranscriptPart] = {}
         for path in [main, *subagents]:
-            outcome = self._read(path)
+            outcome = self._read(path, since=self._gate - _CLOCK_STEP)
             if isinstance(outcome, TranscriptPart):
                 parts[path] = outcome
             elif outcome:
@@ -126,13 +117,16 @@ class _Reading:
             else:
                 self.rows.update(part.skip_reasons)
 
-    def _read(self, path: Path) -> TranscriptPart | str:
-        """The file's content, the reason why not, or nothing for a file that is not there."""
+    def _read(self, path: Path, since: datetime | None = None) -> TranscriptPart | str:
+        """The file's content, the reason why not, or nothing for a file that is not there.
+
+        since: leave it closed when nothing was written to it after that.
+        """
         try:
             about = path.lstat()
             if not stat.S_ISREG(about.st_mode):
                 return "not a plain file"
-            if self._unless_written and about.st_mtime < (self._gate - _CLOCK_STEP).timestamp():
+            if since is not None and about.st_mtime < since.timestamp():
                 return "not written to since the gate"
             with path.open("rb") as stream:
                 return read_transcript(lines_of(stream), hmac_key=self._key)
@@ -174,43 +168,20 @@ class _Reading:
             return None
         before = [one for one in own.checkpoints if one.after is None or one.after < self._gate]
         begun_with = before[-1].counts if before else self._counts_at_fork(main, own)
-        counts = since(after[-1].counts, begun_with)
-        for usage in own.usages:
-            if usage.occurred_at >= self._gate and not own.since_checkpoint.isdisjoint(usage.keys):
-                model = without_variant(usage.model)
-                counts[model] = counts.get(model, ClientCount()) + ClientCount(usage.tokens, usage.web_searches)
-        return counts
+        late = (u for u in own.usages if u.occurred_at >= self._gate and not own.since_checkpoint.isdisjoint(u.keys))
+        return _counted(late, since(after[-1].counts, begun_with))
 
     def _counts_at_fork(self, main: Path, own: TranscriptPart) -> Counts:
         """A fork goes on counting from its parent's total; where the parent is gone, from the rows it copied."""
-        copies = [u for u in own.usages if u.thread in own.copied_from]
         forked = min((u.occurred_at for u in own.usages if u.thread == own.session), default=own.ended)
-        parents = [self._parent(main.with_name(f"{name}.jsonl")) for name in sorted(own.copied_from)]
-        totals = [
-            one
-            for parent in parents
-            if parent is not None
-            for one in parent.checkpoints
-            if one.after is None or forked is None or one.after <= forked
-        ]
+        files = [self._read(main.with_name(f"{name}.jsonl")) for name in sorted(own.copied_from)]
+        parents = [one for one in files if isinstance(one, TranscriptPart)]
+        totals = [one for parent in parents for one in parent.checkpoints if _not_after(one.after, forked)]
         if totals:
             return max(totals, key=lambda one: sum(count.tokens.total for count in one.counts.values())).counts
-        if any(parent is not None for parent in parents):
-            return {}
-        counted: dict[str, ClientCount] = {}
-        for usage in copies:
-            model = without_variant(usage.model)
-            counted[model] = counted.get(model, ClientCount()) + ClientCount(usage.tokens, usage.web_searches)
-        return counted
-
-    def _parent(self, path: Path) -> TranscriptPart | None:
-        try:
-            if not stat.S_ISREG(path.lstat().st_mode):
-                return None
-            with path.open("rb") as stream:
-                return read_transcript(lines_of(stream))
-        except OSError:
-            return None
+        if parents:
+            return {}  # a parent that was killed before its first total: the fork began from zero
+        return _counted(usage for usage in own.usages if usage.thread in own.copied_from)
 
     def _here(self, cwd: str) -> bool:
         return bool(cwd) and Path(os.path.realpath(cwd)).is_relative_to(self._workspace)
@@ -219,6 +190,19 @@ class _Reading:
         if not part.cwd:
             return "names no working directory"
         return "nothing in it since the gate" if self._here(part.cwd) else "another workspace"
+
+
+def _counted(usages: Iterable[Usage], onto: Counts | None = None) -> dict[str, ClientCount]:
+    """Usages as the client would count them, added to what it has; its own cost is not theirs to change."""
+    counts = dict(onto or {})
+    for usage in usages:
+        model = without_variant(usage.model)
+        counts[model] = counts.get(model, ClientCount()) + ClientCount(usage.tokens, usage.web_searches)
+    return counts
+
+
+def _not_after(one: datetime | None, other: datetime | None) -> bool:
+    return one is None or other is None or one <= other
 
 
 def _session_files(folder: Path) -> Iterator[tuple[Path, list[Path]]]:

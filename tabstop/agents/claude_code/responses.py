@@ -18,7 +18,7 @@ class Responses:
     def __init__(self) -> None:
         """Start empty."""
         self._place: dict[str, int] = {}
-        self._held: list[Usage | None] = []
+        self._held: dict[int, Usage] = {}
 
     def __contains__(self, keys: tuple[str, ...]) -> bool:
         """Whether any of the keys is known."""
@@ -26,23 +26,17 @@ class Responses:
 
     def add(self, usage: Usage) -> None:
         """Take in one report. Reports that share a key are one response."""
-        places = sorted({self._place[key] for key in usage.keys if key in self._place})
-        for place in places:
-            held = self._held[place]
-            if held is not None:
-                usage = _joined(held, usage)
-            self._held[place] = None
-        target = places[0] if places else len(self._held)
-        if places:
-            self._held[target] = usage
-        else:
-            self._held.append(usage)
+        places = {self._place[key] for key in usage.keys if key in self._place}
+        for place in sorted(places):
+            usage = _joined(self._held.pop(place), usage)
+        target = min(places, default=len(self._place))
+        self._held[target] = usage
         for key in usage.keys:
             self._place[key] = target
 
     def usages(self) -> tuple[Usage, ...]:
         """Every response once, oldest first."""
-        return tuple(sorted((one for one in self._held if one is not None), key=lambda u: (u.occurred_at, u.keys)))
+        return tuple(sorted(self._held.values(), key=lambda u: (u.occurred_at, u.keys)))
 
 
 def each_once(usages: Iterable[Usage]) -> tuple[Usage, ...]:

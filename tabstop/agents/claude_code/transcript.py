@@ -115,10 +115,8 @@ class TranscriptReader:
                     self._since_checkpoint.clear()
                 case "pr-link":
                     self._pull_request(row)
-        except RowError as error:
+        except (RowError, RecursionError) as error:
             self.skips.add(number, str(error))
-        except RecursionError:
-            self.skips.add(number, "nested too deeply")
 
     def part(self) -> TranscriptPart:
         """What was read so far."""
@@ -222,8 +220,9 @@ def _served(model: str, used: Row) -> str:
     """The model's id with how it was served behind it, where that has a price of its own."""
     if used.get("speed") == "fast":
         return with_variant(model, "fast")
-    if used.get("service_tier") in {"batch", "priority"}:
-        return with_variant(model, str(used["service_tier"]))
+    tier = used.get("service_tier")
+    if tier in ("batch", "priority"):
+        return with_variant(model, tier)
     if used.get("inference_geo") == "us":
         return with_variant(model, "us")
     return model

@@ -1,7 +1,8 @@
 """Which transcripts belong to a job, and that nothing in the folder can stop the reading."""
 
+import json
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,68 @@ def test_tools_leave_names_and_digests_only(tmp_path: Path) -> None:
     other = read_folder(job.projects, begun_after=job.gate, workspace=job.workspace, hmac_key=KEY + b"!")
     digests = {tool.arguments_hmac for one in other.usages for tool in one.tool_calls}
     assert not digests & {tool.arguments_hmac for tool in tools}
+
+
+def write(path: Path, *rows: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def row(session: str, request: str, second: int, **more: object) -> dict[str, object]:
+    message = {"model": "opus", "usage": {"input_tokens": 10}, "content": []}
+    at = f"2026-11-21T12:00:{second:02d}.000Z"
+    place = {"sessionId": session, "cwd": "/w"}
+    return {"type": "assistant", "requestId": request, "timestamp": at, "message": message, **place, **more}
+
+
+def total(tokens: int) -> dict[str, object]:
+    return {"type": "cost-state", "modelUsage": {"opus": {"inputTokens": tokens}}}
+
+
+def counted(projects: Path, second: int, session: str) -> int | None:
+    """Input tokens the client counted since the gate at this second; None when it told no total."""
+    gate = datetime(2026, 11, 21, 12, 0, second, tzinfo=UTC)
+    found = read_folder(projects, begun_after=gate, workspace=Path("/w"))
+    counts = {one.session: one.counts for one in found.sessions}[session]
+    return None if counts is None else sum(one.tokens.input for one in counts.values())
+
+
+def test_a_fork_begins_with_what_its_parent_had_then(tmp_path: Path) -> None:
+    """The parent's total at the fork, compaction included; not the one it reached afterwards."""
+    write(tmp_path / "w/p.jsonl", row("p", "r1", 1), total(17), row("p", "r9", 9), total(44))
+    write(tmp_path / "w/f.jsonl", row("f", "r1", 1, requestSessionId="p"), row("f", "r5", 5), total(27))
+    assert counted(tmp_path, 3, "f") == 10
+    assert counted(tmp_path, 3, "p") == 27
+
+
+def test_a_fork_of_a_killed_parent_begins_with_nothing(tmp_path: Path) -> None:
+    """The client keeps its count in its own file: what was never written cannot be gone on from."""
+    write(tmp_path / "w/p.jsonl", row("p", "r1", 1))
+    write(tmp_path / "w/f.jsonl", row("f", "r1", 1, requestSessionId="p"), row("f", "r5", 5), total(12))
+    assert counted(tmp_path, 3, "f") == 12
+
+
+def test_a_run_after_its_session_was_killed(tmp_path: Path) -> None:
+    """The client goes on from its last total, and so do we."""
+    write(tmp_path / "w/p.jsonl", row("p", "r1", 1), total(12), row("p", "r2", 2), row("p", "r5", 5), total(22))
+    assert counted(tmp_path, 4, "p") == 10
+    assert counted(tmp_path, 0, "p") == 22
+
+
+def test_a_session_without_a_total_tells_none(tmp_path: Path) -> None:
+    """Killed in its first run: its calls are all there is."""
+    write(tmp_path / "w/p.jsonl", row("p", "r1", 1))
+    assert counted(tmp_path, 0, "p") is None
+
+
+def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    """Another user's, say; the rest of the folder is read."""
+    job = Job(claude_case("plain"), tmp_path)
+    (folder,) = job.projects.iterdir()
+    (folder / ("n" * 255)).mkdir()
+    (folder / ("n" * 255) / "subagents").mkdir()
+    (folder / ("n" * 255) / "subagents" / "a.jsonl").touch()
+    found = job.read()
+    assert len(found.sessions) == 1
+    reasons = {one.reason for one in found.skipped_files}
+    assert reasons == {"cannot be read (OSError)", "names no working directory"}

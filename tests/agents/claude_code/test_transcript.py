@@ -270,6 +270,21 @@ def test_a_row_that_cannot_be_used_says_why(changes: dict[str, Any], reason: str
     assert part.skip_reasons == {reason: 1}
 
 
+def test_nesting_at_the_edge_of_what_can_be_read() -> None:
+    """Deep enough to be read but not to be written again, or too deep for both: never an error."""
+    for depth in range(600, 1_010, 3):
+        nested = b"[" * depth + b"]" * depth
+        row = json.dumps(an_answer(content=[a_tool("t1", arguments="HERE")])).encode().replace(b'"HERE"', nested)
+        part = read_transcript([row + b"\n"], hmac_key=b"k")
+        assert part.usages or sum(part.skip_reasons.values()) == 1
+
+
+def test_a_tool_without_an_id_or_a_name_is_passed_over() -> None:
+    """Its result could not be told from another's."""
+    tools = [a_tool(""), a_tool("t1", ""), {"type": "tool_use"}, "text", None]
+    assert read(an_answer(content=tools), results("", "t1"), an_answer("req_2")).unread == ()
+
+
 def test_a_row_too_long_is_passed_over_without_being_held() -> None:
     """The rest of the file is read; so is a last row without an end."""
     stream = io.BytesIO(b"a" * 10 + b"\n" + b"b" * 5_000_000 + b"\n" + b"c" * 9)
@@ -311,7 +326,7 @@ names = st.sampled_from(
 @given(st.lists(st.dictionaries(names, values | st.sampled_from(["assistant", "user", "cost-state", AT])), max_size=6))
 def test_any_json_is_survived(rows: list[dict[str, Any]]) -> None:
     """Fields of every wrong type in every place."""
-    read(an_answer(), *rows, *(an_answer(**{"message": row}) for row in rows), hmac_key=b"k")
+    read(an_answer(), *rows, *((an_answer() | {"message": row}) for row in rows), hmac_key=b"k")
 
 
 @settings(max_examples=60)

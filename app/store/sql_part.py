@@ -1,0 +1,68 @@
+"""What every part of a database transaction shares: its connection, its organization, and statements for either database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, CursorResult, Executable, Row
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.store.ids import IdMaker
+
+
+class PerDatabase(NamedTuple):
+    """One statement in both dialects."""
+
+    sqlite: Executable
+    postgresql: Executable
+
+
+def per_database(make: Callable[[Any], Executable]) -> PerDatabase:
+    """Build a statement with each dialect's `insert`, which alone knows ON CONFLICT."""
+    return PerDatabase(make(sqlite.insert), make(postgresql.insert))
+
+
+Params = Mapping[str, Any]
+
+
+class SqlPart:
+    """One open transaction on one organization. A look reads only: what is written in it goes nowhere."""
+
+    organization_id: int
+
+    def __init__(
+        self, db: Connection, organization_id: int, ids: IdMaker, *, is_sqlite: bool, writes: bool = True
+    ) -> None:
+        """Work on an open connection; who opened it commits."""
+        self.organization_id = organization_id
+        self._db = db
+        self._ids = ids
+        self._is_sqlite = is_sqlite
+        self._writes = writes
+
+    def new_id(self) -> int:
+        """A fresh id, rising with time."""
+        return self._ids.next()
+
+    def _read(self, statement: Executable, **params: Any) -> CursorResult[Any]:
+        """Run a select; the organization is bound as `org`."""
+        return self._db.execute(statement, {"org": self.organization_id, **params})
+
+    def _row(self, statement: Executable, **params: Any) -> Row[Any] | None:
+        return self._read(statement, **params).first()
+
+    def _rows(self, statement: Executable, **params: Any) -> Sequence[Row[Any]]:
+        return self._read(statement, **params).all()
+
+    def _write(self, statement: Executable | PerDatabase, params: Params | Sequence[Params]) -> int:
+        """Run a statement that writes, for one row or many; answers how many rows it touched."""
+        if not self._writes:
+            return 0
+        if isinstance(statement, PerDatabase):
+            statement = statement.sqlite if self._is_sqlite else statement.postgresql
+        if isinstance(params, Mapping):
+            return self._db.execute(statement, {"org": self.organization_id, **params}).rowcount
+        if not params:
+            return 0
+        return self._db.execute(statement, [{"org": self.organization_id, **one} for one in params]).rowcount

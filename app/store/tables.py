@@ -1,0 +1,47 @@
+"""Every table, as SQLAlchemy Core sees it: what statements are written against and migrations compared with."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData, Table
+from sqlmodel import SQLModel
+
+from app.store import tables_ledger, tables_registry, tables_work
+
+_CLASSES: list[type[SQLModel]] = [
+    found
+    for module in (tables_ledger, tables_registry, tables_work)
+    for found in vars(module).values()
+    if isinstance(found, type) and issubclass(found, SQLModel) and found is not SQLModel
+]
+
+METADATA: MetaData = SQLModel.metadata
+
+
+def _table(name: str) -> Table:
+    return METADATA.tables[name]
+
+
+TAB = _table("tab")
+PLACE = _table("place")
+BUDGET = _table("budget")
+LATCH = _table("latch")
+OVERDRIVE = _table("overdrive")
+SESSION = _table("agent_session")
+ATTEMPT = _table("start_attempt")
+NEED = _table("need")
+USAGE = _table("usage")
+USAGE_KEY = _table("usage_key")
+ENTRY = _table("entry")
+CLIENT_TOTAL = _table("client_total")
+ORGANIZATION = _table("organization")
+REPOSITORY = _table("repository")
+ENGINEER = _table("engineer")
+ENGINEER_TOKEN = _table("engineer_token")
+PULL_REQUEST = _table("pull_request")
+POLICY_FILE = _table("policy_file")
+SECRET = _table("secret")
+JOB = _table("job")
+SLOT = _table("cron_slot")
+DELIVERY = _table("delivery")
+AUDIT = _table("audit")
+AUDIT_HEAD = _table("audit_head")

@@ -1,0 +1,132 @@
+"""Tables of the registry: organizations, repositories, people, pull requests, policies, secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, text as sql
+from sqlmodel import Field, SQLModel
+
+from app.store.columns import document, maybe_moment, maybe_whole, moment, string, whole
+
+
+class OrganizationTable(SQLModel, table=True):
+    """An account the App was installed on. Its row is what a writer on PostgreSQL locks first."""
+
+    __tablename__ = "organization"
+    id: int = whole(key=True)
+    github_id: int = Field(unique=True, sa_type=whole().sa_type, nullable=False)
+    login: str = string()
+    installation_id: int | None = maybe_whole()
+    active: bool
+    timezone: str = string()
+    paused: bool
+
+
+class RepositoryTable(SQLModel, table=True):
+    """A repository, by GitHub's id; its name may change."""
+
+    __tablename__ = "repository"
+    __table_args__ = (Index("repository_github", "organization_id", "github_id", unique=True),)
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    github_id: int = whole()
+    full_name: str = string()
+    default_branch: str = string()
+    private: bool
+    topics: list[str] = document()
+    active: bool
+
+
+class EngineerTable(SQLModel, table=True):
+    """A person or bot. folded: the login in lower case, empty once erased."""
+
+    __tablename__ = "engineer"
+    __table_args__ = (
+        Index("engineer_github", "organization_id", "github_id", unique=True),
+        Index("engineer_login", "organization_id", "folded"),
+    )
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    github_id: int = whole()
+    login: str = string()
+    folded: str = string()
+    kind: str = string()
+    checked_at: datetime | None = maybe_moment()
+
+
+class EngineerTokenTable(SQLModel, table=True):
+    """An engineer's token, by the SHA-256 of its text."""
+
+    __tablename__ = "engineer_token"
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    engineer_id: int = whole()
+    digest: str = Field(unique=True)
+    name: str = string()
+    scopes: list[str] = document()
+    created_at: datetime = moment()
+    revoked_at: datetime | None = maybe_moment()
+
+
+class PullRequestTable(SQLModel, table=True):
+    """A pull request as last seen, and what we posted on it."""
+
+    __tablename__ = "pull_request"
+    __table_args__ = (
+        Index("pull_request_number", "organization_id", "repository_id", "number", unique=True),
+        Index("pull_request_tab", "organization_id", "tab_id"),
+        Index("pull_request_open", "organization_id", "state", "repository_id"),
+    )
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    repository_id: int = whole()
+    number: int = whole()
+    tab_id: int = whole()
+    head_sha: str = string()
+    head_branch: str = string()
+    base_branch: str = string()
+    author_id: int | None = maybe_whole()
+    title: str = string()
+    state: str = string()
+    draft: bool
+    updated_at: datetime = moment()
+    check_run_id: int | None = maybe_whole()
+    check_sha: str = string()
+    check_digest: str = string()
+    comment_id: int | None = maybe_whole()
+    comment_digest: str = string()
+    edits_policy: bool
+
+
+class PolicyFileTable(SQLModel, table=True):
+    """A read of a policy file. repository_id is 0 for the organization's. Kept for ever: decisions name its commit."""
+
+    __tablename__ = "policy_file"
+    __table_args__ = (
+        Index(
+            "policy_file_now",
+            "organization_id",
+            "repository_id",
+            sqlite_where=sql("newest OR in_force"),
+            postgresql_where=sql("newest OR in_force"),
+        ),
+    )
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    repository_id: int = whole()
+    commit: str = string()
+    text: str = string()
+    state: str = string()
+    problems: list[str] = document()
+    seen_at: datetime = moment()
+    newest: bool
+    in_force: bool
+
+
+class SecretTable(SQLModel, table=True):
+    """A secret that arrives encrypted."""
+
+    __tablename__ = "secret"
+    name: str = string(key=True)
+    sealed: bytes = Field(sa_type=LargeBinary, nullable=False)

@@ -1,0 +1,102 @@
+"""Delivery: a finished session's usage and ending, brought to the server as far as it will go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tabstop.beside.server import NotAcceptedError, Server, ServerError
+from tabstop.beside.spool import Undelivered
+from tabstop.verdict import Verdict
+from tabstop.wire import Call, ClientTotal, EndAnswer, UsageBatch
+
+CALLS_A_BATCH = 200
+"""Some 100 kB of JSON."""
+
+_GONE = frozenset({401, 403, 404, 410})
+
+
+class NotTakenError(ServerError):
+    """The server was asked to record a session after the fact and refused to; `verdict` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        """Keep the verdict."""
+        reasons = "; ".join(finding.sentence for finding in verdict.reasons if finding.sentence)
+        super().__init__(f"the session was not taken: {reasons}" if reasons else "the session was not taken")
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How far it went. `answer` is the session's totals when all of it arrived; else `error`, and `rest` is what is left."""
+
+    rest: Undelivered
+    answer: EndAnswer | None = None
+    error: Exception | None = None
+
+
+Identity = Callable[[], tuple[str, str]]
+"""Gives a fresh token that may start sessions, and a fresh Idempotency-Key."""
+
+
+def batches_of(
+    calls: tuple[Call, ...], totals: tuple[ClientTotal, ...] = (), *, template: UsageBatch | None = None
+) -> tuple[UsageBatch, ...]:
+    """Cut calls into batches; the client's totals go with the last, so that they are compared with all calls.
+
+    template: billing and its evidence, repeated in every batch. Nothing to tell gives no batch.
+    """
+    base = template or UsageBatch()
+    parts = [calls[at : at + CALLS_A_BATCH] for at in range(0, len(calls), CALLS_A_BATCH)]
+    if not parts and (totals or base.billing is not None):
+        parts = [()]
+    last = len(parts) - 1
+    return tuple(
+        replace(base, calls=part, client_totals=totals if number == last else ()) for number, part in enumerate(parts)
+    )
+
+
+def deliver(left: Undelivered, server: Server, identity: Identity, *, errors: tuple[type[Exception], ...]) -> Delivered:
+    """Send what is left, in order, and end the session. Raises nothing but what `errors` and `ServerError` do not cover.
+
+    A session the server does not know, or whose token it no longer takes, is started anew, after the fact.
+    errors: what `identity` may raise.
+    """
+    try:
+        if left.token:
+            try:
+                return _send(left, server)
+            except _StoppedError as stopped:
+                left = stopped.rest
+                if not (isinstance(stopped.why, NotAcceptedError) and stopped.why.status in _GONE):
+                    return Delivered(left, error=stopped.why)
+        token, key = identity()
+        asked = replace(left.start, unadmitted_since=left.begun_at)
+        answer = server.start(asked, token=token, key=key)
+        if not answer.session:
+            return Delivered(left, error=NotTakenError(answer.verdict))
+        left = replace(left, session=answer.session, token=answer.token)
+        return _send(left, server)
+    except _StoppedError as stopped:
+        return Delivered(stopped.rest, error=stopped.why)
+    except (ServerError, *errors) as error:
+        return Delivered(left, error=error)
+
+
+class _StoppedError(Exception):
+    """Sending stopped half-way."""
+
+    def __init__(self, rest: Undelivered, why: ServerError) -> None:
+        super().__init__(str(why))
+        self.rest = rest
+        self.why = why
+
+
+def _send(left: Undelivered, server: Server) -> Delivered:
+    try:
+        while left.batches:
+            server.usage(left.session, left.batches[0], token=left.token)
+            left = replace(left, batches=left.batches[1:])
+        return Delivered(left, server.end(left.session, left.end, token=left.token))
+    except ServerError as error:
+        raise _StoppedError(left, error) from error

@@ -1,0 +1,92 @@
+"""Spool: what could not be delivered to the server, kept as one file a session until somebody delivers it.
+
+Holds tokens counted, models, ids and the session's own token; never a word of what was asked or answered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from tabstop.wire import VERSION, EndRequest, StartRequest, UsageBatch
+from tabstop.wire_json import WireError, from_json, to_json
+
+LONGEST_FILE = 64 * 1024 * 1024
+"""Bytes; a longer file is none of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A session's usage and ending that the server has not got.
+
+    server: for which it is meant; never used as an address, only compared. session, token: empty when the session was
+    never admitted, or its token is not kept: whoever delivers it starts it after the fact, as `start` says.
+    begun_at: since when it ran. batches: what is left to send. why: how the last try ended.
+    """
+
+    server: str
+    start: StartRequest
+    begun_at: datetime
+    end: EndRequest
+    batches: tuple[UsageBatch, ...] = ()
+    session: str = ""
+    token: str = field(default="", repr=False)
+    why: str = ""
+    version: int = VERSION
+
+    def without_token(self) -> Undelivered:
+        """The same, fit for a place that strangers can read."""
+        return replace(self, token="")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A file of the spool; `undelivered` is None when it cannot be read, and `problem` says why."""
+
+    path: Path
+    undelivered: Undelivered | None = None
+    problem: str = ""
+
+
+def put(folder: Path, undelivered: Undelivered) -> Path:
+    """Keep it; the same session replaces its own file. Readable by this user only. Raises `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    session = re.sub(r"[^A-Za-z0-9_-]", "-", undelivered.session)[:80] or "unadmitted"
+    path = folder / f"{undelivered.begun_at:%Y%m%dT%H%M%S%f}-{session}.json"
+    draft = path.with_suffix(".draft")
+    with draft.open("w", opener=_private, encoding="utf-8") as stream:
+        json.dump(to_json(undelivered), stream, separators=(",", ":"))
+    draft.replace(path)
+    return path
+
+
+def pending(folder: Path) -> tuple[Pending, ...]:
+    """Every file that waits, oldest first, found below the folder (an unpacked artifact may add a level); never raises."""
+    walked = os.walk(folder)  # follows no links
+    paths = sorted((name, Path(where, name)) for where, _, names in walked for name in names if name.endswith(".json"))
+    return tuple(_read(path) for _, path in paths)
+
+
+def _read(path: Path) -> Pending:
+    try:
+        about = path.lstat()
+        if not stat.S_ISREG(about.st_mode):
+            return Pending(path, problem="not a plain file")
+        if about.st_size > LONGEST_FILE:
+            return Pending(path, problem="too long")
+        return Pending(path, from_json(Undelivered, json.loads(path.read_bytes())))
+    except WireError as error:
+        return Pending(path, problem=f"not in the spool's form: {error.problems[0]}")
+    except OSError as error:
+        return Pending(path, problem=f"cannot be read ({type(error).__name__})")
+    except (ValueError, RecursionError):
+        return Pending(path, problem="not JSON")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

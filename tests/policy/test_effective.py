@@ -1,0 +1,238 @@
+"""Promise 6: whether a repository may loosen comes from the organization's file only."""
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabstop.money import NANO_PER_DOLLAR as D
+from tabstop.policy.document import PolicyKind
+from tabstop.policy.effective import Origin, effective, examine
+from tabstop.policy.limits import LIMITS, LOOSENABLE, looser_cap
+from tabstop.policy.model import Cap, OnEmpty, Policy, SessionLimits
+from tabstop.policy.read import parse
+from tabstop.window import WindowKind
+from tests.policy.builders import in_force, organization
+
+
+def test_no_file_means_the_defaults() -> None:
+    """Without any file a session, a tab, an engineer and a repository are bounded all the same."""
+    found = in_force(None, None)
+    assert found.policy == Policy()
+    assert set(found.sources.values()) == {Origin.DEFAULT}
+
+
+def test_a_repository_alone_counts_freely() -> None:
+    """Without an organization's file nobody forbids a repository to raise the defaults."""
+    found = in_force(None, "tab: $500\nsession: {tokens: unlimited}\ncheck: advise\nslack: {channel: '#any'}")
+    assert found.problems == ()
+    assert (found.policy.tab.nano, found.policy.session.tokens, found.policy.slack.channel) == (500 * D, None, "#any")
+    assert found.sources["tab.cap"] == Origin.REPOSITORY
+    assert found.sources["guest.cap"] == Origin.DEFAULT
+
+
+# Organization's file, repository's file, and the key of the problem ("" for none).
+TIGHTENING = [
+    ("tab: $100", "tab: $50", ""),
+    ("tab: $100", "tab: $200", "tab.cap"),
+    ("tab: $100", "tab: unlimited", "tab.cap"),
+    ("tab: unlimited", "tab: $900", ""),
+    ("tab: $100", "tab: 1M tokens", "tab.cap"),
+    ("tab: $100", "tab: $100 and 1M tokens", ""),
+    ("timezone: UTC", "tab: $51", "tab.cap"),
+    ("timezone: UTC", "tab: $50", ""),
+    ("engineer: {cap: $50, window: day}", "engineer: {window: month}", ""),
+    ("engineer: {cap: $50, window: month}", "engineer: {window: day}", "engineer.window"),
+    ("engineer: {cap: $50, window: week}", "engineer: {window: month}", "engineer.window"),
+    ("tab: {cap: $100, why: a}", "tab: {why: b}", ""),
+    ("session: {tokens: 5M}", "session: {tokens: 5M, tool_calls: 500}", ""),
+    ("session: {tokens: 5M}", "session: {tokens: 6M}", "session.tokens"),
+    ("session: {wall_clock: 1h}", "session: {wall_clock: 61m}", "session.wall_clock"),
+    ("may_loosen: [session.tokens]", "session: {tokens: 60M}", ""),
+    ("may_loosen: [session.tokens]", "session: {cost: $60}", "session.cost"),
+    ("may_loosen: [session]", "session: {tokens: unlimited, cost: $60}", ""),
+    ("may_loosen: [engineer]", "engineer: {window: day, on_empty: downgrade, downgrade: {models: [a]}}", ""),
+    ("check: enforce", "check: advise", "check"),
+    ("check: advise", "check: enforce", ""),
+    ("unknown_price: block", "unknown_price: warn", "unknown_price"),
+    ("server_unreachable: block", "server_unreachable: allow", "server_unreachable"),
+    ("engineer: {on_empty: refuse}", "engineer: {on_empty: ask}", ""),
+    ("engineer: {on_empty: ask}", "engineer: {on_empty: downgrade, downgrade: {models: [a]}}", "engineer.on_empty"),
+    ("engineer: {downgrade: {models: [a, b]}}", "engineer: {downgrade: {models: [b]}}", ""),
+    ("engineer: {downgrade: {models: [a, b]}}", "engineer: {downgrade: {models: [c]}}", "engineer.downgrade.models"),
+    ("engineer: {downgrade: {cap: $5}}", "engineer: {downgrade: {cap: $6}}", "engineer.downgrade.cap"),
+    ("steps: [75]", "steps: [50, 90]", ""),
+    ("steps: [75]", "steps: [80]", "steps"),
+    ("steps: [75]", "steps: []", "steps"),
+    ("hold: $2", "hold: $1", "hold"),
+    ("hold: $2", "hold: auto", ""),
+    ("purposes: [review]", "purposes: [review, anything]", "purposes"),
+    ("purposes: [review, fix]", "purposes: [fix]", ""),
+    ("timezone: UTC", "purposes: [fix]", ""),
+    ("timezone: UTC", "prices: [{model: a, input: 0}]", "prices"),
+    ("may_loosen: [prices]", "prices: [{model: a, input: 0}]", ""),
+    ("subscription_counts: true", "subscription_counts: false", "subscription_counts"),
+    ("timezone: UTC", "slack: {names: true}", "slack.names"),
+    ("comment: always", "comment: off", ""),
+    ("slack: {channel: '#a'}", "slack: {channel: '#a'}", ""),
+    ("slack: {channel: '#a'}", "slack: {channel: off}", ""),
+    ("slack: {channel: '#a', allowed: ['#b']}", "slack: {channel: b}", ""),
+    ("slack: {channel: '#a', allowed: ['#b']}", "slack: {channel: '#c'}", "slack.channel"),
+    ("timezone: UTC", "slack: {channel: '#c'}", "slack.channel"),
+]
+
+
+@pytest.mark.parametrize(("org", "repo", "key"), TIGHTENING, ids=[f"{o} / {r}" for o, r, _ in TIGHTENING])
+def test_a_repository_may_only_tighten(org: str, repo: str, key: str) -> None:
+    """What binds less than the organization's value or the default is a problem on its line, and is not in force."""
+    found = in_force(org, repo)
+    assert [p.key_path for p in found.problems] == ([key] if key else [])
+    assert all(p.line == 1 and p.allowed for p in found.problems)
+    alone = in_force(org, None).policy
+    assert not any(
+        limit.looser and limit.looser(limit.of(alone), limit.of(found.policy))
+        for limit in LIMITS
+        if "may_loosen" not in org
+    )
+    refused = key.replace(".window", ".cap")
+    assert all(limit.of(found.policy) == limit.of(alone) for limit in LIMITS if limit.path == refused)
+
+
+def test_other_values_hold_beside_a_refused_one() -> None:
+    """One refused value does not take the rest of the file with it."""
+    found = in_force("tab: $20", "tab: $30\nsession: {cost: $1}")
+    assert (found.policy.tab.nano, found.policy.session.cost) == (20 * D, D)
+    assert found.sources["tab.cap"] == Origin.ORGANIZATION
+    assert found.problems[0].sentence == (
+        "`tab.cap` loosens $20 (the organization's) to $30, and a repository may only tighten. "
+        "Allowed: at most $20; more only if the organization's file lists `tab.cap` under `may_loosen`."
+    )
+
+
+RULES = """\
+repository: {cap: $900, why: everybody}
+repositories:
+  - {match: "Pay*", cap: $5, window: week, why: regulated}
+  - {topic: ml, cap: $7}
+  - {match: "*-service", cap: unlimited}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "topics", "cap"),
+    [
+        ("acme/payments", ("ml",), Cap(5 * D, None, WindowKind.WEEK, "regulated")),
+        ("lab", ("ml",), Cap(7 * D)),
+        ("acme/mail-service", (), Cap()),
+        ("acme/web", (), Cap(900 * D, why="everybody")),
+        ("pay/web", (), Cap(900 * D, why="everybody")),
+    ],
+)
+def test_repository_caps_by_name_or_topic(name: str, topics: tuple[str, ...], cap: Cap) -> None:
+    """The first rule that applies gives the cap with its reason; the owner's name is no part of the pattern."""
+    found = in_force(RULES, None, name=name, topics=topics)
+    assert found.policy.repository == cap
+    assert found.sources["repository.cap"] == Origin.ORGANIZATION
+
+
+def test_a_rule_is_a_ceiling_too() -> None:
+    """A repository tightens below its own rule, not below everybody's cap."""
+    assert in_force(RULES, "repository: $6", name="payments").problems
+    assert in_force(RULES, "repository: {cap: $4, window: week}", name="payments").problems == ()
+
+
+def test_single_engineers() -> None:
+    """Logins know no case; a cap of one's own inherits the window of `engineer`."""
+    policy = in_force(
+        "engineer: {cap: $50, window: week}\nengineers: {Octocat: $90, hubot: {cap: 1M tokens, window: day}}", None
+    ).policy
+    assert policy.engineer_cap("OCTOCAT") == Cap(90 * D, None, WindowKind.WEEK)
+    assert policy.engineer_cap("hubot") == Cap(None, 1_000_000, WindowKind.DAY)
+    assert policy.engineer_cap("somebody") == Cap(50 * D, None, WindowKind.WEEK)
+
+
+def test_a_downgrade_needs_a_model() -> None:
+    """`downgrade` without a cheaper model is a problem, and refuses meanwhile; either file may name the model."""
+    (problem,) = in_force(None, "engineer: {on_empty: downgrade}").problems
+    assert problem.key_path == "engineer.on_empty"
+    assert in_force(None, "engineer: {on_empty: downgrade}").policy.on_empty is OnEmpty.REFUSE
+    both = in_force("engineer: {on_empty: downgrade}", "engineer: {downgrade: {models: [small]}}")
+    assert both.problems == ()
+    assert both.policy.on_empty is OnEmpty.DOWNGRADE
+
+
+def test_prices_of_a_repository_come_first() -> None:
+    """The first rule that matches a model counts, so the nearer file is asked first."""
+    found = in_force("may_loosen: [prices]\nprices: [{model: a, input: 1}]", "prices: [{model: b, input: 2}]")
+    assert [price.model for price in found.policy.prices] == ["b", "a"]
+
+
+def test_a_new_cap_drops_the_old_reason() -> None:
+    """A reason belongs to the amount it was given for."""
+    assert in_force("tab: {cap: $20, why: pilot}", "tab: $10").policy.tab.why == ""
+    assert in_force("tab: {cap: $20, why: pilot}", "tab: {why: ours}").policy.tab == Cap(
+        20 * D, None, WindowKind.LIFETIME, "ours"
+    )
+
+
+def test_every_value_of_the_policy_can_be_written() -> None:
+    """No field of the model is forgotten by the table that merges and compares."""
+    reached = {limit.attribute for limit in LIMITS}
+    nested = {"session": SessionLimits, "downgrade": type(Policy().downgrade), "slack": type(Policy().slack)}
+    wanted = {(f.name,) for f in fields(Policy) if f.name not in {*nested, "engineers"}}
+    wanted |= {(name, f.name) for name, kind in nested.items() for f in fields(kind)}
+    assert reached == wanted
+    assert {limit.path for limit in LIMITS} >= {key for key in LOOSENABLE if "." in key} - {"engineer.downgrade"}
+
+
+def test_examine_judges_both_ways_at_once() -> None:
+    """An author sees bad values and forbidden ones together, and nothing about lines of somebody else's file."""
+    org = organization("tab: $20\nengineer: {on_empty: downgrade}\n")
+    found = examine("tab: $30\nfoo: 1\n", PolicyKind.REPOSITORY, organization=org, name="web")
+    assert [p.key_path for p in found.problems] == ["tab.cap", "foo"]
+    own = examine("engineer: {on_empty: downgrade}\n", PolicyKind.ORGANIZATION)
+    assert [p.key_path for p in own.problems] == ["engineer.on_empty"]
+    half = "engineer: {on_empty: downgrade, downgrade: {models: small}}\n"
+    assert [p.key_path for p in examine(half, PolicyKind.REPOSITORY).problems] == ["engineer.downgrade.models"]
+
+
+caps = st.builds(
+    Cap,
+    st.none() | st.integers(0, 5),
+    st.none() | st.integers(0, 5),
+    st.sampled_from(WindowKind),
+)
+
+
+@given(caps, caps, caps)
+def test_tightening_twice_is_tightening(first: Cap, second: Cap, third: Cap) -> None:
+    """What is not looser than something not looser is not looser; and nothing is looser than itself."""
+    assert not looser_cap(first, first)
+    if not looser_cap(first, second) and not looser_cap(second, third):
+        assert not looser_cap(first, third)
+
+
+amounts = st.sampled_from(["$1", "$20", "$50", "$90", "unlimited", "1M tokens", "$20 and 2M tokens"])
+files = st.fixed_dictionaries(
+    {},
+    optional={
+        "tab": amounts,
+        "repository": amounts,
+        "guest": amounts,
+        "check": st.sampled_from(["enforce", "advise"]),
+        "steps": st.sampled_from(["[]", "[50]", "[75, 90]"]),
+        "hold": st.sampled_from(["auto", "$1", "$3"]),
+        "session": st.sampled_from(["{tokens: 1M}", "{tokens: unlimited}", "{cost: $50, tool_calls: 9}"]),
+    },
+).map(lambda entries: "\n".join(f"{key}: {value}" for key, value in entries.items()))
+
+
+@given(files, files)
+def test_no_repository_file_ever_loosens(org: str, repo: str) -> None:
+    """Whatever both files say, the policy in force binds at least as much as without the repository's file."""
+    above = parse(org or "timezone: UTC", PolicyKind.ORGANIZATION).document
+    below = parse(repo or "comment: off", PolicyKind.REPOSITORY).document
+    alone = effective(above, None, name="web").policy
+    both = effective(above, below, name="web").policy
+    assert not [limit.path for limit in LIMITS if limit.looser and limit.looser(limit.of(alone), limit.of(both))]

@@ -1,0 +1,296 @@
+"""Reading a policy file: every problem at once, each with its place, what was found, what is allowed and what was meant."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabstop.money import NANO_PER_DOLLAR
+from tabstop.policy.document import PolicyKind
+from tabstop.policy.grammar import KEYS
+from tabstop.policy.model import Cap
+from tabstop.policy.problem import Severity
+from tabstop.policy.read import parse
+from tests.policy.builders import in_force, organization, problems, repository
+from tests.support.golden import expect
+
+EVERYTHING_WRONG = """\
+sesion:
+  tokens: 1M
+session:
+  tokens: 10 million
+  tool-calls: 5
+  wall_clock: 7200
+  cost: $0
+  timeout: 1h
+tab: 1M
+engineer:
+  cap: $1,000 and 50M tokens
+  on_empty: refuze
+  window: monthly
+steps: [90, 75, 75]
+slack:
+  channel: #agents
+  names: yes
+  allowed: ["#a"]
+timezone: Mars
+repository: {cap: $5,000, why: x}
+prices:
+  - input: 3
+  - model: claude-*
+  - {model: a, discount: 200%}
+tab: $5
+guest:
+budget: 5
+cost: 3
+purposes: review
+hold: [1]
+check: &mode enforce
+comment: *mode
+"""
+
+
+def listed(text: str | bytes, kind: PolicyKind = PolicyKind.REPOSITORY) -> str:
+    parsed = parse(text, kind)
+    lines = [f"{p.line}:{p.column} [{p.key_path}] {p.sentence}" for p in parsed.problems]
+    return "\n".join([*lines, *(f"{n.line}:{n.column} [{n.key_path}] note: {n.sentence}" for n in parsed.notes)]) + "\n"
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    """One run shows an author everything there is to fix."""
+    expect("policy/everything-wrong.txt", listed(EVERYTHING_WRONG))
+
+
+def test_organization_problems() -> None:
+    """Lists, logins and patterns of an organization's file explain themselves too."""
+    text = """\
+timezone: europe/berlin
+approvers: [octocat, octocat, team:a b, "@hubot"]
+engineers:
+  Octocat: $5,000
+  octocat: $6,000
+  "@hubot": $1
+  dependabot[bot]: $1
+  empty:
+  thin: {why: none}
+repositories:
+  - match: acme/payments
+    cap: $5,000
+  - cap: $1
+  - {match: a, topic: b, cap: $1}
+  - {topic: ml}
+  - ml
+may_loosen: [tabs, timezone, session.cost]
+slack: {channel: "#Agents", allowed: []}
+"""
+    expect("policy/organization-wrong.txt", listed(text, PolicyKind.ORGANIZATION))
+
+
+UNREADABLE = {
+    "empty": "",
+    "comments only": "# nothing\n",
+    "braces": "{}",
+    "null": "null",
+    "a list": "- tab: 5\n",
+    "a word": "tab",
+    "tabs": "session:\n\ttokens: 5M\n",
+    "two documents": "tab: 5\n---\ntab: 6\n",
+    "alias": "tab: *cap\n",
+    "bare star": "prices: [{model: *, input: 1}]\n",
+    "at sign": "approvers:\n  - @octocat\n",
+    "anchor": "tab: &cap 5\n",
+    "tag": "tab: !!python/object/apply:os.system [ls]\n",
+    "merge": "base: &b {cap: 5}\ntab: {<<: *b}\n",
+    "complex key": "? [a]\n: b\n",
+    "open bracket": "tab: $5\nfoo: bar\nsteps: [75, 90\nhold: auto\n",
+    "open quote": 'tab: "$5\n',
+    "second colon": "tab: $5: 6\n",
+    "indentation": "session:\n  tokens: 5M\n tool_calls: 5\n",
+    "deep": "[" * 5000,
+    "huge": "#" * 70_000,
+    "escape beyond unicode": 'tab: "\\UFFFFFFFF"\n',
+    "escape sequence": 'repository: {why: "\\e[31mred", cap: 5}\n',
+    "control character": "tab: \x07\n",
+    "right to left": "tab: {cap: 5, why: \u202etxt}\n",
+    "lone carriage return": "tab: 5\rhold: 5",
+    "directive": "%YAML 99999999999999999999.1\n---\ntab: 5\n",
+    "latin-1": "tab: {cap: 5, why: für}\n".encode("latin-1"),
+    "utf-16": "tab: 5\n".encode("utf-16"),
+}
+
+
+def test_what_is_not_a_policy_says_so() -> None:
+    """Whatever stands in the file, its author reads one sentence with a line, never a traceback."""
+    text = "".join(f"# {name}\n{listed(data, PolicyKind.ORGANIZATION)}" for name, data in UNREADABLE.items())
+    assert all(problems(data, PolicyKind.ORGANIZATION) for data in UNREADABLE.values())
+    expect("policy/unreadable.txt", text)
+
+
+def test_a_file_with_problems_has_no_document() -> None:
+    """What does not count cannot be put in force by mistake; what could be read is there to judge the rest."""
+    parsed = parse("tab: $5\nfoo: 1\n", PolicyKind.REPOSITORY)
+    assert parsed.document is None
+    assert parsed.draft.get("tab.cap") == Cap(nano=5 * NANO_PER_DOLLAR)
+    assert parsed.problems[0].severity is Severity.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "meant"),
+    [
+        ("sessions: {cost: 1}", "sessions", "session"),
+        ("pr: 5", "pr", "tab"),
+        ("pull-request: 5", "pull-request", "tab"),
+        ("timeout: 5", "timeout", "session.wall_clock"),
+        ("max_turns: 5", "max_turns", "session.iterations"),
+        ("tokens: 5", "tokens", "session.tokens"),
+        ("channel: x", "channel", "slack.channel"),
+        ("Comment: off", "Comment", "comment"),
+        ("session: {max_budget_usd: 1}", "session.max_budget_usd", "cost"),
+        ("tab: {budget: 1}", "tab.budget", "cap"),
+        ("tab: {window: day}", "tab.window", ""),
+        ("zebra: 1", "zebra", ""),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(written: str, key: str, meant: str) -> None:
+    """A slip of the pen, a synonym or a key one level too high leads to the right key; a stranger leads nowhere."""
+    (problem,) = problems(written)
+    assert (problem.key_path, problem.nearest) == (key, meant)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.where == "organization"], ids=lambda key: key.path)
+def test_keys_of_the_organization_stay_there(key: object) -> None:
+    """A repository cannot choose who approves, the timezone, or what it may loosen."""
+    top = getattr(key, "path", "").partition(".")[0].removesuffix("[]")
+    text = 'slack: {allowed: ["#a"]}' if top == "slack" else f"{top}: x"
+    (problem,) = problems(text)
+    assert "organization's file only" in problem.sentence
+
+
+D = NANO_PER_DOLLAR
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("session: {tokens: 1.5M}", "session.tokens", 1_500_000),
+        ("session: {tokens: '250,000 tokens'}", "session.tokens", 250_000),
+        ("session: {tokens: 10_000}", "session.tokens", 10_000),
+        ("session: {tokens: unlimited}", "session.tokens", None),
+        ("session: {wall_clock: 1h30m}", "session.wall_clock", 5_400),
+        ("session: {wall_clock: 2 h}", "session.wall_clock", 7_200),
+        ("session: {wall_clock: 45 min}", "session.wall_clock", 2_700),
+        ("session: {wall_clock: 90s}", "session.wall_clock", 90),
+        ("session: {cost: 2.50}", "session.cost", 5 * D // 2),
+        ("tab: $1,000", "tab.cap", Cap(1_000 * D)),
+        ("tab: 10", "tab.cap", Cap(10 * D)),
+        ("tab: 0", "tab.cap", Cap(0)),
+        ("tab: 1M tokens", "tab.cap", Cap(None, 1_000_000)),
+        ("tab: {cap: $50 and 1M tokens}", "tab.cap", Cap(50 * D, 1_000_000)),
+        ("tab: unlimited", "tab.cap", Cap()),
+        ("steps: [50%, 80]", "steps", (50, 80)),
+        ("steps: []", "steps", ()),
+        ("hold: auto", "hold", None),
+        ("slack: {channel: agents}", "slack.channel", "#agents"),
+        ("slack: {channel: C0123ABCDE}", "slack.channel", "C0123ABCDE"),
+        ("slack: {channel: off}", "slack.channel", ""),
+        ("comment: off", "comment", "off"),
+        ("subscription_counts: true", "subscription_counts", True),
+        ("tab: {cap: 5, why: >\n  two\n  lines\n }", "tab.why", None),
+    ],
+)
+def test_notation(text: str, path: str, value: object) -> None:
+    """Amounts read as people write them."""
+    if value is None and path == "tab.why":
+        text, value = "tab:\n  cap: 5\n  why: >\n    two\n    lines\n", "two lines"
+    assert repository(text).values[path].value == value
+
+
+def test_a_bare_number_for_a_day_or_a_login_is_text() -> None:
+    """Nothing that looks like a number is bent into one: sexagesimal, octal and logins made of digits."""
+    assert organization("approvers: [123456]").get("approvers") == ("123456",)
+    assert problems("session: {wall_clock: 2:30}")
+    assert problems("session: {tool_calls: 010}")
+    assert problems("session: {tokens: 1e6}")
+
+
+def test_the_usual_ranges_are_notes() -> None:
+    """Unusual is not wrong: the file counts, and its author is told."""
+    text = """\
+session: {tokens: 20M, tool_calls: 20, iterations: unlimited, wall_clock: 8h, cost: $0.10}
+tab: $1,000
+engineer: {cap: $10, window: day}
+guest: $5
+repository: $100,000
+hold: $3
+"""
+    assert repository(text)
+    expect("policy/unusual.txt", listed(text))
+
+
+def test_usual_values_leave_no_note() -> None:
+    """The defaults, and a cap in tokens, are nothing to remark on."""
+    assert (
+        parse("session: {tokens: 10M, cost: $10}\ntab: 5M tokens\nengineer: 1M tokens\n", PolicyKind.REPOSITORY).notes
+        == ()
+    )
+
+
+words = st.sampled_from(
+    sorted({part for key in KEYS for part in key.path.replace("[]", "").split(".")})
+    + ["unlimited", "$10", "10M", "2h", "75", "[", "]", "{", "}", ":", "- ", "\n", "  ", "#", "*", "&", "!", '"', "'", "|", ">", "?", ",", "%", "\t", "---", "\\", "\u2028", "\x85", "é"]
+)  # fmt: skip
+
+
+@given(st.lists(words, max_size=40).map(" ".join), st.sampled_from(PolicyKind))
+def test_no_policy_like_text_crashes(text: str, kind: PolicyKind) -> None:
+    """Any arrangement of words that occur in policies gives a document or problems inside the file, and never both."""
+    parsed = parse(text, kind)
+    assert (parsed.document is None) == bool(parsed.problems)
+    assert all(1 <= p.line <= text.count("\n") + 2 and p.column >= 1 and p.sentence for p in parsed.problems)
+    assert all(p.sentence.isprintable() for p in parsed.problems)
+
+
+@given(st.one_of(st.text(), st.binary()), st.sampled_from(PolicyKind))
+def test_no_text_crashes(data: str | bytes, kind: PolicyKind) -> None:
+    """Neither does anything else."""
+    parsed = parse(data, kind)
+    assert (parsed.document is None) == bool(parsed.problems)
+
+
+tree = st.recursive(
+    st.sampled_from(["unlimited", "'$10'", "10M", "1h", "5", "true", "''", "~", "auto", "off"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(
+            st.sampled_from(["cap", "why", "model", "match", "topic", "input", "a"]), inner, max_size=3
+        ).map(lambda entries: "{" + ", ".join(f"{key}: {value}" for key, value in entries.items()) + "}"),
+    ),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted({key.path.split(".")[0].removesuffix("[]") for key in KEYS})), tree, max_size=6
+    )
+)
+def test_no_shape_crashes(entries: dict[str, str]) -> None:
+    """A value of any shape under any key is read or explained, and what was read can be put in force."""
+    text = "\n".join(f"{key}: {value}" for key, value in entries.items())
+    parsed = parse(text, PolicyKind.ORGANIZATION)
+    assert (parsed.document is None) == bool(parsed.problems)
+    if parsed.document is not None:
+        in_force(text, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 65_000, "{" * 65_000, "- " * 32_000, "a: " * 21_000, "? " * 32_000, "&a " * 21_000, "'" * 65_000, "a\n" * 32_000,
+             "tab:\n" * 13_000, "steps: [" + "75," * 20_000 + "]"],
+    ids=lambda text: text[:4].strip(),
+)  # fmt: skip
+def test_hostile_files_take_a_moment_only(text: str) -> None:
+    """The largest file of the worst shape does not keep a worker busy."""
+    begin = time.process_time()
+    assert problems(text)
+    assert time.process_time() - begin < 10
