@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 
 from action import messages
 from action.flags import Flags, flags_for, shown
@@ -84,11 +84,13 @@ class _Gate:
     def _admitted(self, answer: StartAnswer, allowance: Allowance) -> int:
         self._runner.mask(answer.token)
         self._keep(
-            Admission.ADMITTED,
-            session=answer.session,
-            token=answer.token,
-            page=answer.page,
-            allowance=to_json(allowance),
+            replace(
+                self._session(Admission.ADMITTED),
+                session=answer.session,
+                token=answer.token,
+                page=answer.page,
+                allowance=to_json(allowance),
+            )
         )
         flags = flags_for(allowance.limits, allowance.models, self._inputs.model)
         self._outputs(flags, allowed=True, verdict=answer.verdict.outcome.value)
@@ -109,7 +111,7 @@ class _Gate:
             spent = span(round((now - self._begun).total_seconds()))
             waited = messages.waited(spent, hint=not self._inputs.wait)
         said = messages.refused(answer.verdict, answer.page, now, waited=waited)
-        self._keep(Admission.REFUSED, page=answer.page)
+        self._keep(self._session(Admission.REFUSED))
         if self._inputs.fail_on_refusal:
             self._runner.fail(said)
         else:
@@ -124,11 +126,11 @@ class _Gate:
         else:
             said = messages.unreachable(self._inputs.server, why, allowed=allowed)
         if not allowed:
-            self._keep(Admission.REFUSED)
+            self._keep(self._session(Admission.REFUSED))
             self._runner.fail(said)
             return self._not_allowed("unknown", AWAY)
         self._runner.warn(said)
-        self._keep(admission)
+        self._keep(self._session(admission))
         flags = flags_for(default_limits(), (), self._inputs.model)
         self._outputs(flags, allowed=True, verdict="unknown")
         self._runner.log(f"goes on unasked; {_bounds(flags)}")
@@ -147,12 +149,14 @@ class _Gate:
         self._runner.output("gemini_settings", flags.gemini_settings)
         self._runner.output("timeout-minutes", str(flags.timeout_minutes))
 
-    def _keep(self, admission: Admission, **more: object) -> None:
-        """Leave word for settle; the time is taken now, as late as can be before the agent runs."""
+    def _session(self, admission: Admission) -> Session:
+        """What settle has to know; the time is taken now, as late as can be before the agent runs."""
         key = new_key(self._world.random)
-        session = Session(admission, self._world.now(), self._question, hmac_key=key, **more)  # type: ignore[arg-type]
+        return Session(admission, self._world.now(), self._question, hmac_key=key)
+
+    def _keep(self, session: Session) -> None:
         try:
-            keep(_folder(self._world), session)
+            keep(folder_of(self._world.environ), session)
         except OSError as error:
             self._runner.log(f"settle will not find this session: its file cannot be written ({error.strerror})")
 
@@ -190,13 +194,5 @@ def default_limits() -> Limits:
     return Limits(usual.tokens, usual.tool_calls, usual.iterations, usual.wall_clock_seconds, usual.cost)
 
 
-def _folder(world: World) -> Path:
-    return folder_of(world.environ)
-
-
 def _bounds(flags: Flags) -> str:
     return f"binds: {flags.claude_args or 'nothing'}, {flags.timeout_minutes} minutes"
-
-
-def _now(world: World) -> datetime:
-    return world.now()

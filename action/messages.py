@@ -22,7 +22,9 @@ def wrong_inputs(problems: list[str]) -> Message:
     listed = "\n".join(f"- {prose(problem)}" for problem in problems)
     return Message(
         "Tabstop: inputs need a correction",
-        "\n".join(["The `with:` of this step cannot be used:", *(f"- {problem}" for problem in problems), _more("inputs")]),
+        "\n".join(
+            ["The `with:` of this step cannot be used:", *(f"- {problem}" for problem in problems), _more("inputs")]
+        ),
         f"### Tabstop: inputs need a correction\n\n{listed}\n\n{_link('inputs')}",
     )
 
@@ -47,7 +49,11 @@ def no_permission() -> Message:
 
 def low_trust(*, allowed: bool) -> Message:
     """A fork's or Dependabot's pull request: GitHub gives its runs no identity."""
-    goes_on = "It goes on, because `if-unreachable` is `allow`" if allowed else "It ends here, because `if-unreachable` is `block`"
+    goes_on = (
+        "It goes on, because `if-unreachable` is `allow`"
+        if allowed
+        else "It ends here, because `if-unreachable` is `block`"
+    )
     text = (
         "GitHub gives runs of pull requests from forks and from Dependabot no identity, so Tabstop can neither admit this "
         f"session nor count it. {goes_on}. "
@@ -86,7 +92,9 @@ def not_accepted(status: int, problem: Problem, doing: str) -> Message:
     return Message(
         title,
         "\n".join([*(plain(part) for part in parts), f"(HTTP {status})", _more("not-accepted")]),
-        f"### {title}\n\n" + "\n\n".join(prose(part) for part in parts) + f"\n\n(HTTP {status}) {_link('not-accepted')}",
+        f"### {title}\n\n"
+        + "\n\n".join(prose(part) for part in parts)
+        + f"\n\n(HTTP {status}) {_link('not-accepted')}",
     )
 
 
@@ -105,7 +113,9 @@ def refused(verdict: Verdict, page: str, now: datetime, *, waited: str = "") -> 
 def waited(span: str, *, hint: bool) -> str:
     """What waiting came to, for the end of a refusal."""
     if hint:
-        return "This step did not wait: with the input `wait: 10m` it asks again while other sessions hold what is left."
+        return (
+            "This step did not wait: with the input `wait: 10m` it asks again while other sessions hold what is left."
+        )
     return f"This step waited {span} and asked again."
 
 

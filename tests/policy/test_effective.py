@@ -1,6 +1,7 @@
 """Promise 6: whether a repository may loosen comes from the organization's file only."""
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy.document import PolicyKind
 from tabstop.policy.effective import Origin, effective, examine
 from tabstop.policy.limits import LIMITS, LOOSENABLE, looser_cap
-from tabstop.policy.model import Cap, OnEmpty, Policy, SessionLimits
+from tabstop.policy.model import Cap, Downgrade, OnEmpty, Policy, SessionLimits, SlackPolicy
 from tabstop.policy.read import parse
 from tabstop.window import WindowKind
 from tests.policy.builders import in_force, organization
@@ -178,10 +179,10 @@ def test_a_new_cap_drops_the_old_reason() -> None:
 
 def test_every_value_of_the_policy_can_be_written() -> None:
     """No field of the model is forgotten by the table that merges and compares."""
-    reached = {limit.attribute for limit in LIMITS}
-    nested = {"session": SessionLimits, "downgrade": type(Policy().downgrade), "slack": type(Policy().slack)}
-    wanted = {(f.name,) for f in fields(Policy) if f.name not in {*nested, "engineers"}}
-    wanted |= {(name, f.name) for name, kind in nested.items() for f in fields(kind)}
+    reached = {".".join(limit.attribute) for limit in LIMITS}
+    nested: dict[str, Any] = {"session": SessionLimits, "downgrade": Downgrade, "slack": SlackPolicy}
+    wanted = {f.name for f in fields(Policy) if f.name not in {*nested, "engineers"}}
+    wanted |= {f"{name}.{f.name}" for name, kind in nested.items() for f in fields(kind)}
     assert reached == wanted
     assert {limit.path for limit in LIMITS} >= {key for key in LOOSENABLE if "." in key} - {"engineer.downgrade"}
 

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tabstop.policy.document import PolicyKind
 from tabstop.policy.effective import effective
@@ -27,19 +27,22 @@ VALIDATOR = Draft202012Validator(schema())
 
 def as_an_editor_reads(text: str) -> Any:
     """YAML 1.2 core: `on` is text, `10_000` is text, `2026-01-01` is text."""
-    loader = type("Core", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+
+    class Core(yaml.SafeLoader):
+        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
     for tag, pattern, first in (
         ("bool", r"true|false", "tf"),
         ("int", r"[-+]?[0-9]+", "-+0123456789"),
         ("float", r"[-+]?[0-9]+\.[0-9]+", "-+0123456789"),
         ("null", r"null|~|", ["n", "~", ""]),
     ):
-        loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
-    return yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader without YAML 1.1's words
+        Core.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
+    return yaml.load(text, Loader=Core)  # noqa: S506 - a safe loader without YAML 1.1's words
 
 
 def accepted(text: str) -> bool:
-    return VALIDATOR.is_valid(as_an_editor_reads(text))
+    return bool(VALIDATOR.is_valid(as_an_editor_reads(text)))
 
 
 def kind_of(path: Path) -> PolicyKind:
