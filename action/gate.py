@@ -108,9 +108,9 @@ class _Gate:
         now = self._world.now()
         waited = ""
         if answer.verdict.retry_at is not None:
-            spent = span(round((now - self._begun).total_seconds()))
-            waited = messages.waited(spent, hint=not self._inputs.wait)
-        said = messages.refused(answer.verdict, answer.page, now, waited=waited)
+            seconds = round((now - self._begun).total_seconds())
+            waited = messages.waited(span(seconds) if self._inputs.wait else "")
+        said = messages.refused(answer.verdict, answer.page, now, waited)
         self._keep(self._session(Admission.REFUSED))
         if self._inputs.fail_on_refusal:
             self._runner.fail(said)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
+from tabstop.beside.delivery import NoTokenError
 from tabstop.beside.transport import NoAnswerError, Request, Transport
 
 URL, BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
@@ -17,7 +18,7 @@ _PAUSES = (1.0, 3.0)
 _TIMEOUT = 10.0
 
 
-class IdentityError(Exception):
+class IdentityError(NoTokenError):
     """This job cannot prove who it is."""
 
 

@@ -11,17 +11,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabstop.markdown import prose
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something said to people: a title of a few words, a text for the annotation, and Markdown for the job's summary.
+    """Something said to people.
 
-    summary: the text's long form; empty to put nothing on the summary.
+    title: a few words. text: for the annotation, plain. summary: Markdown for the job's summary; empty for none there.
+    anchor: the section of docs/action.md that says more. heading: Markdown, where it is not the title's.
     """
 
     title: str
     text: str
     summary: str = ""
+    anchor: str = ""
+    heading: str = ""
 
 
 class Runner:
@@ -31,6 +36,7 @@ class Runner:
         """The environment names the files; `out` prints one line."""
         self._output = environ.get("GITHUB_OUTPUT", "")
         self._summary = environ.get("GITHUB_STEP_SUMMARY", "")
+        self._docs = _docs(environ)
         self._out = out
 
     def output(self, name: str, value: str) -> None:
@@ -65,9 +71,13 @@ class Runner:
         self._append(self._summary, markdown.rstrip("\n") + "\n\n")
 
     def _annotate(self, level: str, message: Message) -> None:
-        self._out(f"::{level} title={_property(message.title)}::{_data(message.text)}")
+        where = f"{self._docs}#{message.anchor}" if message.anchor and self._docs else ""
+        text = f"{message.text}\nMore: {where}" if where else message.text
+        self._out(f"::{level} title={_property(message.title)}::{_data(text)}")
         if message.summary:
-            self.summarize(message.summary)
+            heading = message.heading or f"### {prose(message.title)}"
+            more = f"\n\n[More about this]({where})" if where else ""
+            self.summarize(f"{heading}\n\n{message.summary}{more}")
 
     @staticmethod
     def _append(path: str, text: str) -> None:
@@ -76,12 +86,11 @@ class Runner:
                 stream.write(text)
 
 
-def cell(text: str) -> str:
-    """A text from outside, made harmless in one cell of a Markdown table or one line of a summary."""
-    flat = " ".join(text.split())
-    for found, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("`", "&#96;"), ("[", "&#91;")):
-        flat = flat.replace(found, shown)
-    return flat
+def _docs(environ: Mapping[str, str]) -> str:
+    """The page about this action in the repository it came from."""
+    repository = environ.get("TABSTOP_ACTION_REPOSITORY", "")
+    server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{repository}/blob/HEAD/docs/action.md" if repository else ""
 
 
 def _data(text: str) -> str:

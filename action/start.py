@@ -4,8 +4,8 @@ Written for any Python 3, so that an old one reaches the message. `python3 -I -S
 settings out of the way; nothing is installed.
 """
 
-import os
 import sys
+from pathlib import Path
 
 OLDEST = (3, 11)
 
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     if sys.version_info < OLDEST:
         print(TOO_OLD.format(*OLDEST, *sys.version_info[:2]))
         sys.exit(2)
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from action.main import main
 
     sys.exit(main())

@@ -236,6 +236,9 @@ class Registry(Protocol):
     def policy_file(self, repository_id: int | None) -> PolicyFile | None:
         """The newest read of it, whatever its state."""
 
+    def policy_file_in_force(self, repository_id: int | None) -> PolicyFile | None:
+        """The newest read that counts, `valid` or `absent`; None before the first."""
+
     def policy_in_force(self, repository_id: int) -> InForce:
         """The repository's last valid file over the organization's over the defaults."""
 

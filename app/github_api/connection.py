@@ -134,7 +134,7 @@ class Doorway:
     transport: SharedTransport
 
     def as_app(self, app_id: str, private_key: str) -> Connection:
-        """Signed by the App's key."""
+        """Signed by the App's key. Without one, calls fail with `refusals.NO_KEY`."""
         return self._connection(AppAuthStrategy(app_id, private_key))
 
     def with_token(self, token: str) -> Connection:

@@ -25,6 +25,7 @@ from app.github_api.protocol import (
 )
 from app.github_api.redeliveries import failed
 from app.github_api.tokens import InstallationTokens
+from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -39,6 +40,11 @@ class KitApp:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     pace: Pace = field(default_factory=Pace)
     transport: httpx.BaseTransport | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> KitApp:
+        """The App that the settings name. Without credentials every call is a `GitHubError` that says where to get them."""
+        return cls(settings.github_app_id, settings.private_key, settings.github_api_url)
 
     def __post_init__(self) -> None:
         """Open nothing yet: the first call connects."""

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from githubkit.exception import GitHubException, RequestFailed, RequestTimeout
+import httpx
+from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from app.github_api.protocol import GitHubError
 
@@ -19,6 +20,12 @@ OUTAGE = 30
 
 CREDENTIALS = 300
 """Seconds to wait after a 401: an operator has to repair the App's credentials, and then every job goes on by itself."""
+
+NO_KEY = (
+    "The App's credentials cannot be used to ask GitHub. Check TABSTOP_GITHUB_APP_ID and TABSTOP_GITHUB_PRIVATE_KEY, "
+    "or open /setup to make an App."
+)
+"""Signing happens in githubkit's request, so a missing or broken key surfaces there."""
 
 _SECONDARY = ("secondary rate limit", "abuse")
 
@@ -34,6 +41,8 @@ def translated(error: GitHubException, asked: str, now: datetime) -> GitHubError
             status=answer.status_code,
             retry_after=retry_after,
         )
+    if isinstance(error, RequestError) and not isinstance(error.exc, httpx.HTTPError):
+        return GitHubError(f"{NO_KEY} ({type(error.exc).__name__}: {error.exc})", retry_after=CREDENTIALS)
     what = "did not answer in time" if isinstance(error, RequestTimeout) else f"could not be reached ({error!r})"
     return GitHubError(f"GitHub {what}: {asked}. It is asked again later.", retry_after=OUTAGE)
 

@@ -104,6 +104,8 @@ class TabFacts:
     unpriced: calls without a known price. notional: dollars a subscription's or credits' usage would have cost.
     unattributed: sessions (of those shown) without an engineer.
     policy_edit: set when the pull request edits the policy. shared_with: other pull requests at this commit.
+    pull_request.comment_id: set when our comment is there already; one that is no longer needed is then brought up to
+    date rather than left wrong. Nothing shown may depend on `now` to the second: a text that differs is sent again.
     overrun_causes: what took spend past the cap, largest first; empty while nothing did or nobody asked the ledger.
     marker: to be put into the comment.
     """

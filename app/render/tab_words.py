@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from app.jobs.tab_facts import TabFacts
 from tabstop.budget import Budget, show_amount
 from tabstop.conclusion import Conclusion
-from tabstop.markdown import code, plain, prose
+from tabstop.markdown import code, prose
 from tabstop.policy.model import CheckMode, UnknownPrice
 from tabstop.quantity import percent, plural
-from tabstop.verdict import Finding, Outcome, Signal
+from tabstop.verdict import Outcome, Signal
 from tabstop.visibility import Reader, Surface
 
 
@@ -140,13 +138,3 @@ def _price(facts: TabFacts) -> str:
     blocks = facts.policy.policy.unknown_price is UnknownPrice.BLOCK
     until = " Until then new sessions are refused (`unknown_price: block`)." if blocks else ""
     return f"Give the model{named} a price under `prices` in the policy; past calls are then repriced.{until}"
-
-
-def standing_finding(facts: TabFacts, finding: Finding | None, state_only: Finding) -> Finding:
-    """A budget beside the tab's own as this surface may show it: its figures if they were gathered, else its state."""
-    return replace(finding, asked=0) if finding is not None else state_only
-
-
-def one_line(text: str) -> str:
-    """A title from outside without line breaks and backquotes."""
-    return plain(text)

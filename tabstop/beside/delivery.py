@@ -35,8 +35,12 @@ class Delivered:
     error: Exception | None = None
 
 
+class NoTokenError(Exception):
+    """Whoever should say who delivers cannot."""
+
+
 Identity = Callable[[], tuple[str, str]]
-"""Gives a fresh token that may start sessions, and a fresh Idempotency-Key."""
+"""Gives a fresh token that may start sessions, and a fresh Idempotency-Key. Raises `NoTokenError`."""
 
 
 def batches_of(
@@ -56,11 +60,10 @@ def batches_of(
     )
 
 
-def deliver(left: Undelivered, server: Server, identity: Identity, *, errors: tuple[type[Exception], ...]) -> Delivered:
-    """Send what is left, in order, and end the session. Raises nothing but what `errors` and `ServerError` do not cover.
+def deliver(left: Undelivered, server: Server, identity: Identity) -> Delivered:
+    """Send what is left, in order, and end the session.
 
     A session the server does not know, or whose token it no longer takes, is started anew, after the fact.
-    errors: what `identity` may raise.
     """
     try:
         if left.token:
@@ -79,7 +82,7 @@ def deliver(left: Undelivered, server: Server, identity: Identity, *, errors: tu
         return _send(left, server)
     except _StoppedError as stopped:
         return Delivered(stopped.rest, error=stopped.why)
-    except (ServerError, *errors) as error:
+    except (ServerError, NoTokenError) as error:
         return Delivered(left, error=error)
 
 

@@ -1,8 +1,7 @@
 """The server, as a session's machine talks to it: start, usage, end; tried again where that can help.
 
-ServerError
-├── UnreachableError    nobody who speaks for Tabstop answered; later may be better
-└── NotAcceptedError    the server answered that it will not take this; the same request will not do better
+ServerError: `UnreachableError` when nobody who speaks for Tabstop answered, so that later may be better, and
+`NotAcceptedError` when the server answered that it will not take this, so that the same request will not do better.
 """
 
 from __future__ import annotations

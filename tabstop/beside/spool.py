@@ -59,7 +59,7 @@ def put(folder: Path, undelivered: Undelivered) -> Path:
     session = re.sub(r"[^A-Za-z0-9_-]", "-", undelivered.session)[:80] or "unadmitted"
     path = folder / f"{undelivered.begun_at:%Y%m%dT%H%M%S%f}-{session}.json"
     draft = path.with_suffix(".draft")
-    with draft.open("w", opener=_private, encoding="utf-8") as stream:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
         json.dump(to_json(undelivered), stream, separators=(",", ":"))
     draft.replace(path)
     return path
@@ -86,7 +86,3 @@ def _read(path: Path) -> Pending:
         return Pending(path, problem=f"cannot be read ({type(error).__name__})")
     except (ValueError, RecursionError):
         return Pending(path, problem="not JSON")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -18,7 +18,7 @@ from tabstop.policy.problem import Note, Problem
 from tabstop.policy.usual import MIX, in_both_forms
 from tabstop.quantity import plural
 
-_STAYS = "This file does not count until they are fixed; the last valid policy stays in force."
+_STAYS = "Until that is fixed the file does not count; the last valid policy stays in force."
 _WHOSE = "If this is the organization's file, check it with `--kind organization`."
 
 

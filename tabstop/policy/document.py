@@ -87,7 +87,5 @@ class PolicyDocument:
 
     def place(self, *paths: str) -> tuple[str, Written]:
         """The first of these keys that is written, and where. Raises `KeyError` when none is."""
-        for path in paths:
-            if path in self.values:
-                return path, self.values[path]
-        raise KeyError(paths)
+        path = next((path for path in paths if path in self.values), paths[-1])
+        return path, self.values[path]

@@ -196,4 +196,5 @@ def examine(
         together = effective(organization, parsed.draft, name=name, topics=topics)
     own = (p for p in together.problems if p.key_path in parsed.draft.values)
     problems = in_file_order([*parsed.problems, *own])
-    return Examined(parsed, together, problems, parsed.notes)
+    notes = tuple(note for note in parsed.notes if not any(p.line == note.line for p in problems))
+    return Examined(parsed, together, problems, notes)

@@ -241,7 +241,7 @@ RATE = Form(
 DATE = Form("a day", "a day such as `2026-01-31`", n.DATE, n.read_date)
 YES_NO = Form(
     "`true` or `false`",
-    "`true` or `false`",
+    "`true` or `false`, without quotes",
     "true|false",
     lambda text: text == "true",
     choices=("true", "false"),

@@ -93,27 +93,28 @@ def notes_of(document: PolicyDocument) -> tuple[Note, ...]:
 
 
 def _note(path: str, key: Key, written: Written, document: PolicyDocument) -> Note | None:
-    value = written.value
-    if isinstance(value, Cap):
-        window = document.get(path.replace(".cap", ".window"), WindowKind.MONTH)
-        if path != "tab.cap" and window is not WindowKind.MONTH:
-            return None  # the usual ranges are a month's
-        if value.nano is None and value.tokens is not None:
-            return None
-        if value.nano == 0 or value.tokens == 0:
-            return Note(
-                written.line, written.column, path, f"`{path}` is zero: every start that draws on it is refused."
-            )
-        value = value.nano
     low, high = key.usual or (0, 0)
-    if value is not None and low <= value <= high:
-        return None
-    shown = n.show_bounds(written.value) if isinstance(written.value, Cap) else _SHOWN[path](value)
-    edges = [_SHOWN[path](Cap(edge)) if isinstance(written.value, Cap) else _SHOWN[path](edge) for edge in (low, high)]
-    month = " a month" if path in {"engineer.cap", "repository.cap"} else ""
-    edges = [edge.removesuffix(" a month") for edge in edges]
-    sentence = f"`{path}` is {shown}; usual is {edges[0]} to {edges[1]}{month}."
-    return Note(written.line, written.column, path, sentence)
+    if isinstance(written.value, Cap):
+        sentence = _about_cap(path, written.value, document, low, high)
+    elif written.value is None or not low <= written.value <= high:
+        show = _SHOWN[path]
+        sentence = f"`{path}` is {show(written.value)}; usual is {show(low)} to {show(high)}."
+    else:
+        sentence = ""
+    return Note(written.line, written.column, path, sentence) if sentence else None
+
+
+def _about_cap(path: str, cap: Cap, document: PolicyDocument, low: Nano, high: Nano) -> str:
+    """What is unusual about a cap; nothing for caps in tokens or in other windows, which have no usual range."""
+    window = document.get(path.replace(".cap", ".window"), WindowKind.MONTH)
+    if cap.nano == 0 or cap.tokens == 0:
+        return f"`{path}` is zero: every start that draws on it is refused."
+    if window is not WindowKind.MONTH or (cap.nano is None and cap.tokens is not None):
+        return ""
+    if cap.nano is not None and low <= cap.nano <= high:
+        return ""
+    month = "" if path == "tab.cap" else " a month"
+    return f"`{path}` is {n.show_bounds(cap)}; usual is {n.show_dollars(low)} to {n.show_dollars(high)}{month}."
 
 
 def _cents(nano: Nano) -> Nano:

@@ -132,3 +132,11 @@ def test_help_and_unknown_commands() -> None:
     program = "import sys, tabstop.cli.main; print(*{'yaml', 'rich', 'pydantic'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_an_empty_file_has_no_line_to_show(folder: Path) -> None:
+    """A problem without a line of its own is its sentence alone."""
+    write(tabstop="")
+    lines = run("check", "tabstop.yml").output.splitlines()
+    assert lines[0].startswith("tabstop.yml:1:1: the file is empty.")
+    assert lines[1].startswith("tabstop.yml: 1 problem.")

@@ -218,3 +218,8 @@ def test_the_model_is_light() -> None:
     program = "import sys, tabstop.policy.model; print(*{'yaml', 'pydantic', 'rich', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_few_tokens_are_not_rounded() -> None:
+    """A cost far below a cent's worth of tokens is still said in tokens."""
+    assert in_both_forms(SessionLimits(tokens=None, cost=300_000)) == ("$0.0003 buys 20-100 tokens, usually 30-60",)

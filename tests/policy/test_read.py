@@ -224,8 +224,9 @@ guest: $5
 repository: $100,000
 hold: $3
 """
-    assert problems(text) == ()
-    expect("policy/unusual.txt", listed(text))
+    none_at_all = "tab: 0 tokens\nengineer: {cap: $0, window: day}\nrepository: unlimited\n"
+    assert problems(text) == problems(none_at_all) == ()
+    expect("policy/unusual.txt", listed(text) + listed(none_at_all))
 
 
 def test_usual_values_leave_no_note() -> None:
@@ -317,3 +318,37 @@ def test_hostile_files_take_a_moment_only(text: str) -> None:
     begin = time.process_time()
     assert problems(text)
     assert time.process_time() - begin < 10
+
+
+OUT_OF_RANGE = [
+    "session: {tokens: 2000000B}",
+    "session: {tool_calls: 1000001}",
+    "session: {wall_clock: 31d}",
+    "session: {wall_clock: 10s}",
+    "session: {cost: $1,000,000,001}".replace(",", "_"),
+    "prices: [{model: m, input: 1000001}]",
+    "prices: [{model: m, from: 2026-02-30}]",
+    "slack: {names: 'true'}",
+    f"tab: {{cap: 5, why: {'long ' * 50}}}",
+    f"purposes: [{', '.join(f'p{i}' for i in range(60))}]",
+    "steps: [{a: 1}]",
+    "prices: [*a]",
+    "steps: [75, *a]",
+    "slack: {channel: a*#b}",
+]
+
+
+def test_values_out_of_range() -> None:
+    """What has the right form may still be too much, too little or impossible; the sentence says which."""
+    assert all(len(problems(text)) == 1 for text in OUT_OF_RANGE)
+    expect("policy/out-of-range.txt", "".join(listed(text) for text in OUT_OF_RANGE))
+
+
+def test_an_alias_as_the_whole_file() -> None:
+    """One problem, said once."""
+    assert len(problems("*everything")) == 1
+
+
+def test_any_words_of_a_reason_are_kept() -> None:
+    """A reason that YAML takes for a number is still a reason."""
+    assert repository("tab: {cap: 5, why: 2026}").get("tab.why") == "2026"

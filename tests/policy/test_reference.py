@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
@@ -29,7 +29,7 @@ def as_an_editor_reads(text: str) -> Any:
     """YAML 1.2 core: `on` is text, `10_000` is text, `2026-01-01` is text."""
 
     class Core(yaml.SafeLoader):
-        yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as in the base
 
     for tag, pattern, first in (
         ("bool", r"true|false", "tf"),

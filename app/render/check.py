@@ -1,0 +1,123 @@
+"""render_check: the check `tabstop / budget` of one pull request. Title: the figure; summary: everything behind it."""
+
+from __future__ import annotations
+
+from app.github_api.protocol import CheckRun
+from app.jobs.tab_facts import CHECK_NAME, TabFacts
+from app.render.budget_bars import bars, beside, reasons
+from app.render.policy_edit import annotations, policy_section
+from app.render.session_table import session_table, totals
+from app.render.tab_words import next_steps, state, title
+from tabstop.markdown import code, prose
+from tabstop.money import show
+from tabstop.quantity import plural
+
+SUMMARY_LIMIT = 65_535
+"""What GitHub takes as `output.summary` (reference of POST /repos/{owner}/{repo}/check-runs); we count UTF-8 bytes."""
+
+TITLE_LIMIT = 200
+
+
+def render_check(facts: TabFacts) -> CheckRun:
+    """The finished check run for the pull request's head commit."""
+    return CheckRun(
+        name=CHECK_NAME,
+        head_sha=facts.pull_request.head_sha,
+        conclusion=facts.conclusion.value,
+        title=title(facts)[:TITLE_LIMIT],
+        summary=_summary(facts),
+        details_url=facts.links.details,
+        annotations=annotations(facts.policy_edit),
+    )
+
+
+def _summary(facts: TabFacts) -> str:
+    before = _blocks([state(facts)], [*bars(facts)], reasons(facts), _next(facts), _beside(facts))
+    after = _blocks(_unknown(facts), _shared(facts), _policy(facts), _sources(facts))
+    room = SUMMARY_LIMIT - len(f"{before}\n\n\n\n{after}\n".encode()) - 200
+    return "\n\n".join(part for part in (before, _sessions(facts, room), after) if part) + "\n"
+
+
+def _blocks(*blocks: list[str]) -> str:
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _next(facts: TabFacts) -> list[str]:
+    steps = next_steps(facts)
+    return ["### What to do", "", *(f"- {step}" for step in steps)] if steps else []
+
+
+def _beside(facts: TabFacts) -> list[str]:
+    lines = beside(facts)
+    if not lines:
+        return []
+    hidden = any(standing.finding is None for standing in facts.standings)
+    why = ["", "Figures of budgets listed without any go to the engineer and to approvers only."] if hidden else []
+    return ["### Other budgets", "", *lines, *why]
+
+
+def _sessions(facts: TabFacts, room: int) -> str:
+    if not facts.sessions:
+        return ""
+    head = f"### Sessions\n\n{totals(facts.sessions)}.\n\n"
+    return head + "\n".join(session_table(facts, room - len(head.encode())))
+
+
+def _unknown(facts: TabFacts) -> list[str]:
+    lines = []
+    if facts.unpriced:
+        has = "has" if facts.unpriced == 1 else "have"
+        lines.append(
+            f"- {plural(facts.unpriced, 'call')} on this tab {has} no known price, so the true cost is higher than shown."
+        )
+    if facts.unattributed:
+        lines.append(f"- {plural(facts.unattributed, 'session')} came without anybody's identity.")
+    if facts.notional:
+        counts = (
+            "the policy counts it toward caps (`subscription_counts`)"
+            if facts.policy.policy.subscription_counts
+            else "it does not count toward caps"
+        )
+        lines.append(
+            f"- Subscriptions or credits paid for usage worth {show(facts.notional)} at list prices. "
+            f"That is no bill, is never added to real dollars, and {counts}."
+        )
+    if ":" in facts.pull_request.head_branch:
+        lines.append(
+            "- This pull request comes from a fork. GitHub gives runs of forks no identity, so they cannot report what "
+            "they use; what maintainers start here is counted."
+        )
+    return ["### Not known, or counted apart", "", *lines] if lines else []
+
+
+def _shared(facts: TabFacts) -> list[str]:
+    if not facts.shared_with:
+        return []
+    rows = [f"- #{tab.number} ({code(tab.branch)}): {tab.conclusion.value}" for tab in facts.shared_with]
+    own = f"- this one: {facts.own_conclusion.value}"
+    return [
+        "### Other pull requests at this commit",
+        "",
+        "One commit has one check; it shows the worst.",
+        "",
+        own,
+        *rows,
+    ]
+
+
+def _policy(facts: TabFacts) -> list[str]:
+    return policy_section(facts.policy_edit) if facts.policy_edit else []
+
+
+def _sources(facts: TabFacts) -> list[str]:
+    """By which policy this was decided, and where to read on."""
+    link = facts.links.policy
+    if not facts.policy.read:
+        said = "The policy has not been read yet; the defaults hold."
+    elif not facts.policy.commit:
+        said = "There is no policy file; the defaults hold."
+    else:
+        said = f"Decided by the policy of the default branch at {code(facts.policy.commit[:12])}."
+    more = [f"[{'Policy' if facts.policy.commit else 'Add one'}]({link})"] if link else []
+    more += [f"[Details]({facts.links.details})"] if facts.links.details else []
+    return ["---", prose(said) + (f" {' · '.join(more)}" if more else "")]
