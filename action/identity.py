@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from tabstop.beside.delivery import NoTokenError
+from tabstop.beside.server import NoTokenError
 from tabstop.beside.transport import NoAnswerError, Request, Transport
 
 URL, BEARER = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"

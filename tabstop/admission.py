@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tabstop.budget import Amount, Budget, Scope, asking, show_amount, standing
+from tabstop.explain import approvers_in_words
 from tabstop.hold import auto_hold
 from tabstop.policy.model import OnEmpty, Policy, SessionLimits, UnknownPrice
 from tabstop.quantity import plural
@@ -136,7 +137,7 @@ def _explained(stop: Finding, facts: StartFacts) -> Finding:
     """Say what the reader can do: promise 7."""
     if stop.cause == "held":
         return replace(stop, remedy="Other sessions hold what is left; ask again when one has ended.")
-    who = ", ".join(facts.policy.approvers) or "an organization owner"
+    who = approvers_in_words(facts.policy.approvers)
     if stop.scope == Scope.ENGINEER and facts.policy.on_empty is OnEmpty.ASK:
         return replace(stop, remedy=f"Ask {who} for a raise of this budget (an overdrive).")
     wait = "Wait for the next window, or ask" if stop.until else "Ask"

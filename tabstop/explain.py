@@ -5,7 +5,7 @@ Sentences are plain text in which names stand in `backquotes`; `tabstop.markdown
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from tabstop.budget import Scope
@@ -16,6 +16,7 @@ from tabstop.policy.problem import quoted
 from tabstop.quantity import percent, plural, span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
+
 
 def explain(finding: Finding, now: datetime) -> str:
     """What a finding says, in a few short sentences: what is the matter with its numbers, until when, what can be done."""
@@ -53,7 +54,9 @@ def refusal_markdown(verdict: Verdict, now: datetime) -> str:
     if verdict.outcome is not Outcome.STOP:
         return ""
     reasons = [f"- {prose(line)}" for line in refusal(verdict, now)]
-    others = [f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP and not f.cause]
+    others = [
+        f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP and not f.cause
+    ]
     rest = ["", "Looked at as well:", "", *(f"- {prose(_matter(f))}" for f in others)] if others else []
     title = f"### Not started: {_lower(prose(headline(verdict)))}"
     return "\n".join([title, "", *reasons, *rest, ""])
@@ -101,6 +104,14 @@ def _shower(finding: Finding) -> Callable[[int], str]:
         return "{:,}".format
     amounts = {finding.spent, finding.held, finding.asked, finding.cap or 0}
     return show_money if len({show_money(a) for a in amounts}) == len(amounts) else show_exact
+
+
+def approvers_in_words(approvers: Sequence[str]) -> str:
+    """Who may grant a raise: "`carol` or the team `platform`"; an organization owner where the policy names nobody."""
+    names = [f"the team {quoted(a[5:])}" if a.startswith("team:") else quoted(a) for a in approvers]
+    if not names:
+        return "an organization owner"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def moment(at: datetime, now: datetime) -> str:

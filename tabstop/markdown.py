@@ -6,6 +6,7 @@ Our own sentences are plain text in which names stand in `backquotes`; every sur
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tabstop.policy.problem import quoted
 
@@ -28,8 +29,7 @@ def code(name: str, limit: int = 60, *, in_table: bool = False) -> str:
 
 def prose(text: str, *, in_table: bool = False) -> str:
     """A sentence, ours or somebody's, on one line: what stands in backquotes becomes code, nothing else becomes markup."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    parts = _NAME.split(flat)
+    parts = _NAME.split(flat(text))
     done = [code(p, limit=200, in_table=in_table) if at % 2 else _harmless(p) for at, p in enumerate(parts)]
     return _BLOCK.sub(lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\{m[3]}", "".join(done))
 
@@ -38,12 +38,17 @@ def _harmless(text: str) -> str:
     return _REFERENCE.sub(lambda m: m[1] + _BREAK, _ACTIVE.sub(r"\\\1", text))
 
 
+def flat(text: str) -> str:
+    """The same text on one line, without characters that cannot be seen (controls, changes of direction)."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def plain(text: str) -> str:
-    """The same sentence for titles, which show no markup: without its backquotes, on one line."""
-    return " ".join(text.replace("`", "").split())
+    """The same sentence for titles, which show no markup: flat, without its backquotes."""
+    return flat(text.replace("`", ""))
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
     """A table's lines. Cells are Markdown already (`code`, `prose` with `in_table`); columns in `right` hold numbers."""
     rule = tuple("---:" if at in right else "---" for at in range(len(head)))
     return [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]

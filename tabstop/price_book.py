@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -42,7 +42,7 @@ def price_of(
     provider: who served it, as genai-prices names providers (`anthropic`, `aws`, `google`, `openrouter`); empty to
     tell from the id.
     overrides: of those whose pattern matches and that hold at `at`, the one that began last counts; among equals the
-    one written last. Patterns see the id as usage spells it, in lower case.
+    one written first, and a repository's stand before the organization's. Patterns see the id as usage spells it, in lower case.
     """
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone; prices are dated in UTC")
@@ -180,7 +180,7 @@ def _override(model: str, at: datetime, overrides: Sequence[PriceOverride]) -> P
         holds = one.from_date is None or one.from_date <= today
         if not holds or not fnmatchcase(model.lower(), one.model.lower()):
             continue
-        if best is None or best.from_date is None or (one.from_date is not None and one.from_date >= best.from_date):
+        if best is None or (one.from_date or date.min) > (best.from_date or date.min):
             best = one
     return best
 

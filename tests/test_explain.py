@@ -166,12 +166,21 @@ def test_times_come_with_their_distance(after: timedelta, said: str) -> None:
 @pytest.mark.parametrize(
     ("finding", "said"),
     [
-        (Finding(Signal.BUDGET, Outcome.ALLOW, "tab", unit="usd", cap=None, spent=dollars(3)), "has no cap: $3.00 spent."),
+        (
+            Finding(Signal.BUDGET, Outcome.ALLOW, "tab", unit="usd", cap=None, spent=dollars(3)),
+            "has no cap: $3.00 spent.",
+        ),
         (Finding(Signal.BUDGET, Outcome.ALLOW, "engineer"), "has room; its figures are shown to that engineer and"),
         (Finding(Signal.BUDGET, Outcome.WARN, "organization"), "is nearly spent; its figures are shown to approvers."),
-        (Finding(Signal.BUDGET, Outcome.STOP, "guest", cause="spent"), "is spent; its figures are not shown in a public"),
+        (
+            Finding(Signal.BUDGET, Outcome.STOP, "guest", cause="spent"),
+            "is spent; its figures are not shown in a public",
+        ),
         (Finding(Signal.BUDGET, Outcome.STOP, "engineer", cause="held"), "budget has too little free now; its figures"),
-        (Finding(Signal.BUDGET, Outcome.ALLOW, "tab", window="week of 2026-11-16"), "budget for the week of 2026-11-16"),
+        (
+            Finding(Signal.BUDGET, Outcome.ALLOW, "tab", window="week of 2026-11-16"),
+            "budget for the week of 2026-11-16",
+        ),
         (Finding(Signal.BREAKER, Outcome.STOP, "tool_failures"), "Breaker: tool failures."),
         (Finding(Signal.PRICE, Outcome.WARN, "unknown_price", sentence="3 calls have no known price."), "3 calls have"),
     ],

@@ -209,7 +209,7 @@ TEN = Decimal(10)
         ([PriceOverride("gpt-*", input=Decimal(1))], Tokens(input=1), 4000),
         ([PriceOverride(OPUS, input=Decimal(1), from_date=date(2026, 11, 22))], Tokens(input=1), 4000),
         ([PriceOverride(OPUS, input=Decimal(1), from_date=date(2026, 11, 21))], Tokens(input=1), 1000),
-        ([PriceOverride(OPUS, input=Decimal(1)), PriceOverride("claude-*", input=Decimal(2))], Tokens(input=1), 2000),
+        ([PriceOverride(OPUS, input=Decimal(1)), PriceOverride("claude-*", input=Decimal(2))], Tokens(input=1), 1000),
         (
             [PriceOverride(OPUS, input=Decimal(1), from_date=date(2026, 1, 1)), PriceOverride(OPUS, input=Decimal(2))],
             Tokens(input=1),
@@ -227,7 +227,7 @@ TEN = Decimal(10)
     ],
 )
 def test_negotiated_rates(overrides: list[PriceOverride], used: Tokens, nano: int) -> None:
-    """The one that began last counts, among equals the one written last; what it leaves out keeps the list's price."""
+    """The one that began last counts, among equals the one written first; what it leaves out keeps the list's price."""
     cost = price(a_usage(OPUS, used), card([OPUS], at=AT, overrides=overrides))
     assert (cost.state, cost.nano) == (CostState.KNOWN, nano)
 

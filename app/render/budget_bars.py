@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from app.jobs.tab_facts import Standing, TabFacts
 from app.ledger.books import Cause
-from app.render.tab_words import reader
+from app.render.tab_words import of, reader
 from tabstop.budget import Amount, Budget, show_amount
-from tabstop.explain import budget_name, explain
+from tabstop.explain import budget_name, explain, moment
 from tabstop.markdown import bar, prose
-from tabstop.quantity import percent
+from tabstop.quantity import percent, plural
 from tabstop.verdict import Finding, Outcome, Signal
 from tabstop.visibility import for_reader
 
 CAUSES = {
-    Cause.OVERSHOOT: "running sessions used more than they had set aside",
+    Cause.OVERSHOOT: "running sessions that used more than they had set aside",
     Cause.LATE: "usage reported after its session had ended",
     Cause.UNADMITTED: "usage without an admitted session",
     Cause.MOVED: "usage moved here from elsewhere",
     Cause.REPRICED: "usage priced anew",
     Cause.CORRECTED: "usage a better source corrected",
-    Cause.ADMITTED: "a cap that was lowered or an overdrive that ended",
+    Cause.ADMITTED: "a lowered cap or an overdrive that ended",
 }
 """Why spend is past a cap although no start was admitted over it, in words for people."""
 
@@ -32,53 +35,59 @@ def bars(facts: TabFacts) -> list[str]:
 
 def _rows(budget: Budget) -> list[str]:
     rows = []
-    for unit, spent, held, ceiling, raised in (
-        ("usd", budget.spent.nano, budget.held.nano, budget.nano_ceiling, budget.raised.nano),
-        ("tokens", budget.spent.tokens, budget.held.tokens, budget.token_ceiling, budget.raised.tokens),
+    unpriced = budget.unknown_usages
+    for unit, spent, held, ceiling, raised, unknown in (
+        ("usd", budget.spent.nano, budget.held.nano, budget.nano_ceiling, budget.raised.nano, unpriced),
+        ("tokens", budget.spent.tokens, budget.held.tokens, budget.token_ceiling, budget.raised.tokens, 0),
     ):
         if ceiling is None:
             continue
         share = percent(spent, ceiling)
-        row = f"{bar(share)} {share:>3} %  {show_amount(spent, unit)} of {show_amount(ceiling, unit)}"
+        row = f"{bar(share)} {share:>3} %  {of(unit, spent, ceiling)}"
         notes = [f"{show_amount(held, unit)} held by running sessions"] if held else []
         notes += [f"{show_amount(raised, unit)} of the cap is an overdrive"] if raised else []
+        notes += (
+            [f"without {plural(unknown, 'call')} that {'has' if unknown == 1 else 'have'} no price"] if unknown else []
+        )
         rows.append(row + (f" ({', '.join(notes)})" if notes else ""))
     return rows or [f"{show_amount(budget.spent.nano, 'usd')} spent, no cap"]
 
 
 def beside(facts: TabFacts) -> list[str]:
     """A line for every other budget: its figures where they may be shown, else how it stands."""
-    return [f"- {_standing(standing, facts)}" for standing in facts.standings]
+    shown = [_shown(standing, facts) for standing in facts.standings]
+    lines = [f"- {prose(_said(finding, facts.now))}" for finding in shown]
+    if all(finding.unit for finding in shown):
+        return lines
+    return [*lines, "", "Figures not shown here are for the engineer concerned and for approvers."]
 
 
-def _standing(standing: Standing, facts: TabFacts) -> str:
+def _shown(standing: Standing, facts: TabFacts) -> Finding:
     found = standing.finding or Finding(
         Signal.BUDGET, standing.outcome, standing.scope.value, subject=standing.subject, until=standing.until
     )
-    shown = for_reader(found, reader(facts))
-    if shown.unit:
-        said = prose(explain(shown, facts.now))
-    else:
-        said = prose(_state(shown))
-    if shown.outcome is Outcome.STOP:
-        said += " New sessions that draw on it are refused; this check does not depend on it."
-    return said
+    return for_reader(found, reader(facts))
 
 
-def _state(finding: Finding) -> str:
-    """A state for a list that says once, above it, why there are no figures."""
+def _said(finding: Finding, now: datetime) -> str:
+    refuses = "New sessions that draw on it are refused; this check does not depend on it."
+    if finding.unit:
+        return explain(replace(finding, remedy=refuses if finding.outcome is Outcome.STOP else ""), now)
     words = {Outcome.ALLOW: "has room", Outcome.WARN: "is nearly spent", Outcome.STOP: "is spent"}
     name = budget_name(finding)
-    return f"{name[:1].upper()}{name[1:]} {words[finding.outcome]}."
+    said = f"{name[:1].upper()}{name[1:]} {words[finding.outcome]}."
+    if finding.outcome is not Outcome.STOP:
+        return said
+    afresh = f" It starts afresh on {moment(finding.until, now)}." if finding.until else ""
+    return f"{said}{afresh} {refuses}"
 
 
 def reasons(facts: TabFacts) -> list[str]:
     """What the policy says about this cap, and how spend could pass it."""
     lines = [f"The policy's reason for this cap: {prose(b.why.rstrip('.'))}." for b in facts.budgets if b.why]
-    for budget in facts.budgets:
-        if budget.overrun != Amount():
-            lines.append(_overrun(budget.overrun, facts.overrun_causes))
-    return lines
+    overruns = [budget.overrun for budget in facts.budgets if budget.overrun != Amount()]
+    lines += [_overrun(overrun, facts.overrun_causes) for overrun in overruns]
+    return [line for paragraph in lines for line in ("", paragraph)][1:]
 
 
 def _overrun(overrun: Amount, causes: tuple[tuple[Cause, Amount], ...]) -> str:
@@ -86,10 +95,10 @@ def _overrun(overrun: Amount, causes: tuple[tuple[Cause, Amount], ...]) -> str:
     past = overrun.nano or overrun.tokens
     said = f"**Overrun: {show_amount(past, unit)} past the cap.** No session was admitted over it"
     named = [
-        f"{show_amount(amount.nano if unit == 'usd' else amount.tokens, unit)} {CAUSES[cause]}"
+        f"{show_amount(amount.nano if unit == 'usd' else amount.tokens, unit)} by {CAUSES[cause]}"
         for cause, amount in causes
         if (amount.nano if unit == "usd" else amount.tokens)
     ]
     if named:
-        return f"{said}; what took spend past it: {'; '.join(named)}."
+        return f"{said}; it came {'; '.join(named)}."
     return f"{said}; a running session's last call, late usage, a new price or a lowered cap can still pass it."

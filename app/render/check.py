@@ -5,11 +5,10 @@ from __future__ import annotations
 from app.github_api.protocol import CheckRun
 from app.jobs.tab_facts import CHECK_NAME, TabFacts
 from app.render.budget_bars import bars, beside, reasons
-from app.render.policy_edit import annotations, policy_section
+from app.render.policy_edit import policy_annotations, policy_section
 from app.render.session_table import session_table, totals
-from app.render.tab_words import next_steps, state, title
+from app.render.tab_words import next_steps, notional, state, title
 from tabstop.markdown import code, prose
-from tabstop.money import show
 from tabstop.quantity import plural
 
 SUMMARY_LIMIT = 65_535
@@ -27,7 +26,7 @@ def render_check(facts: TabFacts) -> CheckRun:
         title=title(facts)[:TITLE_LIMIT],
         summary=_summary(facts),
         details_url=facts.links.details,
-        annotations=annotations(facts.policy_edit),
+        annotations=policy_annotations(facts.policy_edit),
     )
 
 
@@ -48,12 +47,7 @@ def _next(facts: TabFacts) -> list[str]:
 
 
 def _beside(facts: TabFacts) -> list[str]:
-    lines = beside(facts)
-    if not lines:
-        return []
-    hidden = any(standing.finding is None for standing in facts.standings)
-    why = ["", "Figures of budgets listed without any go to the engineer and to approvers only."] if hidden else []
-    return ["### Other budgets", "", *lines, *why]
+    return ["### Other budgets", "", *beside(facts)] if facts.standings else []
 
 
 def _sessions(facts: TabFacts, room: int) -> str:
@@ -73,15 +67,7 @@ def _unknown(facts: TabFacts) -> list[str]:
     if facts.unattributed:
         lines.append(f"- {plural(facts.unattributed, 'session')} came without anybody's identity.")
     if facts.notional:
-        counts = (
-            "the policy counts it toward caps (`subscription_counts`)"
-            if facts.policy.policy.subscription_counts
-            else "it does not count toward caps"
-        )
-        lines.append(
-            f"- Subscriptions or credits paid for usage worth {show(facts.notional)} at list prices. "
-            f"That is no bill, is never added to real dollars, and {counts}."
-        )
+        lines.append(f"- {notional(facts)}")
     if ":" in facts.pull_request.head_branch:
         lines.append(
             "- This pull request comes from a fork. GitHub gives runs of forks no identity, so they cannot report what "

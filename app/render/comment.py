@@ -5,8 +5,7 @@ from __future__ import annotations
 from app.jobs.tab_facts import CHECK_NAME, TabFacts
 from app.render.budget_bars import bars
 from app.render.session_table import short_table
-from app.render.tab_words import has_spend, next_steps, state
-from tabstop.money import show
+from app.render.tab_words import has_spend, next_steps, notional, state
 from tabstop.policy.model import CommentMode
 from tabstop.verdict import Outcome
 
@@ -22,9 +21,9 @@ def render_comment(facts: TabFacts) -> str | None:
         state(facts),
         "\n".join(bars(facts)),
         "\n".join(short_table(facts)) if facts.sessions else "",
-        _apart(facts),
+        notional(facts),
         "\n".join(f"- {step}" for step in next_steps(facts)),
-        f"Kept up to date by Tabstop; the check `{CHECK_NAME}` has the details.",
+        _ending(facts),
         facts.marker,
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -41,8 +40,6 @@ def _wanted(facts: TabFacts) -> bool:
     return warns or (mode is CommentMode.ON_SPEND and has_spend(facts))
 
 
-def _apart(facts: TabFacts) -> str:
-    if not facts.notional:
-        return ""
-    counts = "; the policy counts it toward the cap" if facts.policy.policy.subscription_counts else ""
-    return f"Apart from that, subscriptions or credits paid for usage worth {show(facts.notional)} at list prices{counts}."
+def _ending(facts: TabFacts) -> str:
+    checks = f"[check]({facts.links.pull_request}/checks)" if facts.links.pull_request else "check"
+    return f"Kept up to date by Tabstop; the {checks} `{CHECK_NAME}` has the details."

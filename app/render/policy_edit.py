@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.github_api.protocol import Annotation
 from app.jobs.tab_facts import PolicyEdit
-from tabstop.markdown import code, plain, prose, table
+from tabstop.markdown import code, flat, plain, prose, table
 from tabstop.policy.problem import Note, Problem, Severity
 from tabstop.quantity import plural
 
@@ -36,32 +36,36 @@ def policy_section(edit: PolicyEdit) -> list[str]:
 
 def _listed(found: tuple[Problem, ...] | tuple[Note, ...]) -> list[str]:
     rest = len(found) - MOST_LISTED
-    lines = [f"- line {item.line}: {prose(item.sentence)}" for item in found[:MOST_LISTED]]
+    lines = [f"- line {item.line}: {prose(_cut(item.sentence, 300))}" for item in found[:MOST_LISTED]]
     return [*lines, f"- and {rest} more"] if rest > 0 else lines
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _changes(edit: PolicyEdit) -> list[str]:
     if not edit.changes:
-        return [] if edit.problems else ["No limit changes.", ""]
+        return [] if edit.problems or edit.removed else ["No limit changes.", ""]
     rows = [
         (
             code(change.key, in_table=True),
-            prose(change.old, in_table=True),
-            prose(change.new, in_table=True),
+            prose(_cut(change.old, 200), in_table=True),
+            prose(_cut(change.new, 200), in_table=True),
             "looser" if change.loosens else "",
         )
         for change in edit.changes[:MOST_LISTED]
     ]
     rest = len(edit.changes) - len(rows)
-    lines = ["If it were merged:", "", *table(("Limit", "Now", "Then", ""), rows)]
+    lines = ["If it were merged:", "", *table(("Limit", "Now", "Then", "Effect"), rows)]
     return [*lines, *(["", f"and {rest} more"] if rest > 0 else []), ""]
 
 
-def annotations(edit: PolicyEdit | None) -> tuple[Annotation, ...]:
+def policy_annotations(edit: PolicyEdit | None) -> tuple[Annotation, ...]:
     """Problems as failures and notes as notices on their lines, problems first, at most 50."""
     if edit is None or edit.removed:
         return ()
-    found = [*edit.problems, *edit.notes]
+    found: list[Problem | Note] = [*edit.problems, *edit.notes]
     return tuple(_annotation(edit.path, item) for item in found[:MOST_ANNOTATIONS])
 
 
@@ -72,6 +76,6 @@ def _annotation(path: str, item: Problem | Note) -> Annotation:
         start_line=max(1, item.line),
         end_line=max(1, item.line),
         level="failure" if failed else "notice",
-        message=item.sentence[:_MESSAGE],
+        message=_cut(flat(item.sentence), _MESSAGE),
         title=plain(item.key_path)[:250] or ("The policy" if failed else "Worth a look"),
     )

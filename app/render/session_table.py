@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC
 
 from app.jobs.tab_facts import ShownSession, TabFacts
 from app.ledger.books import SessionRow
-from tabstop.budget import show_amount
 from tabstop.markdown import code, prose, table
-from tabstop.money import show
+from tabstop.money import Nano, show
 from tabstop.quantity import plural, span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.usage import Billing
 
-HEAD = (
-    *("Purpose", "Agent", "Model", "Who", "Cost", "Tokens", "Tool calls", "Duration", "Enforcement", "Outcome"),
-)
+HEAD = (*("Purpose", "Agent", "Model", "Who", "Cost", "Tokens", "Tool calls", "Duration", "Enforcement", "Outcome"),)
 NUMBERS = (4, 5, 6, 7)
 SHORT_HEAD = ("Agent", "Purpose", "Cost", "Tokens", "Outcome")
 PAID_BY = {Billing.SUBSCRIPTION: "subscription", Billing.CREDITS: "credits"}
@@ -24,7 +21,7 @@ PAID_BY = {Billing.SUBSCRIPTION: "subscription", Billing.CREDITS: "credits"}
 
 def session_table(facts: TabFacts, room: int) -> list[str]:
     """The full table, newest first, in at most `room` bytes of UTF-8; a last line says how many are not shown."""
-    lines = table(HEAD, [_row(shown, facts.now) for shown in facts.sessions], NUMBERS)
+    lines = table(HEAD, [_row(shown) for shown in facts.sessions], NUMBERS)
     kept, size = [], 100  # the last line's own room
     for line in lines:
         size += len(line.encode()) + 1
@@ -36,7 +33,7 @@ def session_table(facts: TabFacts, room: int) -> list[str]:
 
 def short_table(facts: TabFacts, most: int = 5) -> list[str]:
     """The same for a comment: the newest few, in five columns."""
-    rows = [_short_row(shown, facts.now) for shown in facts.sessions[:most]]
+    rows = [_short_row(shown) for shown in facts.sessions[:most]]
     return [*table(SHORT_HEAD, rows, (2, 3)), *_not_shown(facts.session_count - len(rows), "; the check has them")]
 
 
@@ -45,35 +42,35 @@ def totals(sessions: Sequence[ShownSession]) -> str:
     real = sum(s.session.spent.nano for s in sessions)
     notional = sum(s.session.notional for s in sessions)
     used = sum(s.session.spent.tokens for s in sessions)
-    said = f"{plural(len(sessions), 'session')}: {show(real)}, {show_tokens(used)} tokens"
-    return f"{said}; apart from that {show(notional)} notional" if notional else said
+    unknown = sum(s.session.unknown_usages for s in sessions)
+    return f"{plural(len(sessions), 'session')}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
 
 
 def _not_shown(count: int, where: str = "") -> list[str]:
     return ["", f"{plural(count, 'older session')} not shown{where}."] if count > 0 else []
 
 
-def _row(shown: ShownSession, now: datetime) -> tuple[str, ...]:
+def _row(shown: ShownSession) -> tuple[str, ...]:
     session = shown.session
     return (
-        code(session.purpose, in_table=True) or "–",
+        code(session.purpose, in_table=True) or "not named",
         code(session.agent, in_table=True) or "unknown",
         code(session.model, in_table=True) or "unknown",
         code(shown.login, 39, in_table=True) or "nobody known",
         cost(session),
         show_tokens(session.spent.tokens),
         f"{session.tool_calls:,}",
-        span(max(0, int(((session.ended_at or now) - session.admitted_at).total_seconds()))),
+        duration(session),
         prose(session.enforcement, in_table=True),
         outcome(session),
     )
 
 
-def _short_row(shown: ShownSession, now: datetime) -> tuple[str, ...]:
+def _short_row(shown: ShownSession) -> tuple[str, ...]:
     agent, model = code(shown.session.agent, in_table=True), code(shown.session.model, in_table=True)
     return (
         f"{agent or 'unknown'} {model}".strip(),
-        code(shown.session.purpose, in_table=True) or "–",
+        code(shown.session.purpose, in_table=True) or "not named",
         cost(shown.session),
         show_tokens(shown.session.spent.tokens),
         outcome(shown.session),
@@ -82,14 +79,26 @@ def _short_row(shown: ShownSession, now: datetime) -> tuple[str, ...]:
 
 def cost(session: SessionRow) -> str:
     """Real dollars, or the equivalent marked as such; calls without a price are named, never zero."""
-    parts = []
-    if session.notional:
-        parts.append(f"{show(session.notional)} notional ({PAID_BY.get(session.billing, 'not billed')})")
-    if session.spent.nano or not (session.notional or session.unknown_usages):
-        parts.insert(0, show_amount(session.spent.nano, "usd"))
-    if session.unknown_usages:
-        parts.append(f"{plural(session.unknown_usages, 'call')} without a price")
+    paid_by = PAID_BY.get(session.billing, "")
+    return amounts(session.spent.nano, session.notional, session.unknown_usages, paid_by)
+
+
+def amounts(real: Nano, notional: Nano, unknown: int, paid_by: str = "") -> str:
+    """`$4.10, $6.32 notional, 3 calls without a price`: side by side, never added; zero only where nothing else is known."""
+    parts = [show(real)] if real or not (notional or unknown) else []
+    if notional:
+        parts.append(f"{show(notional)} notional{f' ({paid_by})' if paid_by else ''}")
+    if unknown:
+        parts.append(f"{plural(unknown, 'call')} without a price")
     return ", ".join(parts)
+
+
+def duration(session: SessionRow) -> str:
+    """How long it took; of a running one when it began, so that the text stays the same while nothing happens."""
+    if session.ended_at is None:
+        began = session.admitted_at.astimezone(UTC)
+        return f"since {began.day} {began:%b %H:%M} UTC"
+    return span(max(0, int((session.ended_at - session.admitted_at).total_seconds())))
 
 
 def outcome(session: SessionRow) -> str:

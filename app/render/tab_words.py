@@ -5,7 +5,9 @@ from __future__ import annotations
 from app.jobs.tab_facts import TabFacts
 from tabstop.budget import Budget, show_amount
 from tabstop.conclusion import Conclusion
+from tabstop.explain import approvers_in_words
 from tabstop.markdown import code, prose
+from tabstop.money import show
 from tabstop.policy.model import CheckMode, UnknownPrice
 from tabstop.quantity import percent, plural
 from tabstop.verdict import Outcome, Signal
@@ -30,11 +32,12 @@ def is_red(facts: TabFacts) -> bool:
 def figure(budget: Budget) -> str:
     """`$12.40 of $50.00`, in the unit with the larger share; `$12.40` where nothing is capped."""
     unit, spent, ceiling = binding(budget)
-    if ceiling is None:
-        return show_amount(spent, unit)
-    if unit == "tokens":
-        return f"{show_amount(spent, unit).removesuffix(' tokens')} of {show_amount(ceiling, unit)}"
-    return f"{show_amount(spent, unit)} of {show_amount(ceiling, unit)}"
+    return show_amount(spent, unit) if ceiling is None else of(unit, spent, ceiling)
+
+
+def of(unit: str, spent: int, ceiling: int) -> str:
+    """`$12.40 of $50.00`, `1.8M of 2M tokens`."""
+    return f"{show_amount(spent, unit).removesuffix(' tokens')} of {show_amount(ceiling, unit)}"
 
 
 def binding(budget: Budget) -> tuple[str, int, int | None]:
@@ -62,7 +65,10 @@ def title(facts: TabFacts) -> str:
     if is_red(facts):
         return f"Budget spent: {said}"
     if facts.unpriced:
-        return f"At least {said} · {plural(facts.unpriced, 'call')} without a price"
+        calls = f"{plural(facts.unpriced, 'call')} without a price"
+        return f"At least {said} · {calls}" if budget.spent.nano else f"Cost not known: {calls}"
+    if facts.notional and not facts.policy.policy.subscription_counts:
+        return f"{said} · {show(facts.notional)} notional"
     return said
 
 
@@ -86,7 +92,7 @@ def has_spend(facts: TabFacts) -> bool:
 
 
 def state(facts: TabFacts) -> str:
-    """How the tab stands, in one or two sentences of Markdown."""
+    """How the tab stands and what that means for new sessions, in one or two sentences of Markdown."""
     budget = leading(facts)
     if facts.tab.ended_at is not None:
         return f"This tab is closed. It came to **{figure(budget)}**."
@@ -97,18 +103,39 @@ def state(facts: TabFacts) -> str:
             f"**The budget of this tab is spent: {figure(budget)}, {budget.spent_percent} %.** "
             "New agent sessions on this branch are refused; sessions already running keep their own limits."
         )
-    _, _, ceiling = binding(budget)
-    least = "At least " if facts.unpriced else ""
-    share = f", {budget.spent_percent} %" if ceiling is not None else ", without a cap"
-    said = f"**{least}{figure(budget)} spent{share}.**"
+    said = f"**{_spent(facts, budget)}.**"
+    if any(f.signal is Signal.PRICE and f.outcome is Outcome.STOP for f in facts.verdict.findings):
+        return f"{said} New agent sessions on this branch are refused until every call has a price."
     if any(f.signal is Signal.BUDGET and f.outcome is Outcome.WARN for f in facts.verdict.findings):
         return f"{said} At 100 % new agent sessions on this branch are refused."
+    if any(standing.outcome is Outcome.STOP for standing in facts.standings):
+        return f"{said} This budget has room; new agent sessions that draw on a spent budget are refused."
     return f"{said} New agent sessions may start."
+
+
+def _spent(facts: TabFacts, budget: Budget) -> str:
+    if facts.unpriced and not budget.spent.nano:
+        return f"What this branch cost is not known: {plural(facts.unpriced, 'call')} without a price"
+    _, _, ceiling = binding(budget)
+    share = f", {budget.spent_percent} %" if ceiling is not None else ", without a cap"
+    return f"{'At least ' if facts.unpriced else ''}{figure(budget)} spent{share}"
+
+
+def notional(facts: TabFacts) -> str:
+    """What subscriptions and credits paid for, apart from real dollars; empty when there is none."""
+    if not facts.notional:
+        return ""
+    paid = f"Subscriptions or credits paid for usage worth {show(facts.notional)} at list prices."
+    if facts.policy.policy.subscription_counts:
+        return f"{paid} That is no bill; the cap counts it all the same, as the policy says (`subscription_counts`)."
+    return f"{paid} That is no bill; it is not part of the figure above and does not count toward caps."
 
 
 def next_steps(facts: TabFacts) -> list[str]:
     """What the reader can do now, most pressing first, each a line of Markdown; empty when there is nothing to do."""
-    steps = []
+    steps: list[str] = []
+    if facts.tab.ended_at is not None:
+        return steps
     if facts.policy_edit and facts.policy_edit.problems:
         steps.append("Correct the policy on the lines marked in the file; it would not count as it is.")
     if is_red(facts):
@@ -125,7 +152,7 @@ def next_steps(facts: TabFacts) -> list[str]:
 
 
 def _raise(facts: TabFacts) -> str:
-    who = prose(", ".join(facts.policy.policy.approvers)) or "an organization owner"
+    who = prose(approvers_in_words(facts.policy.policy.approvers))
     return (
         f"To go on: ask {who} for a raise of this budget (an overdrive), "
         "or have `tab.cap` raised in the policy on the default branch."

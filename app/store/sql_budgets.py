@@ -82,9 +82,11 @@ _HOLD = (
     .values(held_nano=_B.held_nano + bindparam("nano"), held_tokens=_B.held_tokens + bindparam("tokens"))
 )
 _LATCH = per_database(
-    lambda into: into(LATCH)
-    .values(organization_id=bindparam("org"), budget_id=bindparam("budget"), step=bindparam("crossed"))
-    .on_conflict_do_nothing()
+    lambda into: (
+        into(LATCH)
+        .values(organization_id=bindparam("org"), budget_id=bindparam("budget"), step=bindparam("crossed"))
+        .on_conflict_do_nothing()
+    )
 )
 _ADD_OVERDRIVE = insert(OVERDRIVE).values(organization_id=bindparam("org"))
 _OVERDRIVE = select(OVERDRIVE).where(_O.organization_id == bindparam("org"), _O.id == bindparam("overdrive"))
@@ -159,9 +161,7 @@ class SqlBudgets(SqlPart):
 
     def budgets_of_tab(self, tab_id: int, now: datetime) -> list[Budget]:
         """See `Registry`."""
-        return self._budgets(
-            self._rows(_OF_SUBJECT, scope=Scope.TAB.value, subject=tab_id, now=now, at=to_micros(now))
-        )
+        return self._budgets(self._rows(_OF_SUBJECT, scope=Scope.TAB.value, subject=tab_id, now=now, at=to_micros(now)))
 
     def hold(self, budgets: Sequence[Budget], amount: Amount) -> None:
         """See `Books`."""
@@ -245,9 +245,7 @@ class SqlBudgets(SqlPart):
 
     def _opened(self, missing: Mapping[str, tuple[BudgetKey, Cap]]) -> dict[str, Budget]:
         ends: dict[str, int] = dict(self._read(_ENDS, lines=list(missing)).all())  # type: ignore[arg-type]
-        opened = {
-            line: new_budget(self.new_id(), key, cap, ends.get(line)) for line, (key, cap) in missing.items()
-        }
+        opened = {line: new_budget(self.new_id(), key, cap, ends.get(line)) for line, (key, cap) in missing.items()}
         self._write(_INSERT, [budget_values(budget) for budget in opened.values()])
         return opened
 

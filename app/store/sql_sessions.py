@@ -39,9 +39,7 @@ _END_TAB = (
 )
 _PLACE_ID = select(_P.id).where(_P.organization_id == bindparam("org"), _P.digest == bindparam("digested"))
 _ADD_PLACE = insert(PLACE).values(organization_id=bindparam("org"))
-_PLACES = select(PLACE).where(
-    _P.organization_id == bindparam("org"), _P.id.in_(bindparam("ids", expanding=True))
-)
+_PLACES = select(PLACE).where(_P.organization_id == bindparam("org"), _P.id.in_(bindparam("ids", expanding=True)))
 _ALL_PLACES = select(PLACE).where(_P.organization_id == bindparam("org"))
 
 _BY_KEY_OR_TOKEN = select(ATTEMPT).where(
@@ -56,7 +54,9 @@ _LIVE = _SESSIONS.where(_S.ended_at.is_(None)).order_by(_S.id)
 _LIVE_OF_RUN = _LIVE.where(_S.run_id == bindparam("run"))
 _SILENT = _LIVE.where(_S.lease_until < bindparam("at", type_=_S.lease_until.type))
 _OF_TAB = (
-    _SESSIONS.where(_S.tab_id == bindparam("tab")).order_by(_S.admitted_at.desc(), _S.id.desc()).limit(bindparam("most"))
+    _SESSIONS.where(_S.tab_id == bindparam("tab"))
+    .order_by(_S.admitted_at.desc(), _S.id.desc())
+    .limit(bindparam("most"))
 )
 _COUNT_OF_TAB = select(func.count()).where(_S.organization_id == bindparam("org"), _S.tab_id == bindparam("tab"))
 _ALL_SESSIONS = _SESSIONS.order_by(_S.admitted_at, _S.id)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, text as sql
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import text as sql
 from sqlmodel import SQLModel
 
 from app.store.columns import document, maybe_moment, maybe_whole, moment, string, whole
@@ -22,9 +23,7 @@ class TabTable(SQLModel, table=True):
     """One generation of one branch."""
 
     __tablename__ = "tab"
-    __table_args__ = (
-        Index("tab_of_branch", "organization_id", "repository_id", "branch", "generation", unique=True),
-    )
+    __table_args__ = (Index("tab_of_branch", "organization_id", "repository_id", "branch", "generation", unique=True),)
     organization_id: int = whole(key=True)
     id: int = whole(key=True)
     repository_id: int = whole()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text as sql
+from sqlalchemy import Index
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from app.store.columns import document, maybe_moment, maybe_whole, moment, string, whole
+from app.store.columns import document, maybe_whole, moment, string, whole
 
 
 class JobTable(SQLModel, table=True):
@@ -90,4 +91,3 @@ class AuditHeadTable(SQLModel, table=True):
     organization_id: int = whole(key=True)
     seq: int = whole()
     hash: str = string()
-    sealed_at: datetime | None = maybe_moment()

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from types import TracebackType
 
-
 _WAKING = -1
 """In place of a thread's number while it wakes up: taken, and not free for whoever comes by."""
 

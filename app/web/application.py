@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 from flask import Flask, Response, g, request
@@ -14,6 +15,7 @@ from app.web.access import Access
 from app.web.health import health
 from app.web.metrics import Meters
 from app.web.sessions import answered, sessions
+from app.web.setup import setup
 from app.web.webhooks import webhooks
 from app.world import World
 from tabstop.wire import Problem
@@ -25,13 +27,16 @@ MOST_BYTES = 26 * 1024 * 1024
 log = structlog.get_logger()
 
 
-def application(world: World, verifier: OidcVerifier, meters: Meters) -> Flask:
-    """Build the application around one world."""
+def application(
+    world: World, verifier: OidcVerifier, meters: Meters, renew: Callable[[], None] | None = None
+) -> Flask:
+    """Build the application around one world. `renew` makes the running server build its world anew, where it can."""
     app = Flask("app.web")
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
     app.register_blueprint(sessions(Access(world, verifier), meters))
     app.register_blueprint(webhooks(world, meters))
     app.register_blueprint(health(world, meters))
+    app.register_blueprint(setup(world, renew))
     _explain_errors(app)
     _watch(app, meters)
     return app

@@ -2,89 +2,73 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import structlog
-from flask import Blueprint, Response, redirect, request
-from werkzeug.wrappers import Response as AnyResponse
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
 
 from app.github_api.conversion import ConversionError, NewApp, convert
 from app.github_api.manifest import EVENTS, PERMISSIONS, manifest
-from app.jobs.tab_facts import CHECK_NAME, POLICY_PATH
-from app.secrets_store import keep_app, kept_app
+from app.secrets_store import keep_app
 from app.web.pages import page
 from app.web.setup_access import SetupAccess
-from app.web.starters import ACTION, POLICY, workflow
+from app.web.setup_state import install_url, is_local, left_to_do, registered
 from app.world import World
-from tabstop.wire_json import dumps
 
 log = structlog.get_logger()
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,98}[A-Za-z0-9])?")
 """GitHub's rule for the login of an account; nothing else gets into the address the form is sent to."""
 
-Renew = Callable[[], bool]
-"""Makes the running server take up new credentials; answers False when only a restart can."""
-
-
-def only_a_restart() -> bool:
-    """What `Renew` answers where the server cannot renew itself."""
-    return False
-
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """The App there is, as far as pages need it. slug is empty when the credentials come from the environment."""
+class Desk:
+    """What the pages work with. renew makes the running server take up new credentials; None where only a restart can."""
 
-    slug: str
-    github_url: str
-
-    @property
-    def install_url(self) -> str:
-        """Where it is installed on an account."""
-        if not self.slug:
-            return f"{self.github_url}/settings/apps"
-        return f"{self.github_url}/apps/{quote(self.slug)}/installations/new"
+    world: World
+    access: SetupAccess
+    client: httpx.Client
+    renew: Callable[[], None] | None = None
 
 
-def setup(world: World, renew: Renew = only_a_restart, client: httpx.Client | None = None) -> Blueprint:
+def setup(world: World, renew: Callable[[], None] | None = None, client: httpx.Client | None = None) -> Blueprint:
     """The pages. `client` calls GitHub once, without authentication."""
     pages = Blueprint("setup", __name__, url_prefix="/setup")
-    access = SetupAccess(world.settings)
-    desk = Desk(world, access, renew, client or httpx.Client())
+    desk = Desk(world, SetupAccess(world.settings), client or httpx.Client(), renew)
 
     @pages.get("")
-    def start() -> AnyResponse:
+    def start() -> Response:
         if "token" in request.args:
-            return enter(access, request.args["token"])
-        return desk.start() if access.is_inside(request) else door(access)
+            return enter(desk.access, request.args["token"])
+        return offer(desk) if desk.access.is_inside(request) else door(desk.access)
 
     @pages.post("")
-    def token() -> AnyResponse:
-        return enter(access, request.form.get("token", ""))
+    def token() -> Response:
+        return enter(desk.access, request.form.get("token", ""))
 
     @pages.get("/created")
-    def created() -> AnyResponse:
-        return desk.created() if access.is_inside(request) else door(access)
+    def created() -> Response:
+        return finish(desk) if desk.access.is_inside(request) else door(desk.access)
 
     @pages.get("/next")
-    def what_is_left() -> AnyResponse:
-        # Open to everybody: whoever installs the App later is sent here by GitHub, and nothing here is secret.
-        return page("setup_next.html", **left_to_do(world, desk.registered()))
+    def what_is_left() -> Response:
+        # Open to everybody: whoever installs the App later is sent here by GitHub, and nothing on it is secret.
+        return page("setup_next.html", **left_to_do(world))
 
     return pages
 
 
-def enter(access: SetupAccess, token: str) -> AnyResponse:
+def enter(access: SetupAccess, token: str) -> Response:
     """Let the browser in, and take the token out of its address bar."""
     if not access.opens(token):
-        return door(access, wrong=True)
+        return door(access, wrong=bool(token))
     response = redirect("/setup", 303)
-    assert isinstance(response, Response)
     access.let_in(response)
     return response
 
@@ -92,3 +76,73 @@ def enter(access: SetupAccess, token: str) -> AnyResponse:
 def door(access: SetupAccess, *, wrong: bool = False) -> Response:
     """Ask for the token, or say that the page is closed."""
     return page("setup_door.html", 403, closed=access.closed, wrong=wrong)
+
+
+def offer(desk: Desk) -> Response:
+    """What can be done now: choose the owner, create the App, or see what is left to do."""
+    settings = desk.world.settings
+    if registered(desk.world) and "again" not in request.args:
+        return page("setup_next.html", inside=True, **left_to_do(desk.world))
+    if is_local(settings.public_url):
+        return page("setup_address.html", public_url=settings.public_url, port=settings.port)
+    owner = request.args.get("organization", "").strip().removeprefix("@")
+    again = "again" in request.args
+    if not owner and "personal" not in request.args:
+        return page("setup_owner.html", again=again)
+    if owner and not _LOGIN.fullmatch(owner):
+        return page("setup_owner.html", 400, again=again, wrong=owner)
+    return button(desk, owner)
+
+
+def button(desk: Desk, owner: str) -> Response:
+    """The one button: a form that brings the manifest to GitHub. An empty owner means the person's own account."""
+    settings = desk.world.settings
+    github = settings.github_url.rstrip("/")
+    state = desk.access.state(request)
+    place = f"/organizations/{owner}/settings/apps/new" if owner else "/settings/apps/new"
+    name = f"Tabstop {owner}".strip()
+    response = page(
+        "setup_button.html",
+        forms_go_to="{0.scheme}://{0.netloc}".format(urlsplit(github)),
+        owner=owner,
+        action=f"{github}{place}?{urlencode({'state': state})}",
+        manifest=json.dumps(manifest(name=name, server=settings.public_url)),
+        permissions=PERMISSIONS,
+        events=EVENTS,
+        server=settings.public_url,
+        github=urlsplit(github).netloc,
+    )
+    desk.access.remember(response, state)
+    return response
+
+
+def finish(desk: Desk) -> Response:
+    """GitHub sent the browser back: exchange the code, keep what it brings, go on to the install page."""
+    if not desk.access.began_here(request):
+        if registered(desk.world):
+            return redirect("/setup", 303)  # a reload of a page that did its work
+        return page("setup_failed.html", 400, reason="stranger")
+    try:
+        app = convert(desk.client, desk.world.settings.github_api_url, request.args.get("code", ""))
+    except ConversionError as error:
+        log.warning("setup: no credentials", reason=str(error))
+        return page("setup_failed.html", 502 if error.again else 400, reason="github", error=error)
+    response = keep(desk, app)
+    desk.access.forget(response)
+    return response
+
+
+def keep(desk: Desk, app: NewApp) -> Response:
+    """Store the credentials sealed. They exist only once, so when storing fails they are shown instead."""
+    settings = desk.world.settings
+    try:
+        keep_app(desk.world.store, settings.secret_key, app.credentials())
+    except Exception:
+        log.exception("setup: the credentials could not be stored")
+        return page("setup_failed.html", 500, reason="store", app=app)
+    log.info("setup: the App is registered", app=app.slug, app_id=app.app_id)
+    if desk.renew is None:
+        return redirect("/setup", 303)  # it says that a restart comes before the install page
+    response = redirect(install_url(settings, app.slug), 303)
+    response.call_on_close(desk.renew)
+    return response

@@ -7,7 +7,8 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from flask import Request, Response
+from flask import Request
+from werkzeug.wrappers import Response
 
 from app.secrets_store import derived
 from app.settings import Settings
@@ -41,14 +42,17 @@ class SetupAccess:
         """Remember the browser."""
         self._set(response, COOKIE, self._pass())
 
-    def begin(self, request: Request, response_state: str, response: Response) -> None:
-        """Remember what `state` this browser was sent to GitHub with."""
-        if request.cookies.get(STATE_COOKIE) != response_state:
-            self._set(response, STATE_COOKIE, response_state)
-
     def state(self, request: Request) -> str:
-        """The `state` to send along: the one the browser has, so that two open tabs do not break each other."""
+        """The `state` to send to GitHub: the one this browser has, so that two open tabs do not break each other."""
         return request.cookies.get(STATE_COOKIE) or secrets.token_urlsafe(24)
+
+    def remember(self, response: Response, state: str) -> None:
+        """Remember what `state` this browser is sent to GitHub with."""
+        self._set(response, STATE_COOKIE, state)
+
+    def forget(self, response: Response) -> None:
+        """A `state` is good for one return."""
+        response.delete_cookie(STATE_COOKIE, path="/setup")
 
     def began_here(self, request: Request) -> bool:
         """Whether GitHub sends back the `state` this browser was given."""

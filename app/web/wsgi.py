@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
+import signal
 import threading
+from collections.abc import Callable
 
 from flask import Flask
 
@@ -28,7 +31,16 @@ def create() -> Flask:
     world = build_world(settings)
     watched = meters()
     start_runners(world, watched, int(settings.workers))
-    return application(world, build_verifier(world.settings), watched)
+    return application(world, build_verifier(world.settings), watched, renewal())
+
+
+def renewal() -> Callable[[], None] | None:
+    """How this worker asks for its successor: granian's main process replaces its workers, one by one, on SIGHUP."""
+    main = multiprocessing.parent_process()
+    if main is None or main.pid is None:
+        return None
+    pid = main.pid
+    return lambda: os.kill(pid, signal.SIGHUP)
 
 
 def start_runners(world: World, watched: Meters, count: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tabstop.beside.server import NotAcceptedError, Server, ServerError
+from tabstop.beside.server import NotAcceptedError, NoTokenError, Server, ServerError
 from tabstop.beside.spool import Undelivered
 from tabstop.verdict import Verdict
 from tabstop.wire import Call, ClientTotal, EndAnswer, UsageBatch
@@ -33,10 +33,6 @@ class Delivered:
     rest: Undelivered
     answer: EndAnswer | None = None
     error: Exception | None = None
-
-
-class NoTokenError(Exception):
-    """Whoever should say who delivers cannot."""
 
 
 Identity = Callable[[], tuple[str, str]]

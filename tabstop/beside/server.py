@@ -47,6 +47,10 @@ class NotAcceptedError(ServerError):
         self.problem = problem
 
 
+class NoTokenError(Exception):
+    """Nothing to show to the server: whoever should say who asks, cannot."""
+
+
 class Server:
     """One server at one address. `sleep` takes seconds, so that tests need not wait."""
 

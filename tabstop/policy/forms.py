@@ -143,8 +143,6 @@ def _timezone(text: str) -> str:
 
 
 def _channel(text: str) -> str:
-    if text == "off":
-        return ""
     name = text.removeprefix("#")
     if re.fullmatch(r"[CG][A-Z0-9]{8,20}", name):
         return name

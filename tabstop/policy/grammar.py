@@ -106,7 +106,7 @@ KEYS: tuple[Key, ...] = (
     Key("slack.names", f.YES_NO, "false", "Whether notices name people.", also=("mention", "mentions")),
     Key("slack.allowed", ListForm(f.CHANNEL, 200), "[]", "Channels that repositories may name, besides the organization's own.", where=_ORG, also=("channels", "allow")),
     Key("purposes", ListForm(f.PURPOSE, 50), "[]", "Purposes a session may name. Empty: any.", also=("purpose",)),
-    Key("prices[].model", f.MODEL, "", "The models this price is for. Each item needs it; the first item that applies counts, a repository's before the organization's.", also=("match", "name")),
+    Key("prices[].model", f.MODEL, "", "The models this price is for. Each item needs it; of those that apply the one that began last counts, then the first written, a repository's before the organization's.", also=("match", "name")),
     Key("prices[].input", f.RATE, "list price", "Input tokens.", "dollars per million tokens", also=("prompt",)),
     Key("prices[].cache_read", f.RATE, "list price", "Input tokens read from the cache.", "dollars per million tokens", also=("cached",)),
     Key("prices[].cache_write_5m", f.RATE, "list price", "Input tokens written to the cache for 5 minutes.", "dollars per million tokens", also=("cache_write",)),

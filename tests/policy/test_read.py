@@ -97,6 +97,7 @@ UNREADABLE: dict[str, str | bytes] = {
     "tabs": "session:\n\ttokens: 5M\n",
     "two documents": "tab: 5\n---\ntab: 6\n",
     "alias": "tab: *cap\n",
+    "alias as a key": "tab: 5\n*hold : auto\n",
     "bare star": "prices: [{model: *, input: 1}]\n",
     "at sign": "approvers:\n  - @octocat\n",
     "anchor": "tab: &cap 5\n",

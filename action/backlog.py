@@ -1,0 +1,62 @@
+"""The backlog: reports of earlier sessions that did not arrive, brought in now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabstop.beside.delivery import Delivered, Identity, deliver
+from tabstop.beside.server import Server, UnreachableError
+from tabstop.beside.spool import Undelivered, pending, put
+
+MOST_AT_ONCE = 100
+"""Reports one step brings in; the rest wait for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many were brought in, and which are left, each with why."""
+
+    delivered: int = 0
+    left: tuple[tuple[Path, str], ...] = ()
+
+
+def send_backlog(folder: Path, server: Server, identity: Identity, repository: str) -> Backlog:
+    """Deliver what waits in the folder for this server; stops at the first that finds the server away.
+
+    A report without a token can be delivered only by a job of its own repository, whose identity it needs.
+    """
+    delivered, left = 0, list[tuple[Path, str]]()
+    away = ""
+    for number, one in enumerate(pending(folder)):
+        waiting = one.undelivered
+        if waiting is None:
+            left.append((one.path, one.problem))
+        elif waiting.server != server.address:
+            left.append((one.path, "meant for another server"))
+        elif not waiting.token and waiting.start.repository.lower() != repository.lower():
+            left.append((one.path, f"waits for a job of {waiting.start.repository}"))
+        elif away or number >= MOST_AT_ONCE:
+            left.append((one.path, away or "waits for the next step"))
+        else:
+            result = deliver(waiting, server, identity)
+            if result.error is None:
+                one.path.unlink(missing_ok=True)
+                delivered += 1
+                continue
+            left.append((_replaced(one.path, waiting, result), str(result.error)))
+            away = str(result.error) if isinstance(result.error, UnreachableError) else ""
+    return Backlog(delivered, tuple(left))
+
+
+def _replaced(path: Path, before: Undelivered, result: Delivered) -> Path:
+    """Keep how far it came, so that the next try goes on from there."""
+    if result.rest == before:
+        return path
+    try:
+        newer = put(path.parent, result.rest)
+    except OSError:
+        return path
+    if newer != path:
+        path.unlink(missing_ok=True)
+    return newer

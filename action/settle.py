@@ -1,0 +1,172 @@
+"""Settle: after the agent, however it ended. Reads what it left, reports it, ends the session, and tells the job's page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from action.backlog import Backlog, send_backlog
+from action.identity import oidc_token
+from action.inputs import Inputs
+from action.job import job_of
+from action.runner import Message, Runner
+from action.session_file import Admission, Kept, Session, find, folder_of, mark_settled
+from action.summary import Settled, annotation, headline, summary
+from action.traces import Traces, read_traces
+from action.world import World
+from tabstop.beside.delivery import Delivered, batches_of, deliver
+from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
+from tabstop.beside.spool import Undelivered, put
+from tabstop.session import SessionOutcome
+from tabstop.usage import Billing
+from tabstop.wire import EndRequest, UsageBatch
+
+DONE, AWAY = 0, 3
+"""Exit codes: whatever the agent did, settle ends with 0; 3 only when the report did not arrive and the workflow says `block`."""
+
+
+def settle(world: World, inputs: Inputs) -> int:
+    """Settle this job's session, then whatever earlier ones left. Never raises for what the world does."""
+    return _Settle(world, inputs).run()
+
+
+class _Settle:
+    def __init__(self, world: World, inputs: Inputs) -> None:
+        self._world = world
+        self._inputs = inputs
+        self._runner = Runner(world.environ, world.out)
+        self._server = Server(inputs.server, world.transport, world.sleep, agent="tabstop-action")
+        self._job = job_of(world.environ)
+        self._spool = spool_folder(inputs, world)
+
+    def run(self) -> int:
+        """The session first, then the backlog, which is left alone when the server is away."""
+        kept = find(folder_of(self._world.environ), self._inputs.session)
+        arrived = self._settle(kept) if kept is not None else self._nothing_to_settle()
+        if arrived:
+            backlog = send_backlog(self._spool, self._server, self._identity, self._job.repository)
+            self._tell(backlog)
+        return DONE if arrived or self._inputs.if_unreachable == "allow" else AWAY
+
+    def _nothing_to_settle(self) -> bool:
+        if self._inputs.spool:
+            return True  # this step was started to bring in a spool
+        if self._inputs.session:
+            text = (
+                f"No session {self._inputs.session} of this job is on this runner. The gate has to run in the same job."
+            )
+        else:
+            text = "No gate ran before this step in this job, so there is no session. Add a step with `command: gate`."
+        self._runner.warn(Message("Tabstop: nothing to settle", text.replace("`", ""), "", "settle"))
+        return True
+
+    def _settle(self, kept: Kept) -> bool:
+        """Whether the server has it now, or need not have it."""
+        session = kept.session
+        if session.admission is Admission.REFUSED:
+            self._runner.log("the gate did not let this session start; there is nothing to settle")
+            mark_settled(kept)
+            return True
+        traces = read_traces(session, self._inputs, self._job, self._world.environ)
+        if session.admission is Admission.NO_IDENTITY:
+            delivered, undelivered = None, "This run has no identity (a fork, or Dependabot), so nothing is reported."
+        else:
+            delivered = deliver(self._report(session, traces), self._server, self._identity)
+            undelivered = _why_not(delivered)
+            if delivered.rest.session:  # started after the fact
+                session = replace(session, session=delivered.rest.session)
+        artifact = self._keep_what_is_left(delivered) if delivered is not None and delivered.error is not None else ""
+        answer = delivered.answer if delivered is not None else None
+        self._say(Settled(session, traces, self._world.now(), answer, undelivered, artifact))
+        mark_settled(kept)
+        return not (delivered is not None and delivered.error is not None)
+
+    def _report(self, session: Session, traces: Traces) -> Undelivered:
+        told = traces.billing is not Billing.UNKNOWN
+        template = UsageBatch(billing=traces.billing if told else None, billing_evidence=traces.billing_evidence)
+        spent = traces.outcome is not SessionOutcome.NOT_STARTED or bool(traces.usages or traces.totals)
+        return Undelivered(
+            server=self._inputs.server,
+            start=session.start,
+            begun_at=session.begun_at,
+            end=EndRequest(
+                outcome=traces.outcome.value,
+                detail=traces.detail,
+                duration_seconds=max(0, round((self._world.now() - session.begun_at).total_seconds())),
+                skipped=dict(traces.skipped),
+                branch=traces.branch,
+                pull_request=traces.pull_request,
+            ),
+            batches=batches_of(traces.calls, traces.totals, template=template) if spent else (),
+            session=session.session,
+            token=session.token,
+        )
+
+    def _identity(self) -> tuple[str, str]:
+        world = self._world
+        token = oidc_token(world.environ, world.transport, world.sleep, audience=self._inputs.audience)
+        self._runner.mask(token)
+        return token, world.random(16).hex()
+
+    def _keep_what_is_left(self, delivered: Delivered) -> str:
+        """Spool it on this machine, and as an artifact; there without its token where strangers can read artifacts."""
+        left = replace(delivered.rest, why=str(delivered.error))
+        environ = self._world.environ
+        try:
+            put(self._spool, left)
+            folder = Path(environ.get("RUNNER_TEMP", ".")) / "tabstop-artifact"
+            path = put(folder, left.without_token() if self._job.public else left)
+        except OSError as error:
+            text = f"What could not be reported could not be kept either: {error}."
+            self._runner.warn(Message("Tabstop: usage is lost", text, "", "the-server-is-away"))
+            return ""
+        name = f"tabstop-spool-{environ.get('GITHUB_RUN_ID', '0')}-{environ.get('GITHUB_RUN_ATTEMPT', '1')}-{path.stem}"
+        self._runner.output("spool-artifact", name)
+        self._runner.output("spool-path", str(path))
+        return name
+
+    def _say(self, settled: Settled) -> None:
+        self._runner.summarize(summary(settled))
+        self._runner.output("outcome", settled.traces.outcome.value)
+        self._runner.output("reported", "true" if settled.answer is not None else "false")
+        said = annotation(settled)
+        if settled.undelivered or not settled.traces.readable:
+            self._runner.warn(replace(said, title="Tabstop: not reported yet" if settled.undelivered else said.title))
+        else:
+            self._runner.note(said)
+        self._runner.log(headline(settled))
+
+    def _tell(self, backlog: Backlog) -> None:
+        self._runner.output("spool-left", str(len(backlog.left)))
+        if backlog.delivered:
+            self._runner.log(f"{backlog.delivered} earlier reports were brought in")
+        if backlog.left:
+            listed = "\n".join(f"- {path.name}: {why}" for path, why in backlog.left[:10])
+            text = f"{len(backlog.left)} earlier reports are still waiting:\n{listed}"
+            self._runner.warn(Message("Tabstop: earlier reports are waiting", text, "", "the-server-is-away"))
+
+
+def spool_folder(inputs: Inputs, world: World) -> Path:
+    """Where undelivered reports wait on this machine: as the input says, else in this user's state folder.
+
+    The runner's temporary folder is emptied between jobs, so a machine that lives on keeps them elsewhere.
+    """
+    if inputs.spool:
+        return Path(inputs.spool)
+    environ = world.environ
+    if state := environ.get("XDG_STATE_HOME", ""):
+        return Path(state) / "tabstop" / "spool"
+    return Path(environ.get("HOME") or environ.get("RUNNER_TEMP", ".")) / ".local" / "state" / "tabstop" / "spool"
+
+
+def _why_not(delivered: Delivered) -> str:
+    error = delivered.error
+    if error is None:
+        return ""
+    if isinstance(error, UnreachableError):
+        return f"Tabstop's server could not be reached: {error}. The report waits and is brought in later."
+    if isinstance(error, NotAcceptedError):
+        problem = error.problem
+        said = " ".join(part for part in (problem.title, problem.detail, problem.remedy) if part)
+        return f"Tabstop's server did not accept the report (HTTP {error.status}): {said} The report waits."
+    return f"The report could not be made: {error}. It waits and is brought in later."

@@ -1,0 +1,165 @@
+"""What settle puts on the job's page: what the session cost, what it used, what was not counted and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from action.messages import linkable
+from action.runner import Message
+from action.session_file import Session
+from action.traces import Traces
+from tabstop.explain import explain
+from tabstop.markdown import code, prose, table
+from tabstop.money import show
+from tabstop.quantity import plural, span, tokens
+from tabstop.session import SessionOutcome
+from tabstop.true_up import true_up
+from tabstop.usage import Billing, Tokens
+from tabstop.verdict import Outcome
+from tabstop.wire import EndAnswer
+
+_BILLED = {
+    Billing.API: "billed per token",
+    Billing.SUBSCRIPTION: "on a plan",
+    Billing.CREDITS: "paid with credits",
+    Billing.UNKNOWN: "nothing tells how it is paid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One settled session. answer: the server's totals, None when the report did not arrive; `undelivered` says why."""
+
+    session: Session
+    traces: Traces
+    now: datetime
+    answer: EndAnswer | None = None
+    undelivered: str = ""
+    kept_as: str = ""
+    """The artifact that holds what was not delivered."""
+
+
+def headline(settled: Settled) -> str:
+    """One line: what it cost and how it ended."""
+    agent, outcome = settled.session.start.agent, settled.traces.outcome
+    if outcome is SessionOutcome.NOT_STARTED and settled.answer is not None and not settled.answer.tokens:
+        return f"{agent} did not start; nothing was spent"
+    return f"{agent} {_ended(outcome)}, {cost(settled)}"
+
+
+def cost(settled: Settled) -> str:
+    """What it cost, as far as that is known; what is unknown is never a zero."""
+    if not settled.traces.readable:
+        return "cost unknown"
+    answer = settled.answer
+    if answer is None:
+        return "cost not known yet"
+    if answer.notional and not answer.cost:
+        said = f"{show(answer.notional)} at list prices"
+    else:
+        said = show(answer.cost) + (f" and {show(answer.notional)} at list prices" if answer.notional else "")
+    return f"{said} and an unknown part" if answer.unpriced else said
+
+
+def annotation(settled: Settled) -> Message:
+    """The same in one line beside the job."""
+    tab = settled.answer.tab_cost if settled.answer else 0
+    text = f"{headline(settled)}." + (f" The tab stands at {show(tab)}." if tab else "")
+    return Message("Tabstop", f"{text} {settled.undelivered}".strip())
+
+
+def summary(settled: Settled) -> str:
+    """Markdown for the job's page."""
+    rows: list[tuple[str, ...]] = [(label, text) for label, text in _facts(settled) if text]
+    parts = [
+        f"### Tabstop: {prose(headline(settled))}",
+        "\n".join(table(("", ""), rows)),
+        "\n".join(_models(settled.traces, settled.now)),
+        "\n".join(_findings(settled)),
+        _undelivered(settled),
+        "\n".join(_skipped(settled.traces.skipped)),
+        f"[Read on at the pull request's page]({_page(settled)})" if _page(settled) else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
+    session, traces, answer = settled.session, settled.traces, settled.answer
+    yield "Outcome", prose(f"{traces.outcome.value}: {traces.detail}", in_table=True)
+    yield "Session", code(session.session, in_table=True) or "not admitted: the server could not be asked"
+    yield "Purpose", prose(session.start.purpose, in_table=True)
+    yield "Cost", prose(_cost_row(settled), in_table=True)
+    if traces.readable:
+        counted = answer.tokens if answer else sum(usage.tokens.total for usage in traces.usages)
+        yield "Tokens", f"{tokens(counted)} ({plural(len(traces.usages), 'call')} seen)"
+        used = [call for usage in traces.usages for call in usage.tool_calls]
+        failed = sum(call.failed for call in used)
+        yield "Tool calls", f"{len(used):,}" + (f", {failed:,} failed" if failed else "")
+    yield "Since the gate", span(max(0, round((settled.now - session.begun_at).total_seconds())))
+    if answer and answer.tab_cost:
+        yield "Tab", f"{show(answer.tab_cost)} so far"
+
+
+def _cost_row(settled: Settled) -> str:
+    traces, answer = settled.traces, settled.answer
+    said = cost(settled)
+    if not traces.readable:
+        return f"unknown: the usage of {settled.session.start.agent} is not read yet"
+    if answer is None:
+        return "not known yet: the server prices it when the report arrives"
+    if not answer.tokens:
+        return said
+    evidence = f" ({traces.billing_evidence})" if traces.billing_evidence else ""
+    unpriced = f"; {plural(answer.unpriced, 'response')} without a known price" if answer.unpriced else ""
+    return f"{said}; {_BILLED[traces.billing]}{evidence}{unpriced}"
+
+
+def _models(traces: Traces, now: datetime) -> list[str]:
+    """Tokens by model: the calls, and what only the client's own total knows of."""
+    counts: dict[str, int] = {}
+    sums: dict[str, Tokens] = {}
+    for usage in traces.usages:
+        counts[usage.model] = counts.get(usage.model, 0) + 1
+        sums[usage.model] = sums.get(usage.model, Tokens()) + usage.tokens
+    rows = [_row(code(model, in_table=True), f"{counts[model]:,}", sums[model]) for model in sorted(sums)]
+    rest = true_up(traces.usages, traces.totals, session="", at=now)
+    rows += [_row(f"{code(one.model, in_table=True)}, only in the client's total", "", one.tokens) for one in rest]
+    if not rows:
+        return []
+    return table(("Model", "Calls", "Input", "Cache read", "Cache written", "Output"), rows, right=(1, 2, 3, 4, 5))
+
+
+def _row(name: str, calls: str, used: Tokens) -> tuple[str, ...]:
+    written = used.cache_write_5m + used.cache_write_1h
+    return (name, calls, *(f"{count:,}" for count in (used.input, used.cache_read, written, used.output)))
+
+
+def _findings(settled: Settled) -> list[str]:
+    if settled.answer is None:
+        return []
+    told = [one for one in settled.answer.verdict.findings if one.outcome is not Outcome.ALLOW]
+    return [f"- {prose(explain(finding, settled.now))}" for finding in told]
+
+
+def _undelivered(settled: Settled) -> str:
+    if not settled.undelivered:
+        return ""
+    kept = f" It is kept as the artifact {code(settled.kept_as)}." if settled.kept_as else ""
+    return f"**Not reported yet.** {prose(settled.undelivered)}{kept}"
+
+
+def _skipped(skipped: Mapping[str, int]) -> list[str]:
+    if not skipped:
+        return []
+    return ["Not counted:", "", *(f"- {prose(reason)}: {count:,}" for reason, count in sorted(skipped.items()))]
+
+
+def _page(settled: Settled) -> str:
+    page = settled.answer.page if settled.answer and settled.answer.page else settled.session.page
+    return page if linkable(page) else ""
+
+
+def _ended(outcome: SessionOutcome) -> str:
+    return outcome.value.replace("stopped: ", "was stopped (") + (")" if outcome.value.startswith("stopped") else "")

@@ -1,0 +1,174 @@
+"""What the agent left behind in this job, read after it ran: its calls, its client's totals, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from action.inputs import Inputs
+from action.job import Job
+from action.session_file import Session
+from tabstop.agents.claude_code.billing import billing_of
+from tabstop.agents.claude_code.execution_file import ExecutionResult, read_execution_file, totals_of
+from tabstop.agents.claude_code.folder import SessionsFound, read_folder
+from tabstop.agents.claude_code.outcome import outcome_of
+from tabstop.session import SessionOutcome
+from tabstop.usage import Billing, Usage
+from tabstop.wire import Call, ClientTotal
+
+EXECUTION_FILE = "claude-execution-output.json"
+"""As claude-code-action names it in the runner's temporary folder."""
+
+NOT_READ = "usage of this agent, which is not read yet"
+
+_CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """One session as its machine saw it.
+
+    readable: False for an agent whose usage nobody reads yet: its cost is unknown, not nothing.
+    branch, pull_request: what it turned out to work on; empty where its start knew.
+    """
+
+    outcome: SessionOutcome
+    detail: str
+    usages: tuple[Usage, ...] = ()
+    totals: tuple[ClientTotal, ...] = ()
+    billing: Billing = Billing.UNKNOWN
+    billing_evidence: str = ""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    branch: str = ""
+    pull_request: int | None = None
+    readable: bool = True
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The usages as the wire carries them."""
+        return tuple(
+            Call(
+                keys=usage.keys,
+                model=usage.model,
+                tokens=usage.tokens,
+                occurred_at=usage.occurred_at,
+                thread=usage.thread,
+                web_searches=usage.web_searches,
+                grain=usage.grain,
+                cache_split_known=usage.cache_split_known,
+                tool_calls=usage.tool_calls,
+            )
+            for usage in self.usages
+        )
+
+
+def read_traces(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, str]) -> Traces:
+    """Read what belongs to this session; missing, cut off and foreign files are counted, never an error."""
+    if session.start.agent == "claude-code":
+        return _claude(session, inputs, job, environ)
+    outcome, detail = _by_its_step(inputs.agent_outcome, job.status)
+    return Traces(
+        outcome,
+        detail,
+        billing=inputs.billing,
+        billing_evidence="the workflow says so (input `billing`)" if inputs.billing is not Billing.UNKNOWN else "",
+        skipped={} if outcome is SessionOutcome.NOT_STARTED else {NOT_READ: 1},
+        branch=inputs.branch,
+        readable=outcome is SessionOutcome.NOT_STARTED,
+    )
+
+
+def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, str]) -> Traces:
+    skipped: dict[str, int] = {}
+    execution = _execution(session.begun_at, inputs, environ, skipped)
+    found = read_folder(
+        _claude_home(inputs, environ) / "projects",
+        begun_after=session.begun_at,
+        workspace=Path(environ.get("GITHUB_WORKSPACE", ".")),
+        hmac_key=_key(session.hmac_key),
+    )
+    skipped.update(found.skipped)
+    if execution is not None and not execution.complete:
+        skipped["execution file: cut off or partly unreadable"] = 1
+    cancelled = "cancelled" in {inputs.agent_outcome, job.status}
+    traces = bool(found.sessions)
+    outcome, detail = outcome_of(execution, traces=traces, cancelled=cancelled and inputs.agent_outcome != "success")
+    if inputs.agent_outcome == "skipped" and execution is None and not traces:
+        outcome, detail = SessionOutcome.NOT_STARTED, "the agent's step was skipped"
+    billing, evidence = billing_of(execution, environ)
+    if inputs.billing is not Billing.UNKNOWN:
+        billing, evidence = inputs.billing, "the workflow says so (input `billing`)"
+    branch, number = _worked_on(session, inputs, found)
+    return Traces(
+        outcome=outcome,
+        detail=detail,
+        usages=found.usages,
+        totals=totals_of(found, execution),
+        billing=billing,
+        billing_evidence=evidence,
+        skipped=skipped,
+        branch=branch,
+        pull_request=number,
+    )
+
+
+def _execution(
+    begun_at: datetime, inputs: Inputs, environ: Mapping[str, str], skipped: dict[str, int]
+) -> ExecutionResult | None:
+    """The run's own output, if it was written in this job and after the gate."""
+    path = Path(inputs.execution_file or Path(environ.get("RUNNER_TEMP", ".")) / EXECUTION_FILE)
+    try:
+        written = path.stat().st_mtime
+    except OSError:
+        if inputs.execution_file:
+            skipped["execution file: not there"] = 1
+        return None
+    if written < (begun_at - _CLOCK_STEP).timestamp():
+        skipped["execution file: older than the gate"] = 1
+        return None
+    execution = read_execution_file(path)
+    if execution is None:
+        skipped["execution file: nothing in it can be read"] = 1
+    return execution
+
+
+def _claude_home(inputs: Inputs, environ: Mapping[str, str]) -> Path:
+    """Where Claude Code keeps its files: its own variable, else its default."""
+    chosen = inputs.agent_home or environ.get("CLAUDE_CONFIG_DIR", "")
+    return Path(chosen).expanduser() if chosen else Path(environ.get("HOME", "/")) / ".claude"
+
+
+def _worked_on(session: Session, inputs: Inputs, found: SessionsFound) -> tuple[str, int | None]:
+    """The branch and pull request the agent made, where the start named none."""
+    branch, number = inputs.branch, None
+    if not session.start.branch and session.start.pull_request is None:
+        for one in found.sessions:
+            if one.branch != "HEAD":
+                branch = inputs.branch or one.branch or branch
+            for link in one.pull_requests:
+                if link.repository.lower() == session.start.repository.lower():
+                    number = link.number
+    return branch, number
+
+
+def _by_its_step(step: str, job: str) -> tuple[SessionOutcome, str]:
+    """What can be said of an agent that leaves no word itself: what became of its step, else of its job."""
+    match step or job:
+        case "skipped":
+            return SessionOutcome.NOT_STARTED, "the agent's step was skipped"
+        case "cancelled":
+            return SessionOutcome.CANCELLED, "the job was cancelled"
+        case "failure":
+            return SessionOutcome.FAILED, "the agent's step failed" if step else "the job failed"
+    said = "the agent's step succeeded" if step else "nothing in the job had failed when it was settled"
+    return SessionOutcome.FINISHED, said
+
+
+def _key(text: str) -> bytes:
+    """The session's key; the agent could have touched the file, and a broken key is as good as none."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

@@ -1,0 +1,92 @@
+"""Opening: settings and database for a command, one organization by its login; what is wrong becomes a sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from app.registry import Organization, Repository, Store, Transaction
+from app.settings import Settings, SettingsError
+from app.store.engine import DatabaseUrlError
+from app.store.migrate import is_current
+from app.store.open import open_store
+
+_FIRST_TRY = (
+    "\n\nFor a first try on this machine, make a key, keep it, and run the command again:\n"
+    "  export TABSTOP_SECRET_KEY=$(openssl rand -hex 32)"
+)
+
+
+class OperatorError(click.ClickException):
+    """Something a person can mend; printed as `Error: …`, exit code 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command works with."""
+
+    settings: Settings
+    store: Store
+    now: Callable[[], datetime]
+
+    def organization(self, login: str) -> Organization:
+        """By login, case ignored. Raises `OperatorError` with those there are."""
+        known = self.store.organizations()
+        found = next((o for o in known if o.login.lower() == login.lower()), None)
+        if found is not None:
+            return found
+        if not known:
+            raise OperatorError(
+                f"There is no organization {login} yet: the App is not installed anywhere, or GitHub's event about it "
+                "has not arrived. `doctor` says which."
+            )
+        raise OperatorError(f"There is no organization {login}. Known: {', '.join(o.login for o in known)}.")
+
+
+def environment() -> Settings:
+    """The settings. Raises `OperatorError` with everything that is missing or wrong, and what to run."""
+    try:
+        return Settings.from_environ(os.environ)
+    except SettingsError as error:
+        first_try = "" if os.environ.get("TABSTOP_SECRET_KEY", "").strip() else _FIRST_TRY
+        raise OperatorError(f"{error}{first_try}") from error
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """Settings and an open, migrated database. Raises `OperatorError`."""
+    settings = environment()
+    with reachable(settings):
+        if not is_current(settings.database_url):
+            raise OperatorError(
+                "The database's tables are not those of this version. Run `python -m app.cli migrate`, "
+                "or start `serve`, which does it."
+            )
+        yield Opened(settings, open_store(settings.database_url), lambda: datetime.now(UTC))
+
+
+@contextmanager
+def reachable(settings: Settings) -> Iterator[None]:
+    """Turn the database's own errors into a sentence."""
+    from sqlalchemy.exc import SQLAlchemyError
+    try:
+        yield
+    except DatabaseUrlError as error:
+        raise OperatorError(f"TABSTOP_DATABASE_URL: {error}") from error
+    except OSError as error:
+        raise OperatorError("") from error
+
+
+def repository_named(books: Transaction, organization: Organization, name: str) -> Repository:
+    """By full name, or by the name within the organization. Raises `OperatorError` with those there are."""
+    full = name if "/" in name else f"{organization.login}/{name}"
+    found = books.repository_by_name(full)
+    if found is not None:
+        return found
+    known = ", ".join(r.full_name.partition("/")[2] for r in books.repositories()[:20]) or "none"
+    raise OperatorError(f"{organization.login} has no repository {full}. Known: {known}.")

@@ -1,0 +1,125 @@
+"""Adoption: how pull requests and tabs belong together over a pull request's life.
+
+A pull request adopts the open tab of its branch. Merge or close ends the tab's generation, unless another open pull
+request (of the same branch, into another base) still runs on it; so a reused branch starts with a new tab. A pull
+request that is opened again goes on with its branch's newest tab, which is then open again: closing and reopening is
+no way to a fresh budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.events.arrival import Account
+from app.events.seen import engineer_of
+from app.github_api.protocol import RemotePullRequest
+from app.ledger.books import Job
+from app.registry import PullRequest, Repository, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A pull request as somebody saw it. certain: read from GitHub's API just now, not from an event.
+
+    run_at: when its check and comment are to be brought up to date; None for at once.
+    """
+
+    remote: RemotePullRequest
+    now: datetime
+    certain: bool = False
+    run_at: datetime | None = None
+
+
+def tab_branch(remote: RemotePullRequest, repository: Repository) -> str:
+    """The branch name a pull request's tab goes by: prefixed `owner:` when the head is in another repository."""
+    if remote.head_repository_id == repository.github_id:
+        return remote.head_branch
+    return f"{remote.head_owner or 'unknown'}:{remote.head_branch}"
+
+
+def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullRequest | None:
+    """Store a pull request as seen, with its tab; ask for its check. Answers what is stored then.
+
+    An older sighting than what is stored changes nothing. Two different ones of the same second cannot be told apart,
+    so GitHub is asked.
+    """
+    remote = sighting.remote
+    known = db.pull_request(repository.id, remote.number)
+    if known is not None and remote.updated_at < known.updated_at:
+        return known
+    author = Account(remote.author_id, remote.author_login, remote.author_is_bot) if remote.author_id else None
+    seen = _as_seen(repository, remote, known, engineer_of(db, author))
+    if known is not None and seen == known:
+        return known
+    if known is not None and remote.updated_at == known.updated_at and not sighting.certain:
+        payload = {"repository": repository.id, "number": remote.number}
+        db.enqueue(Job("read_pull_request", f"{repository.id}#{remote.number}", payload))
+        return known
+    seen = replace(seen, tab_id=_tab_of(db, known, seen, sighting.now))
+    stored = db.save_pull_request(seen)
+    _end_tab_without_work(db, stored, sighting.now)
+    _ask_for_check(db, known, stored, sighting.run_at)
+    return stored
+
+
+def _as_seen(
+    repository: Repository, remote: RemotePullRequest, known: PullRequest | None, author_id: int | None
+) -> PullRequest:
+    seen = PullRequest(
+        id=known.id if known else 0,
+        repository_id=repository.id,
+        number=remote.number,
+        tab_id=known.tab_id if known else 0,
+        head_sha=remote.head_sha,
+        # A pull request keeps its branch for life (renaming a head branch closes it); a deleted fork must not change it.
+        head_branch=known.head_branch if known else tab_branch(remote, repository),
+        base_branch=remote.base_branch,
+        author_id=author_id,
+        title=remote.title,
+        state=remote.state,
+        draft=remote.draft,
+        updated_at=remote.updated_at,
+    )
+    if known is None:
+        return seen
+    return replace(
+        seen,
+        check_run_id=known.check_run_id,
+        check_sha=known.check_sha,
+        check_digest=known.check_digest,
+        comment_id=known.comment_id,
+        comment_digest=known.comment_digest,
+        edits_policy=known.edits_policy,
+    )
+
+
+def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: datetime) -> int:
+    if known is None:
+        return db.open_tab(seen.repository_id, seen.head_branch, now).id
+    if known.state != "open" and seen.state == "open":
+        return db.reopen_tab(seen.repository_id, seen.head_branch, now).id
+    return known.tab_id
+
+
+def _end_tab_without_work(db: Transaction, stored: PullRequest, now: datetime) -> None:
+    if stored.state == "open":
+        return
+    if not any(other.state == "open" for other in db.pull_requests_of_tab(stored.tab_id)):
+        tab = db.tab(stored.tab_id)
+        if tab is not None and tab.ended_at is None:
+            db.end_tab(tab.id, now)
+
+
+def _ask_for_check(db: Transaction, known: PullRequest | None, stored: PullRequest, run_at: datetime | None) -> None:
+    if stored.state != "open":
+        return
+    if known is not None and (known.state, known.head_sha, known.base_branch) == (
+        stored.state,
+        stored.head_sha,
+        stored.base_branch,
+    ):
+        return
+    db.enqueue(Job("refresh_tab", str(stored.tab_id), {"tab": stored.tab_id}, run_at))
+    payload = {"repository": stored.repository_id, "number": stored.number}
+    db.enqueue(Job("check_policy_edit", f"{stored.repository_id}#{stored.number}", payload, run_at))

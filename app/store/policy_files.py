@@ -1,0 +1,64 @@
+"""From stored policy files to the policy in force. Parsing is remembered by text: starts ask for it every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from app.registry import InForce
+from tabstop.policy.document import PolicyDocument, PolicyKind
+from tabstop.policy.effective import Effective, effective
+from tabstop.policy.read import parse
+
+COUNTING = frozenset({"valid", "absent"})
+"""States of a read that put it in force; after `invalid` or `unreadable` the one before stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file's newest read, and the last one that counts (commit and text; empty where the file is absent)."""
+
+    read: bool = False
+    state: str = ""
+    commit: str = ""
+    text: str = ""
+    counts: bool = False
+
+
+def in_force(organization: FileState, repository: FileState, name: str, topics: tuple[str, ...]) -> InForce:
+    """The repository's last valid file over the organization's over the defaults."""
+    found = _effective(organization.text, repository.text, name, topics)
+    return InForce(
+        policy=found.policy,
+        commit=" ".join(commit for commit in (repository.commit, organization.commit) if commit),
+        problem=_problem(organization, repository),
+        sources=found.sources,
+        read=organization.read and repository.read,
+    )
+
+
+def _problem(organization: FileState, repository: FileState) -> str:
+    for file, whose in ((repository, "this repository's"), (organization, "the organization's")):
+        if file.read and file.state not in COUNTING:
+            instead = "its last valid version stays in force" if file.counts else "it does not count"
+            return f"{whose} policy file is {file.state}; {instead}"
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _effective(organization: str, repository: str, name: str, topics: tuple[str, ...]) -> Effective:
+    return effective(
+        _document(organization, PolicyKind.ORGANIZATION),
+        _document(repository, PolicyKind.REPOSITORY),
+        name=name,
+        topics=topics,
+    )
+
+
+@lru_cache(maxsize=256)
+def _document(text: str, kind: PolicyKind) -> PolicyDocument | None:
+    """What a file says; None without one. A file that was valid once and is not for this release counts as its draft."""
+    if not text:
+        return None
+    parsed = parse(text, kind)
+    return parsed.document or parsed.draft

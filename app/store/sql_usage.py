@@ -1,0 +1,174 @@
+"""Usage, its keys, the ledger's entries and clients' totals in a database. A batch is one statement per table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, select, update
+
+from app.ledger.books import Entry, EntrySums, KnownUsage, UsageRow
+from app.store.bulk import BulkInsert
+from app.store.columns import from_micros
+from app.store.sql_part import SqlPart, per_database
+from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY
+from app.store.usage_rows import entry_values, usage_of, usage_values
+from tabstop.usage import Grain, Tokens
+
+_U, _K, _E, _C = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c
+
+_ADD_USAGES, _ADD_KEYS, _ADD_ENTRIES = BulkInsert(USAGE), BulkInsert(USAGE_KEY), BulkInsert(ENTRY)
+
+_KNOWN = (
+    "SELECT k.key, u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at FROM {keys}"
+    " JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.usage_id"
+)
+_KNOWN_SQLITE = _KNOWN.format(
+    keys="json_each(?) j CROSS JOIN usage_key k ON k.organization_id = ? AND k.key = j.value"
+)  # CROSS: keep this order, a lookup per key
+_KNOWN_POSTGRES = _KNOWN.format(keys="usage_key k") + " WHERE k.organization_id = %s AND k.key = ANY(%s)"
+
+_USAGES = select(USAGE).where(_U.organization_id == bindparam("org"), _U.id.in_(bindparam("ids", expanding=True)))
+_OF_SESSION = (
+    select(USAGE).where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session")).order_by(_U.id)
+)
+_CHANGED = {
+    "place_id",
+    "model",
+    "matched",
+    "input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "output",
+    "web_searches",
+    "tool_calls",
+    "cost_state",
+    "occurred_at",
+    "cost",
+    "cache_split_known",
+    "same_as",
+}
+_CHANGE = (
+    update(USAGE)
+    .where(_U.organization_id == bindparam("org"), _U.id == bindparam("usage"))
+    .values({name: bindparam(f"new_{name}", type_=_U[name].type) for name in sorted(_CHANGED)})
+)
+_REPOINT = (
+    update(USAGE_KEY)
+    .where(_K.organization_id == bindparam("org"), _K.usage_id == bindparam("from_usage"))
+    .values(usage_id=bindparam("to_usage"))
+)
+_SUMS = (
+    select(
+        _E.place_id, _E.session_id, func.sum(_E.nano), func.sum(_E.notional), func.sum(_E.tokens), func.sum(_E.unknown)
+    )
+    .where(_E.organization_id == bindparam("org"))
+    .group_by(_E.place_id, _E.session_id)
+)
+_COUNTS = (
+    select(_U.session_id, func.count(), func.sum(_U.tool_calls))
+    .where(and_(_U.organization_id == bindparam("org"), _U.grain == Grain.CALL.value, _U.same_as.is_(None)))
+    .group_by(_U.session_id)
+)
+_TOTALS = select(CLIENT_TOTAL).where(_C.organization_id == bindparam("org"), _C.session_id == bindparam("session"))
+_COUNTED = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_searches")
+
+
+def _keep(into: Any) -> Any:
+    statement = into(CLIENT_TOTAL).values(organization_id=bindparam("org"))
+    return statement.on_conflict_do_update(
+        index_elements=[_C.organization_id, _C.session_id, _C.thread, _C.model],
+        set_={name: statement.excluded[name] for name in _COUNTED},
+    )
+
+
+_KEEP = per_database(_keep)
+
+
+class SqlUsage(SqlPart):
+    """The part of `app.ledger.books.Books` about usage and entries."""
+
+    def known(self, keys: Sequence[str]) -> dict[str, KnownUsage]:
+        """See `Books`."""
+        if not keys:
+            return {}
+        if self._is_sqlite:
+            rows = self._db.exec_driver_sql(_KNOWN_SQLITE, (json.dumps(keys), self.organization_id))
+        else:
+            rows = self._db.exec_driver_sql(_KNOWN_POSTGRES, (self.organization_id, list(keys)))
+        return {
+            row[0]: KnownUsage(*row[1:7], bool(row[7]), *row[8:11], from_micros(row[11])) for row in map(tuple, rows)
+        }
+
+    def repoint_keys(self, from_usage: int, to_usage: int) -> None:
+        """See `Books`."""
+        self._write(_REPOINT, {"from_usage": from_usage, "to_usage": to_usage})
+
+    def usages(self, ids: Sequence[int]) -> dict[int, UsageRow]:
+        """See `Books`."""
+        wanted = sorted(set(ids))
+        found: list[Row[Any]] = []
+        for first in range(0, len(wanted), 500):
+            found += self._rows(_USAGES, ids=wanted[first : first + 500])
+        return {row.id: usage_of(row) for row in found}
+
+    def usages_of(self, session_id: str) -> list[UsageRow]:
+        """See `Books`."""
+        return [usage_of(row) for row in self._rows(_OF_SESSION, session=session_id)]
+
+    def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
+        """See `Books`."""
+        if self._writes:
+            org = self.organization_id
+            _ADD_USAGES.insert(self._db, [usage_values(org, row) for row in rows], is_sqlite=self._is_sqlite)
+            _ADD_KEYS.insert(self._db, [(org, key, to) for key, to in keys.items()], is_sqlite=self._is_sqlite)
+
+    def change_usage(self, row: UsageRow) -> None:
+        """See `Books`."""
+        values = dict(zip(_ADD_USAGES.columns, usage_values(self.organization_id, row), strict=True))
+        self._write(_CHANGE, {"usage": row.id, **{f"new_{name}": values[name] for name in _CHANGED}})
+
+    def add_entries(self, entries: Sequence[Entry]) -> None:
+        """See `Books`."""
+        if self._writes:
+            rows = [entry_values(self.organization_id, entry) for entry in entries]
+            _ADD_ENTRIES.insert(self._db, rows, is_sqlite=self._is_sqlite)
+
+    def entry_sums(self) -> list[EntrySums]:
+        """See `Books`."""
+        # PostgreSQL adds bigints up as decimals.
+        return [EntrySums(place, session, *map(int, sums)) for place, session, *sums in self._rows(_SUMS)]
+
+    def count_calls(self) -> dict[str, tuple[int, int]]:
+        """See `Books`."""
+        return {session: (int(calls), int(tools)) for session, calls, tools in self._rows(_COUNTS)}
+
+    def client_totals(self, session_id: str) -> dict[tuple[str, str], tuple[Tokens, int]]:
+        """See `Books`."""
+        return {
+            (row.thread, row.model): (
+                Tokens(row.input, row.cache_read, row.cache_write_5m, row.cache_write_1h, row.output),
+                row.web_searches,
+            )
+            for row in self._rows(_TOTALS, session=session_id)
+        }
+
+    def keep_client_total(self, session_id: str, thread: str, model: str, tokens: Tokens, web_searches: int) -> None:
+        """See `Books`."""
+        self._write(
+            _KEEP,
+            {
+                "session_id": session_id,
+                "thread": thread,
+                "model": model,
+                "input": tokens.input,
+                "cache_read": tokens.cache_read,
+                "cache_write_5m": tokens.cache_write_5m,
+                "cache_write_1h": tokens.cache_write_1h,
+                "output": tokens.output,
+                "web_searches": web_searches,
+            },
+        )
