@@ -44,12 +44,13 @@ def low_trust(*, allowed: bool) -> Message:
     end = (
         "goes on, because `if-unreachable` is `allow`" if allowed else "ends here, because `if-unreachable` is `block`"
     )
+    title = f"Tabstop: not {'asked' if allowed else 'started'}, this run has no identity"
     text = (
         "GitHub gives runs of pull requests from forks and from Dependabot no identity, so Tabstop can neither admit this "
         f"session nor count it. The job {end}. Such runs have no secrets either: an agent paid with your keys does not "
         "work in them."
     )
-    return Message("Tabstop: not asked, this run has no identity", plain(text), text, "forks")
+    return Message(title, plain(text), text, "forks")
 
 
 def unreachable(server: str, why: str, *, allowed: bool) -> Message:
@@ -86,9 +87,9 @@ def not_accepted(status: int, problem: Problem, doing: str) -> Message:
 
 def refused(verdict: Verdict, page: str, now: datetime, waited: str = "") -> Message:
     """The verdict is stop: which budget, its arithmetic, until when, who can do what."""
-    lines = [*(plain(line) for line in refusal(verdict, now)), waited, f"Page: {page}" if linkable(page) else ""]
+    lines = [*(plain(line) for line in refusal(verdict, now)), plain(waited), f"Page: {page}" if linkable(page) else ""]
     heading, _, listed = refusal_markdown(verdict, now).partition("\n")
-    more = [prose(waited), f"[Read on at the pull request's page]({page})" if linkable(page) else ""]
+    more = [prose(waited), f"[Read on]({page})" if linkable(page) else ""]
     return Message(
         f"Not started: {_lower(headline(verdict))}",
         "\n".join(line for line in lines if line),

@@ -77,7 +77,8 @@ class _Settle:
                 session = replace(session, session=delivered.rest.session)
         artifact = self._keep_what_is_left(delivered) if delivered is not None and delivered.error is not None else ""
         answer = delivered.answer if delivered is not None else None
-        self._say(Settled(session, traces, self._world.now(), answer, undelivered, artifact))
+        settled = Settled(session, traces, self._world.now(), answer, undelivered, artifact, final=delivered is None)
+        self._say(settled)
         mark_settled(kept)
         return not (delivered is not None and delivered.error is not None)
 
@@ -129,11 +130,10 @@ class _Settle:
         self._runner.summarize(summary(settled))
         self._runner.output("outcome", settled.traces.outcome.value)
         self._runner.output("reported", "true" if settled.answer is not None else "false")
-        said = annotation(settled)
-        if settled.undelivered or not settled.traces.readable:
-            self._runner.warn(replace(said, title="Tabstop: not reported yet" if settled.undelivered else said.title))
+        if settled.calls_for_attention:
+            self._runner.warn(annotation(settled))
         else:
-            self._runner.note(said)
+            self._runner.note(annotation(settled))
         self._runner.log(headline(settled))
 
     def _tell(self, backlog: Backlog) -> None:

@@ -24,7 +24,6 @@ _BILLED = {
     Billing.API: "billed per token",
     Billing.SUBSCRIPTION: "on a plan",
     Billing.CREDITS: "paid with credits",
-    Billing.UNKNOWN: "nothing tells how it is paid",
 }
 
 
@@ -39,6 +38,14 @@ class Settled:
     undelivered: str = ""
     kept_as: str = ""
     """The artifact that holds what was not delivered."""
+    final: bool = False
+    """Nothing will be delivered later either."""
+
+    @property
+    def calls_for_attention(self) -> bool:
+        """Whether people should look: anything but a reported session that finished."""
+        well = {SessionOutcome.FINISHED, SessionOutcome.NOT_STARTED}
+        return bool(self.undelivered) or not self.traces.readable or self.traces.outcome not in well
 
 
 def headline(settled: Settled) -> str:
@@ -55,7 +62,7 @@ def cost(settled: Settled) -> str:
         return "cost unknown"
     answer = settled.answer
     if answer is None:
-        return "cost not known yet"
+        return "cost not known" if settled.final else "cost not known yet"
     if answer.notional and not answer.cost:
         said = f"{show(answer.notional)} at list prices"
     else:
@@ -67,7 +74,8 @@ def annotation(settled: Settled) -> Message:
     """The same in one line beside the job."""
     tab = settled.answer.tab_cost if settled.answer else 0
     text = f"{headline(settled)}." + (f" The tab stands at {show(tab)}." if tab else "")
-    return Message("Tabstop", f"{text} {settled.undelivered}".strip())
+    title = "Tabstop" if not settled.undelivered else "Tabstop: not reported" + ("" if settled.final else " yet")
+    return Message(title, f"{text} {settled.undelivered}".strip())
 
 
 def summary(settled: Settled) -> str:
@@ -80,20 +88,20 @@ def summary(settled: Settled) -> str:
         "\n".join(_findings(settled)),
         _undelivered(settled),
         "\n".join(_skipped(settled.traces.skipped)),
-        f"[Read on at the pull request's page]({_page(settled)})" if _page(settled) else "",
+        f"[Read on]({_page(settled)})" if _page(settled) else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
     session, traces, answer = settled.session, settled.traces, settled.answer
-    yield "Outcome", prose(f"{traces.outcome.value}: {traces.detail}", in_table=True)
-    yield "Session", code(session.session, in_table=True) or "not admitted: the server could not be asked"
+    yield "Outcome", prose(f"{traces.outcome.value} ({traces.detail})", in_table=True)
+    yield "Session", code(session.session, in_table=True) or "not admitted: nobody could be asked"
     yield "Purpose", prose(session.start.purpose, in_table=True)
     yield "Cost", prose(_cost_row(settled), in_table=True)
-    if traces.readable:
+    if traces.usages or traces.totals:
         counted = answer.tokens if answer else sum(usage.tokens.total for usage in traces.usages)
-        yield "Tokens", f"{tokens(counted)} ({plural(len(traces.usages), 'call')} seen)"
+        yield "Tokens", f"{tokens(counted)}, {plural(len(traces.usages), 'call')} seen"
         used = [call for usage in traces.usages for call in usage.tool_calls]
         failed = sum(call.failed for call in used)
         yield "Tool calls", f"{len(used):,}" + (f", {failed:,} failed" if failed else "")
@@ -104,16 +112,20 @@ def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
 
 def _cost_row(settled: Settled) -> str:
     traces, answer = settled.traces, settled.answer
-    said = cost(settled)
     if not traces.readable:
         return f"unknown: the usage of {settled.session.start.agent} is not read yet"
     if answer is None:
-        return "not known yet: the server prices it when the report arrives"
+        return "not known: nothing is reported" if settled.final else "not known yet: the server prices the report"
     if not answer.tokens:
-        return said
-    evidence = f" ({traces.billing_evidence})" if traces.billing_evidence else ""
+        return cost(settled)
     unpriced = f"; {plural(answer.unpriced, 'response')} without a known price" if answer.unpriced else ""
-    return f"{said}; {_BILLED[traces.billing]}{evidence}{unpriced}"
+    return f"{cost(settled)}{unpriced}; {_how_paid(traces)}"
+
+
+def _how_paid(traces: Traces) -> str:
+    if traces.billing is Billing.UNKNOWN:
+        return "nothing tells how it is paid, so it counts as billed"
+    return traces.billing_evidence or _BILLED[traces.billing]
 
 
 def _models(traces: Traces, now: datetime) -> list[str]:
@@ -147,7 +159,7 @@ def _undelivered(settled: Settled) -> str:
     if not settled.undelivered:
         return ""
     kept = f" It is kept as the artifact {code(settled.kept_as)}." if settled.kept_as else ""
-    return f"**Not reported yet.** {prose(settled.undelivered)}{kept}"
+    return f"**Not reported{'' if settled.final else ' yet'}.** {prose(settled.undelivered)}{kept}"
 
 
 def _skipped(skipped: Mapping[str, int]) -> list[str]:

@@ -283,8 +283,8 @@ class Store(Protocol):
     def finish_job(self, job: WaitingJob, now: datetime) -> None:
         """Done: gone, or due again when it was asked for meanwhile."""
 
-    def retry_job(self, job: WaitingJob, at: datetime, error: str) -> None:
-        """Failed, try again at `at`."""
+    def retry_job(self, job: WaitingJob, at: datetime, error: str, *, firm: bool = False) -> None:
+        """Failed, try again at `at`. firm: not before, even if it is asked for again (somebody's Retry-After)."""
 
     def bury_job(self, job: WaitingJob, error: str, now: datetime) -> None:
         """Failed for good: kept, visible, until somebody asks for it again."""

@@ -11,9 +11,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from app.jobs.edited_policy import document_of
 from app.ledger.books import Job
 from app.registry import Transaction
 from app.world import World
+from tabstop.policy.document import PolicyKind
+from tabstop.policy.effective import effective
 from tabstop.window import WindowKind, window_at
 
 
@@ -35,7 +38,9 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
         return
     with world.store.open(organization_id) as db:
         organization = db.organization()
-        in_force = [db.policy_in_force(repository.id).policy.timezone for repository in db.repositories()[:1]]
+        document = document_of(db.policy_file_in_force(None), PolicyKind.ORGANIZATION)
 
-        if payload["timezone"] in in_force:
-            db.save_organization(replace(organization, timezone=payload["timezone"]))
+        wanted = effective(document, None, name="").policy.timezone
+
+        if wanted == payload["timezone"]:
+            db.save_organization(replace(organization, timezone=wanted))

@@ -1,80 +1,144 @@
-"""Which reports are the same usage: rows that share a key, within a batch and with what is stored."""
+"""Which reports are the same usage: rows that share a key, within a batch and with what is stored.
+
+What two reports say of one response is joined part by part: the largest count, the more exact model, the earliest time.
+Joining is commutative and repeating it changes nothing, so neither order nor number of reports matters.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
 
-from app.ledger.books import KnownUsage
+from app.ledger.books import KnownUsage, UsageRow
 from tabstop.usage import Tokens, Usage
+
+
+class Said(NamedTuple):
+    """What a report, or what is stored, says of one response."""
+
+    tokens: Tokens
+    cache_split_known: bool
+    web_searches: int
+    tool_calls: int
+    model: str
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
     """A batch sorted out.
 
-    new: usages nobody has reported. fuller: stored usages (by id) of which a report says more than is stored.
-    merged: stored usages found to be one (id to drop → id to keep). keys: new keys of stored usages.
-    repeated: how many reports said nothing new.
+    new: usages nobody has reported, with what is said of each. fuller: for stored usages (by id) of which a report says
+    more than is stored, what it says. merged: stored usages found to be one (id to drop → id to keep). keys: new keys
+    of stored usages. repeated: how many reports were of usages already stored, or twice in the batch.
     """
 
-    new: tuple[Usage, ...]
-    fuller: Mapping[int, Usage]
+    new: tuple[tuple[Usage, Said], ...]
+    fuller: Mapping[int, Said]
     merged: Mapping[int, int]
     keys: Mapping[str, int]
     repeated: int
 
 
 def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted:
-    """Sort a batch against what is stored. The order of reports does not matter: of each kind the largest count stays."""
-    new: list[Usage] = []
-    fuller: dict[int, Usage] = {}
+    """Sort a batch against what is stored."""
+    new: list[tuple[Usage, Said]] = []
+    fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
-    groups = _one_per_response(usages)
-    for usage in groups:
-        stored = {known[key].id: known[key] for key in usage.keys if key in known}
+    for members in _one_per_response(usages, known):
+        stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key))}
         if not stored:
-            new.append(usage)
+            first = members[0]
+            if len(members) > 1:
+                together = dict.fromkeys(key for member in members for key in member.keys)
+                first = replace(min(members, key=lambda usage: usage.occurred_at), keys=tuple(together))
+            new.append((first, _joined_all([said_of(member) for member in members])))
             continue
         keep = min(stored)
-        merged.update(dict.fromkeys((other for other in stored if other != keep), keep))
-        keys.update({key: keep for key in usage.keys if key not in known})
-        if usage.tokens.total > stored[keep].tokens or len(stored) > 1:
-            fuller[keep] = _largest([usage, fuller[keep]]) if keep in fuller else usage
+        for usage in members:
+            keys.update((key, keep) for key in usage.keys if key not in known)
+        if len(stored) > 1 or not all(_says_no_more(usage, stored[keep]) for usage in members):
+            fuller[keep] = _joined_all([said_of(member) for member in members])
+            merged.update((other, keep) for other in stored if other != keep)
     return Sorted(tuple(new), fuller, merged, keys, len(usages) - len(new))
 
 
-def largest_tokens(counts: Iterable[Tokens]) -> Tokens:
-    """Of each kind the largest count."""
-    found = list(counts)
-    return Tokens(*(max(getattr(tokens, f.name) for tokens in found) for f in fields(Tokens)))
+def joined(one: Said, other: Said) -> Said:
+    """What both together say.
 
-
-def _one_per_response(usages: Sequence[Usage]) -> list[Usage]:
-    """Join reports that share a key, also through a third."""
-    group_of: dict[str, int] = {}
-    groups: dict[int, list[Usage]] = {}
-    for number, usage in enumerate(usages):
-        touched = sorted({group_of[key] for key in usage.keys if key in group_of})
-        home = touched[0] if touched else number
-        groups.setdefault(home, [])
-        for other in touched[1:]:
-            groups[home].extend(groups.pop(other))
-        groups[home].append(usage)
-        if len(touched) > 1:
-            group_of.update({key: home for member in groups[home] for key in member.keys})
-        else:
-            group_of.update(dict.fromkeys(usage.keys, home))
-    return [members[0] if len(members) == 1 else _largest(members) for members in groups.values()]
-
-
-def _largest(members: Sequence[Usage]) -> Usage:
-    best = max(members, key=lambda usage: (usage.tokens.total, usage.keys))
-    return replace(
-        best,
-        keys=tuple(dict.fromkeys(key for member in members for key in member.keys)),
-        tokens=largest_tokens(member.tokens for member in members),
-        occurred_at=min(member.occurred_at for member in members),
-        web_searches=max(member.web_searches for member in members),
+    Cache writes whose time to live is known stand in place of those where it is not: they are the same tokens.
+    """
+    a, b = one.tokens, other.tokens
+    if one.cache_split_known == other.cache_split_known:
+        writes = (max(a.cache_write_5m, b.cache_write_5m), max(a.cache_write_1h, b.cache_write_1h))
+    else:
+        exact = a if one.cache_split_known else b
+        writes = (exact.cache_write_5m, exact.cache_write_1h)
+    return Said(
+        Tokens(max(a.input, b.input), max(a.cache_read, b.cache_read), *writes, max(a.output, b.output)),
+        one.cache_split_known or other.cache_split_known,
+        max(one.web_searches, other.web_searches),
+        max(one.tool_calls, other.tool_calls),
+        max(one.model, other.model, key=lambda model: (len(model), model)),
+        min(one.occurred_at, other.occurred_at),
     )
+
+
+def said_of(usage: Usage | UsageRow) -> Said:
+    """What a report or a stored row says."""
+    calls = usage.tool_calls if isinstance(usage, UsageRow) else len(usage.tool_calls)
+    return Said(
+        usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at
+    )
+
+
+def _joined_all(parts: Sequence[Said]) -> Said:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = joined(whole, part)
+    return whole
+
+
+def _says_no_more(usage: Usage, stored: KnownUsage) -> bool:
+    """Whether joining this report to what is stored would change nothing; the usual case, so without building values."""
+    said = usage.tokens
+    return (
+        said.input <= stored.input
+        and said.cache_read <= stored.cache_read
+        and said.output <= stored.output
+        and _writes_no_more(usage, stored)
+        and usage.web_searches <= stored.web_searches
+        and len(usage.tool_calls) <= stored.tool_calls
+        and (usage.model == stored.model or (len(usage.model), usage.model) <= (len(stored.model), stored.model))
+        and usage.occurred_at >= stored.occurred_at
+    )
+
+
+def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:
+    if usage.cache_split_known != stored.cache_split_known:
+        return stored.cache_split_known
+    return (
+        usage.tokens.cache_write_5m <= stored.cache_write_5m and usage.tokens.cache_write_1h <= stored.cache_write_1h
+    )
+
+
+def _one_per_response(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> list[list[Usage]]:
+    """Join reports that share a key or a stored usage, also through a third."""
+    group_of: dict[str | int, int] = {}
+    groups: dict[int, list[Usage]] = {}
+    names_of: dict[int, list[str | int]] = {}
+    for number, usage in enumerate(usages):
+        names: list[str | int] = list(usage.keys)
+        names += [found.id for key in usage.keys if (found := known.get(key))]
+        touched = {group_of[name] for name in names if name in group_of}
+        home = min(touched, default=number)
+        groups.setdefault(home, []).append(usage)
+        for other in touched - {home}:
+            groups[home] += groups.pop(other)
+            names += names_of.pop(other)
+        names_of.setdefault(home, []).extend(names)
+        group_of.update(dict.fromkeys(names, home))
+    return list(groups.values())

@@ -100,5 +100,5 @@ def _overrun(overrun: Amount, causes: tuple[tuple[Cause, Amount], ...]) -> str:
         if (amount.nano if unit == "usd" else amount.tokens)
     ]
     if named:
-        return f"{said}; it came {'; '.join(named)}."
+        return f"{said}; causes: {'; '.join(named)}."
     return f"{said}; a running session's last call, late usage, a new price or a lowered cap can still pass it."

@@ -53,7 +53,7 @@ def _beside(facts: TabFacts) -> list[str]:
 def _sessions(facts: TabFacts, room: int) -> str:
     if not facts.sessions:
         return ""
-    head = f"### Sessions\n\n{totals(facts.sessions)}.\n\n"
+    head = f"### Sessions\n\n{totals(facts)}.\n\n"
     return head + "\n".join(session_table(facts, room - len(head.encode())))
 
 
@@ -103,7 +103,8 @@ def _sources(facts: TabFacts) -> list[str]:
     elif not facts.policy.commit:
         said = "There is no policy file; the defaults hold."
     else:
-        said = f"Decided by the policy of the default branch at {code(facts.policy.commit[:12])}."
+        commits = " and ".join(code(commit[:12]) for commit in facts.policy.commit.split(" ")[:2])
+        said = f"Decided by the policy in force: {commits}."
     more = [f"[{'Policy' if facts.policy.commit else 'Add one'}]({link})"] if link else []
     more += [f"[Details]({facts.links.details})"] if facts.links.details else []
     return ["---", prose(said) + (f" {' · '.join(more)}" if more else "")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC
 
 from app.jobs.tab_facts import ShownSession, TabFacts
@@ -37,13 +36,16 @@ def short_table(facts: TabFacts, most: int = 5) -> list[str]:
     return [*table(SHORT_HEAD, rows, (2, 3)), *_not_shown(facts.session_count - len(rows), "; the check has them")]
 
 
-def totals(sessions: Sequence[ShownSession]) -> str:
-    """What the shown sessions come to, real and notional dollars apart and never added."""
+def totals(facts: TabFacts) -> str:
+    """What the gathered sessions come to, real and notional dollars apart and never added."""
+    sessions = facts.sessions
     real = sum(s.session.spent.nano for s in sessions)
     notional = sum(s.session.notional for s in sessions)
     used = sum(s.session.spent.tokens for s in sessions)
     unknown = sum(s.session.unknown_usages for s in sessions)
-    return f"{plural(len(sessions), 'session')}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
+    older = facts.session_count - len(sessions)
+    which = f"The newest {len(sessions)} of {facts.session_count} sessions" if older > 0 else plural(len(sessions), "session")
+    return f"{which}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
 
 
 def _not_shown(count: int, where: str = "") -> list[str]:

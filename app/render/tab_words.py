@@ -145,7 +145,7 @@ def next_steps(facts: TabFacts) -> list[str]:
     if facts.unpriced:
         steps.append(_price(facts))
     if facts.policy.problem:
-        steps.append(f"{prose(facts.policy.problem)} Until it is corrected, the last valid policy stays in force.")
+        steps.append(f"Correct the policy on the default branch: {prose(facts.policy.problem.rstrip('.'))}.")
     if facts.conclusion.rank > facts.own_conclusion.rank:
         steps.append("Look at the other pull requests at this commit, listed below: one commit has one check.")
     return steps

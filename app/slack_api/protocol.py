@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 
 class ChatError(Exception):
-    """The chat did not take a message. `retry_after` (seconds) is None when repeating cannot help."""
+    """The chat did not take a message, or did not say that it did; the text says what happened and what to do.
+
+    retry_after: seconds after which trying again can help; 0 when it can and nobody knows when; None when it cannot.
+    """
 
     def __init__(self, message: str, *, retry_after: int | None = None) -> None:
         """Keep when trying again can help."""
@@ -32,4 +35,4 @@ class Chat(Protocol):
         """Post it; answers the message's id. Raises `ChatError`."""
 
     def who(self) -> str:
-        """Whom the token belongs to (`team / bot`), for `doctor`. Raises `ChatError`."""
+        """Whom the token belongs to (`team / bot`): for `doctor`, and to see whether the chat is there. Raises `ChatError`."""

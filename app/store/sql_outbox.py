@@ -50,14 +50,18 @@ _LEASE = (
 _MINE = (_J.id == bindparam("job"), _J.lease == bindparam("my_lease"))
 _DONE = delete(JOB).where(*_MINE, _J.want == bindparam("answered"))
 _AGAIN = update(JOB).where(*_MINE).values(leased_until=0, not_before=0, attempts=0, error="")
-_RETRY = update(JOB).where(*_MINE).values(leased_until=0, not_before=bindparam("at"), error=bindparam("why"))
-_BURY = update(JOB).where(*_MINE).values(leased_until=0, dead_at=bindparam("at"), error=bindparam("why"))
+_RETRY = update(JOB).where(*_MINE).values(leased_until=0, run_at=bindparam("at"), error=bindparam("why"))
+_RETRY_FIRMLY = _RETRY.values(not_before=bindparam("at"))
+_BURY = update(JOB).where(*_MINE, _J.want == bindparam("answered")).values(leased_until=0, dead_at=bindparam("at"), error=bindparam("why"))
 _DEAD = select(JOB).where(_J.dead_at.is_not(None)).order_by(_J.dead_at.desc())
 
 _CLAIM = per_database(
     lambda into: (
         into(SLOT).values(name=bindparam("of"), slot=bindparam("at", type_=SLOT.c.slot.type)).on_conflict_do_nothing()
     )
+)
+_CLAIMED = select(SLOT.c.slot).where(
+    SLOT.c.name == bindparam("of"), SLOT.c.slot == bindparam("at", type_=SLOT.c.slot.type)
 )
 _KEEP_DELIVERY = per_database(lambda into: into(DELIVERY).on_conflict_do_nothing())
 _DELIVERY = select(_D.event, _D.body).where(_D.guid == bindparam("wanted"))
@@ -106,15 +110,19 @@ class SqlOutbox:
             if db.execute(_DONE, {**mine, "answered": job.want}).rowcount == 0:
                 db.execute(_AGAIN, mine)
 
-    def retry_job(self, job: WaitingJob, at: datetime, error: str) -> None:
+    def retry_job(self, job: WaitingJob, at: datetime, error: str, *, firm: bool = False) -> None:
         """See `Store`."""
+        again = _RETRY_FIRMLY if firm else _RETRY
         with self._database.writing() as db:
-            db.execute(_RETRY, {"job": job.id, "my_lease": job.lease, "at": to_micros(at), "why": error[:2000]})
+            db.execute(again, {"job": job.id, "my_lease": job.lease, "at": to_micros(at), "why": error[:2000]})
 
     def bury_job(self, job: WaitingJob, error: str, now: datetime) -> None:
-        """See `Store`."""
+        """See `Store`. Asked for again while it ran, it is due again instead."""
+        mine = {"job": job.id, "my_lease": job.lease}
+        buried = {**mine, "answered": job.want, "at": to_micros(now), "why": error[:2000]}
         with self._database.writing() as db:
-            db.execute(_BURY, {"job": job.id, "my_lease": job.lease, "at": to_micros(now), "why": error[:2000]})
+            if db.execute(_BURY, buried).rowcount == 0:
+                db.execute(_AGAIN, mine)
 
     def dead_jobs(self) -> list[tuple[WaitingJob, str]]:
         """See `Store`."""
@@ -123,8 +131,12 @@ class SqlOutbox:
 
     def claim_slot(self, name: str, slot: datetime) -> bool:
         """See `Store`."""
+        claim = {"of": name, "at": slot}
+        with self._database.reading() as db:  # asked twice a second by every worker
+            if db.execute(_CLAIMED, claim).first():
+                return False
         with self._database.writing() as db:
-            return db.execute(self._pick(_CLAIM), {"of": name, "at": slot}).rowcount == 1
+            return db.execute(self._pick(_CLAIM), claim).rowcount == 1
 
     def keep_delivery(self, guid: str, event: str, body: Mapping[str, Any], now: datetime) -> bool:
         """See `Store`. The job is `delivery`, its key and payload the GUID."""

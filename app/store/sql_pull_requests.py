@@ -142,10 +142,12 @@ class SqlPullRequests(SqlPart):
     def policy_file(self, repository_id: int | None) -> PolicyFile | None:
         """See `Registry`."""
         whose = repository_id or 0
-        row = next((r for r in self._files(whose) if r.repository_id == whose and r.newest), None)
-        if row is None:
-            return None
-        return PolicyFile(repository_id, row.commit, row.text, row.state, tuple(row.problems), row.seen_at)
+        return _file(next((r for r in self._files(whose) if r.repository_id == whose and r.newest), None))
+
+    def policy_file_in_force(self, repository_id: int | None) -> PolicyFile | None:
+        """See `Registry`."""
+        whose = repository_id or 0
+        return _file(next((r for r in self._files(whose) if r.repository_id == whose and r.in_force), None))
 
     def policy_in_force(self, repository_id: int) -> InForce:
         """See `Registry`."""
@@ -177,6 +179,14 @@ def _state(rows: Any, whose: int) -> FileState:
     if counts is None or counts.state == "absent":
         return FileState(read=True, state=newest.state, counts=counts is not None)
     return FileState(read=True, state=newest.state, commit=counts.commit, text=counts.text, counts=True)
+
+
+def _file(row: Any) -> PolicyFile | None:
+    if row is None:
+        return None
+    return PolicyFile(
+        row.repository_id or None, row.commit, row.text, row.state, tuple(row.problems), row.seen_at
+    )
 
 
 def _pull_request(row: Any) -> PullRequest:

@@ -25,6 +25,7 @@ _SAVE_ORGANIZATION = (
 _REPOSITORIES = select(REPOSITORY).where(_R.organization_id == bindparam("org"))
 _REPOSITORY = _REPOSITORIES.where(_R.id == bindparam("repository"))
 _REPOSITORY_BY_GITHUB = _REPOSITORIES.where(_R.github_id == bindparam("github"))
+_REPOSITORY_BY_NAME = _REPOSITORIES.where(_R.folded == bindparam("folded_name")).order_by(_R.active.desc(), _R.id.desc())
 _ALL_REPOSITORIES = _REPOSITORIES.order_by(_R.full_name, _R.id)
 _ADD_REPOSITORY = insert(REPOSITORY).values(organization_id=bindparam("org"))
 _SAVE_REPOSITORY = (
@@ -33,7 +34,7 @@ _SAVE_REPOSITORY = (
     .values(
         {
             name: bindparam(f"new_{name}", type_=_R[name].type)
-            for name in ("full_name", "default_branch", "private", "topics", "active")
+            for name in ("full_name", "folded", "default_branch", "private", "topics", "active")
         }
     )
 )
@@ -92,6 +93,11 @@ class SqlRegistry(SqlPart):
         row = self._row(_REPOSITORY_BY_GITHUB, github=github_id)
         return _repository(row) if row else None
 
+    def repository_by_name(self, full_name: str) -> Repository | None:
+        """See `Registry`."""
+        row = self._row(_REPOSITORY_BY_NAME, folded_name=full_name.lower()) if full_name else None
+        return _repository(row) if row else None
+
     def repositories(self) -> list[Repository]:
         """See `Registry`."""
         return [_repository(row) for row in self._rows(_ALL_REPOSITORIES)]
@@ -100,6 +106,7 @@ class SqlRegistry(SqlPart):
         """See `Registry`."""
         values = {
             "full_name": repository.full_name,
+            "folded": repository.full_name.lower(),
             "default_branch": repository.default_branch,
             "private": repository.private,
             "topics": list(repository.topics),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,9 @@ _END_TAB = (
     update(TAB)
     .where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"), _T.ended_at.is_(None))
     .values(ended_at=bindparam("at", type_=_T.ended_at.type))
+)
+_REOPEN_TAB = (
+    update(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab")).values(ended_at=None)
 )
 _PLACE_ID = select(_P.id).where(_P.organization_id == bindparam("org"), _P.digest == bindparam("digested"))
 _ADD_PLACE = insert(PLACE).values(organization_id=bindparam("org"))
@@ -142,6 +145,15 @@ class SqlSessions(SqlPart):
         values = {"id": tab.id, "repository_id": repository_id, "branch": branch, "generation": tab.generation}
         self._write(_ADD_TAB, {**values, "ended_at": None})
         return tab
+
+    def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
+        """See `Books`."""
+        row = self._row(_LAST_TAB, repository=repository_id, name=branch)
+        if row is None:
+            return self.open_tab(repository_id, branch, now)
+        if row.ended_at is not None:
+            self._write(_REOPEN_TAB, {"tab": row.id})
+        return replace(_tab(row), ended_at=None)
 
     def end_tab(self, tab_id: int, now: datetime) -> None:
         """See `Books`."""

@@ -31,7 +31,7 @@ def _enqueue(into: Any) -> Any:
         set_={
             "payload": asked.payload,
             "want": _J.want + 1,
-            # The earlier of both; a buried job starts afresh. `not_before` stays: it is GitHub's Retry-After.
+            # The earlier of both; a buried job starts afresh. `not_before` stays: it is somebody's Retry-After.
             "run_at": case((_J.dead_at.is_not(None) | (asked.run_at < _J.run_at), asked.run_at), else_=_J.run_at),
             "attempts": literal(0),
             "dead_at": None,

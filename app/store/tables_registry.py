@@ -25,14 +25,18 @@ class OrganizationTable(SQLModel, table=True):
 
 
 class RepositoryTable(SQLModel, table=True):
-    """A repository, by GitHub's id; its name may change."""
+    """A repository, by GitHub's id; its name may change. folded: the name in lower case."""
 
     __tablename__ = "repository"
-    __table_args__ = (Index("repository_github", "organization_id", "github_id", unique=True),)
+    __table_args__ = (
+        Index("repository_github", "organization_id", "github_id", unique=True),
+        Index("repository_name", "organization_id", "folded"),
+    )
     organization_id: int = whole(key=True)
     id: int = whole(key=True)
     github_id: int = whole()
     full_name: str = string()
+    folded: str = string()
     default_branch: str = string()
     private: bool
     topics: list[str] = document()

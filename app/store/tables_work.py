@@ -15,7 +15,7 @@ from app.store.columns import document, maybe_whole, moment, string, whole
 class JobTable(SQLModel, table=True):
     """A job of the outbox; organization_id is 0 for jobs of none. Done jobs are deleted.
 
-    run_at: when it was asked for. not_before: when it may be tried again after a failure. lease: how often it was
+    run_at: when it is due. not_before: when it may be tried again at the earliest, whoever asks for it. lease: how often it was
     taken; leased_until: until when the one who took it may be at work. want: how many requests it answers.
     """
 

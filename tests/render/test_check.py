@@ -49,7 +49,7 @@ def test_sessions_that_do_not_fit_are_counted() -> None:
     assert 100 < rows < 400
     assert len(check.summary.encode()) <= SUMMARY_LIMIT
     assert f"{1_000 - rows} older sessions not shown." in check.summary
-    assert "Decided by the policy" in check.summary, "what follows the table is kept"
+    assert "Decided by the policy in force" in check.summary, "what follows the table is kept"
 
 
 def test_problems_beyond_fifty_still_fit() -> None:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,9 @@ _SETTINGS = {
     "log_min_messages": "fatal",
     "timezone": "UTC",
 }
+
+# As PostgreSQL is where nobody changed it: for measurements.
+_DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
 
 # The server runs under a shell that waits on a pipe this process holds: when the process goes, however it goes,
 # the pipe closes, and the shell stops the server (INT: at once, but cleanly) and removes its folder.
@@ -64,8 +67,11 @@ class PostgresServer:
         self._lock = threading.Lock()
 
     @classmethod
-    def start(cls) -> Self:
-        """Starts a server in a temporary folder, in about a second. Raises `PostgresUnavailableError`."""
+    def start(cls, *, durable: bool = False) -> Self:
+        """Starts a server in a temporary folder, in about a second. Raises `PostgresUnavailableError`.
+
+        durable: keeps what it acknowledged, as in production, at production's price.
+        """
         account = _unprivileged_account()
         folder = Path(tempfile.mkdtemp(prefix="tabstop-pg-", dir="/tmp"))  # a socket's path has at most 107 characters
         try:
@@ -73,7 +79,7 @@ class PostgresServer:
                 os.chown(folder, account.pw_uid, account.pw_gid)
             binaries, version = _usable_binaries(folder, account)
             _initdb(binaries, folder, account)
-            server = cls(folder, _launch(binaries, folder, account), version)
+            server = cls(folder, _launch(binaries, folder, account, _SETTINGS | (_DURABLE if durable else {})), version)
             try:
                 server._wait_until_ready()
             except BaseException:
@@ -245,9 +251,11 @@ def _initdb(binaries: Path, folder: Path, account: pwd.struct_passwd | None) -> 
         raise PostgresUnavailableError(f"initdb failed: {error.stderr.strip()[-800:]}") from error
 
 
-def _launch(binaries: Path, folder: Path, account: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
-    settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-    server = [str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *settings]
+def _launch(
+    binaries: Path, folder: Path, account: pwd.struct_passwd | None, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    given = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+    server = [str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *given]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             ["/bin/sh", "-c", _GUARD, "guard", *server],

@@ -19,7 +19,10 @@ from app.web.setup import setup
 from app.world import World
 
 SETTINGS = Settings(
-    secret_key="k" * 32, setup_token="let-me-in", public_url="https://tabstop.acme.example", github_url="https://github.com"
+    secret_key="k" * 32,
+    setup_token="let-me-in",
+    public_url="https://tabstop.acme.example",
+    github_url="https://github.com",
 )
 
 # The fields GitHub's documentation shows for this answer, with values of our own. Not recorded from a live server:

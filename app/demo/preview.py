@@ -1,0 +1,118 @@
+"""A GitHub and a Slack inside the process: what would be posted is kept, with when, and shown on the demo's page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.demo import cast
+from app.github_api.fake import FakeGitHub, FakeInstallation
+from app.github_api.protocol import CheckRun
+from app.slack_api.protocol import ChatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A state of a check as it was posted."""
+
+    head_sha: str
+    conclusion: str
+    title: str
+    at: datetime
+
+
+@dataclass
+class PreviewGitHub(FakeGitHub):
+    """GitHub in memory, which also remembers every state a check went through."""
+
+    now: Callable[[], datetime] = field(kw_only=True)
+    shown: list[Shown] = field(default_factory=list)
+
+    def installation(self, installation_id: int) -> PreviewInstallation:
+        """GitHub as this installation sees it."""
+        return PreviewInstallation(installation_id, self)
+
+    def remember(self, head_sha: str, check: CheckRun) -> None:
+        """Keep a state, unless it says the same as the last one on this commit."""
+        state = Shown(head_sha, check.conclusion, check.title, self.now())
+        with self.lock:
+            last = next((s for s in reversed(self.shown) if s.head_sha == head_sha), None)
+            if last is None or (last.conclusion, last.title) != (state.conclusion, state.title):
+                self.shown.append(state)
+
+
+@dataclass(frozen=True)
+class PreviewInstallation(FakeInstallation):
+    """One installation's view; the page reads while jobs write, so writes take the lock."""
+
+    github: PreviewGitHub
+
+    def create_check_run(self, full_name: str, check: CheckRun) -> int:
+        """Keep a check run; answers its id."""
+        with self.github.lock:
+            check_run_id = super().create_check_run(full_name, check)
+            self.github.remember(check.head_sha, check)
+            return check_run_id
+
+    def update_check_run(self, full_name: str, check_run_id: int, check: CheckRun) -> None:
+        """Replace a check run."""
+        with self.github.lock:
+            super().update_check_run(full_name, check_run_id, check)
+            self.github.remember(self.github.check_runs[check_run_id].check.head_sha, check)
+
+    def create_comment(self, full_name: str, number: int, body: str) -> int:
+        """Keep a comment; answers its id."""
+        with self.github.lock:
+            return super().create_comment(full_name, number, body)
+
+    def update_comment(self, full_name: str, comment_id: int, body: str) -> bool:
+        """Replace a comment's text."""
+        with self.github.lock:
+            return super().update_comment(full_name, comment_id, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message as it stands in its channel."""
+
+    message: ChatMessage
+    at: datetime
+
+
+@dataclass
+class PreviewSlack:
+    """A chat that keeps what is posted."""
+
+    now: Callable[[], datetime]
+    posted: list[Posted] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def post(self, message: ChatMessage) -> str:
+        """Keep it; answers its id."""
+        with self._lock:
+            self.posted.append(Posted(message, self.now()))
+            return str(len(self.posted))
+
+    def who(self) -> str:
+        """Whom the token would belong to."""
+        return f"{cast.ORGANIZATION} / tabstop (preview)"
+
+    def messages(self) -> list[Posted]:
+        """All so far, oldest first."""
+        with self._lock:
+            return list(self.posted)
+
+
+def preview_github(now: Callable[[], datetime]) -> PreviewGitHub:
+    """A GitHub where the App is about to be installed: the organization, its repositories, people and policies."""
+    github = PreviewGitHub(now=now)
+    github.install(cast.INSTALLATION_ID, cast.ORGANIZATION_ID, cast.ORGANIZATION, *cast.repositories())
+    github.members[cast.ORGANIZATION] |= {cast.ALICE.login, cast.CAROL.login}
+    path = ".github/tabstop.yml"
+    github.write_file(cast.REPOSITORY, path, cast.POLICY, cast.POLICY_COMMIT)
+    github.write_file(
+        cast.ORGANIZATION_REPOSITORY, path, cast.ORGANIZATION_POLICY, cast.ORGANIZATION_POLICY_COMMIT
+    )
+    return github

@@ -1,0 +1,226 @@
+"""The story: a pull request's tab goes from green to red, the next run is refused, a raise turns it green again.
+
+Every figure is read back from the server and from what it posted; a step that does not come true ends the demo.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from app.demo import cast, github_events
+from app.demo.captures import Capture
+from app.demo.stage import NotTrueError, Stage
+from app.demo.telling import Colour, Step, Telling
+from app.demo.workflow_job import StepRun, WorkflowJob
+from app.github_api.protocol import CheckRun
+from tabstop.money import show, show_exact
+from tabstop.quantity import plural
+
+A_MOMENT = timedelta(milliseconds=50)
+"""Between the gate's answer and the agent's first row."""
+
+
+class Act(Protocol):
+    """One step of the story."""
+
+    def __call__(self, play: Play) -> Step:
+        """Have it happen, see that it came true, and say what came of it. Raises `NotTrueError`."""
+
+
+@dataclass
+class Play:
+    """What the acts share. refused: the run that was turned away, with its job; the page shows it."""
+
+    stage: Stage
+    refused: StepRun | None = None
+    last_settle: StepRun | None = None
+    overdrive: str = ""
+    audit: str = ""
+    _title: str = field(default="")
+
+    def step(self, title: str, *said: str, check: CheckRun | None = None, anchor: str = "") -> Step:
+        """A step that came true now."""
+        colour = Colour.of(check.conclusion) if check else Colour.NONE
+        return Step(title, tuple(line for line in said if line), colour, self.stage.world.now(), anchor)
+
+    def check_becomes(self, conclusion: str, *figures: str) -> CheckRun:
+        """Wait for the check on the pull request's head to have this conclusion and these figures in its title."""
+
+        def found() -> CheckRun | None:
+            check = self.stage.check()
+            right = check is not None and check.conclusion == conclusion and all(f in check.title for f in figures)
+            return check if right and check is not None and "| running" not in check.summary else None
+
+        wanted = f"{conclusion} with {', '.join(figures)}" if figures else conclusion
+        last = self.stage.check()
+        return self.stage.eventually(found, f"The check did not become {wanted}; it is {last!r}")
+
+    def true(self, holds: bool, because: str) -> None:  # noqa: PLR6301 (reads as a sentence)
+        """Raise `NotTrueError` unless it holds."""
+        if not holds:
+            raise NotTrueError(because)
+
+
+def tell(stage: Stage, telling: Telling, play: Play) -> bool:
+    """Play every act; False when one did not come true, which `telling` then says."""
+    for act in ACTS:
+        try:
+            telling.say(act(play))
+        except NotTrueError as error:
+            telling.end(str(error))
+            return False
+    telling.end()
+    return True
+
+
+def installs(play: Play) -> Step:
+    """An owner installs the App: repositories and policies are read."""
+    stage = play.stage
+    stage.hook.send("installation", github_events.installation_created())
+
+    def policy() -> str:
+        organization = stage.organization()
+        if organization is None:
+            return ""
+        with stage.world.store.look(organization.id) as db:
+            repository = db.repository_by_github_id(cast.REPOSITORY_ID)
+            in_force = db.policy_in_force(repository.id) if repository else None
+        cap = in_force.policy.tab.nano if in_force and in_force.commit else None
+        approvers = in_force.policy.approvers if in_force else ()
+        if cap is None or not approvers:
+            return ""
+        return f"its policy: a pull request's tab may come to {show(cap)}; {', '.join(approvers)} may grant more"
+
+    said = stage.eventually(policy, "The policy was not read after the App was installed.")
+    return play.step(f"{cast.ORGANIZATION} installs the App on {cast.REPOSITORY}", said, anchor="policy")
+
+
+def pull_request_opens(play: Play) -> Step:
+    """A pull request opens, and is answered at once."""
+    stage = play.stage
+    now = stage.world.now()
+    stage.github.put(cast.REPOSITORY, cast.pull_request(now))
+    stage.hook.send("pull_request", github_events.pull_request_opened(now))
+    check = play.check_becomes("success")
+    return play.step(f"pull request #{cast.NUMBER} opens", check.title, check=check, anchor="pull-request")
+
+
+@dataclass(frozen=True, slots=True)
+class session:  # noqa: N801 (an act; reads as one in the table)
+    """A session runs in a job of the pull request: gate, agent, settle. conclusion: what its cost makes of the check."""
+
+    capture: str
+    purpose: str
+    what: str
+    conclusion: str
+    messages: int = 0
+
+    def __call__(self, play: Play) -> Step:
+        """Run it, and see what it cost."""
+        stage, job, before = play.stage, play.stage.job(), len(play.stage.slack.messages())
+        gate = job.run_action(command="gate", purpose=self.purpose)
+        play.true(gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit {self.what}:\n{gate.log}")
+        execution_file = agent_works(play, job, Capture.named(self.capture))
+        settle = job.run_action(command="settle", execution_file=execution_file, agent_outcome="success")
+        reported = settle.ok and settle.outputs.get("reported") == "true"
+        play.true(reported, f"Settle did not report {self.what}:\n{settle.log}")
+        play.last_settle = settle
+        tab = stage.tab()
+        newest = tab.sessions[0]
+        check = play.check_becomes(self.conclusion, show(tab.spent))
+        said = f"cost {show_exact(newest.spent.nano)}; the check: {check.title}"
+        heard = _slack_hears(play, before, self.messages)
+        return play.step(f"{self.what} ({newest.model})", said, heard, check=check, anchor="pull-request")
+
+
+def agent_works(play: Play, job: WorkflowJob, capture: Capture) -> str:
+    """The captured session happens on the job's runner, as long as it took; answers its execution file."""
+    began = play.stage.world.now() + A_MOMENT
+    path = job.leave_behind(capture, began)
+    time.sleep(max(0.0, (began + capture.lasted - play.stage.world.now()).total_seconds()))
+    return str(path)
+
+
+def next_run_is_refused(play: Play) -> Step:
+    """The next run asks, and is turned away with the reason."""
+    job, before = play.stage.job(), len(play.stage.slack.messages())
+    gate = job.run_action(command="gate", purpose="polish")
+    play.true(not gate.ok and gate.outputs.get("allowed") == "false", f"The gate let a run start on a red tab:\n{gate.log}")
+    errors = [a for a in gate.annotations if a.level == "error"]
+    play.true(bool(errors) and bool(gate.summary), "The refusal did not explain itself.")
+    play.refused = gate
+    heard = _slack_hears(play, before, 1)
+    return play.step("the next run is refused", errors[0].text.splitlines()[0], heard, anchor="refused")
+
+
+def approver_grants_more(play: Play) -> Step:
+    """An approver has the budget raised, by the operator's own command."""
+    play.overdrive = play.stage.command(
+        *("overdrive", "grant", cast.ORGANIZATION),
+        *("--tab", f"{cast.REPOSITORY}:{cast.BRANCH}", "--amount", "0.60", "--by", cast.CAROL.login),
+        *("--why", "the subagents found a real bug", "--for", "24h"),
+    )
+    check = play.check_becomes("success")
+    return play.step(f"{cast.CAROL.login} grants an overdrive", check.title, check=check, anchor="pull-request")
+
+
+def run_is_admitted_again(play: Play) -> Step:
+    """The same job, asked again, may start; it is not needed any more and ends without spending."""
+    job = play.stage.job()
+    gate = job.run_action(command="gate", purpose="polish")
+    play.true(gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit a run after the raise:\n{gate.log}")
+    settle = job.run_action(command="settle", agent_outcome="skipped")
+    play.true(settle.ok, f"Settle failed after an agent that did not run:\n{settle.log}")
+    return play.step("the run, started again, is admitted", f"limits that bind the agent: {gate.outputs['claude_args']}")
+
+
+def merge_queue_is_answered(play: Play) -> Step:
+    """The merge queue asks about a commit of its own, and is not kept waiting."""
+    stage = play.stage
+    stage.hook.send("merge_group", github_events.merge_group_checks_requested())
+    check = stage.eventually(lambda: stage.check(cast.MERGE_GROUP_HEAD), "The merge queue was not answered.")
+    play.true(check.conclusion == "success", f"The merge queue was held up: {check!r}")
+    return play.step("the merge queue asks", check.title, check=check, anchor="pull-request")
+
+
+def books_are_verified(play: Play) -> Step:
+    """Every decision is in the audit log, and the sums add up."""
+    stage = play.stage
+    organization = stage.organization()
+    play.true(organization is not None, "The organization is gone.")
+    play.audit = stage.command("audit", "verify", cast.ORGANIZATION)
+    tab = stage.tab()
+    total = sum(one.spent.nano for one in tab.sessions)
+    play.true(total == tab.spent, f"The sessions come to {show_exact(total)}, the tab to {show_exact(tab.spent)}.")
+    said = f"{plural(len(tab.sessions), 'session')} come to {show_exact(total)}, and so does the tab"
+    return play.step("the books are checked", said, play.audit.splitlines()[0], anchor="audit")
+
+
+def _slack_hears(play: Play, before: int, wanted: int) -> str:
+    """Wait for this many new messages, see that there are no more, and quote the last."""
+    slack = play.stage.slack
+    if wanted:
+        enough = f"Slack did not get {plural(wanted, 'message')}."
+        play.stage.eventually(lambda: len(slack.messages()) >= before + wanted, enough)
+    new = slack.messages()[before:]
+    play.true(len(new) == wanted, f"Slack got {len(new)} messages, not {wanted}: {[p.message.text for p in new]}")
+    return f"#{new[-1].message.channel}: {new[-1].message.text.splitlines()[0]}" if new else ""
+
+
+ACTS: tuple[Callable[[Play], Step], ...] = (
+    installs,
+    pull_request_opens,
+    session("plain", "implement", "a first session runs", "success"),
+    session("sonnet", "review", "a second, on a cheaper model", "success"),
+    session("compacted", "implement", "a long one, compacted on its way", "neutral", messages=1),
+    session("subagent", "test", "one with a subagent", "failure", messages=1),
+    next_run_is_refused,
+    approver_grants_more,
+    run_is_admitted_again,
+    merge_queue_is_answered,
+    books_are_verified,
+)

@@ -1,0 +1,92 @@
+"""SlackChat: `Chat` over slack-sdk. Slack's error codes become sentences that say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from app.slack_api.protocol import ChatError, ChatMessage
+
+TIMEOUT_SECONDS = 15
+RATE_LIMITED_SECONDS = 30
+"""What we wait where Slack says 429 without a readable Retry-After; it usually says between 1 and 60 seconds."""
+
+LATER = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "ratelimited"}
+)
+"""Codes of Slack's that pass by themselves (docs.slack.dev/reference/methods/chat.postMessage, Errors)."""
+
+_TOKEN = "TABSTOP_SLACK_TOKEN"  # noqa: S105 - a setting's name
+REMEDIES = {
+    "channel_not_found": "There is no channel {channel}, or the bot cannot see it: check `slack.channel` in the policy, "
+    "and for a private channel invite the bot to it.",
+    "not_in_channel": "The bot is not in {channel}: invite it there (`/invite @…` in the channel).",
+    "is_archived": "The channel {channel} is archived: name another one under `slack.channel` in the policy.",
+    "restricted_action": "A workspace setting keeps the bot from posting in {channel}: ask a workspace owner.",
+    "invalid_auth": f"Slack does not accept the token: check {_TOKEN} (it starts with `xoxb-`).",
+    "not_authed": f"Slack got no token: set {_TOKEN}.",
+    "account_inactive": f"The token's bot or workspace was removed: install the Slack app again and set {_TOKEN}.",
+    "token_revoked": f"The token was revoked: install the Slack app again and set {_TOKEN}.",
+    "token_expired": f"The token has expired: set {_TOKEN} to one without rotation.",
+    "missing_scope": "The token lacks the scope `chat:write`: add it to the Slack app and install it again.",
+    "invalid_blocks": "Slack refused the message's layout; please report this as a bug.",
+    "msg_too_long": "Slack found the message too long; please report this as a bug.",
+}
+
+
+class SlackChat:
+    """Slack as the bot of one token sees it. Safe to use from several threads: the client keeps no connection."""
+
+    def __init__(self, token: str, api_url: str = "https://slack.com/api/") -> None:
+        """`api_url` ends with `/api/`. Nothing is sent yet."""
+        # No retries in the client: after a broken connection nobody knows whether the message is there, and who calls
+        # decides whether a repeat is worth it.
+        self._client = WebClient(token=token, base_url=f"{api_url.rstrip('/')}/", timeout=TIMEOUT_SECONDS, retry_handlers=[])
+
+    def post(self, message: ChatMessage) -> str:
+        """See `Chat`."""
+        answer = self._call(
+            "chat.postMessage",
+            message.channel,
+            channel=message.channel,
+            text=message.text,
+            blocks=list(message.blocks),
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        return str(answer["ts"])
+
+    def who(self) -> str:
+        """See `Chat`."""
+        answer = self._call("auth.test", "")
+        return f"{answer.get('team', '?')} / {answer.get('user', '?')}"
+
+    def _call(self, method: str, channel: str, **body: Any) -> Any:
+        try:
+            return self._client.api_call(method, json=body)
+        except SlackApiError as error:
+            raise _translated(error, channel) from error
+        except (SlackClientError, OSError) as error:
+            # URLError and time-outs are OSErrors; a SlackClientError here is an answer nobody could read.
+            raise ChatError(f"Slack could not be reached or did not answer: {error}", retry_after=0) from error
+
+
+def _translated(error: SlackApiError, channel: str) -> ChatError:
+    response: Any = error.response
+    status = int(getattr(response, "status_code", 0) or 0)
+    code = str(response.get("error") or f"HTTP {status}")
+    if status == 429 or code == "ratelimited":
+        seconds = _retry_after(getattr(response, "headers", {}))
+        return ChatError(f"Slack asks to send less; again in {seconds} s.", retry_after=seconds)
+    if status >= 500 or code in LATER or code not in REMEDIES and status != 200:
+        return ChatError(f"Slack is not well (HTTP {status}).", retry_after=0)
+    remedy = REMEDIES.get(code, "See docs.slack.dev for this code.").format(channel=f"`{channel}`")
+    return ChatError(f"Slack said `{code}`. {remedy}")
+
+
+def _retry_after(headers: Any) -> int:
+    found = next((value for name, value in dict(headers).items() if name.lower() == "retry-after"), "")
+    text = str(found[0] if isinstance(found, list) and found else found)
+    return max(1, int(text)) if text.isdigit() else RATE_LIMITED_SECONDS

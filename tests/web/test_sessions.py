@@ -1,0 +1,181 @@
+"""The sessions API: start, usage, end, and the dry question, as a runner sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import Bench, json_of
+
+
+def test_an_admitted_start_comes_with_everything_the_runner_needs(bench: Bench) -> None:
+    """201 with the session, its token, its limits, its hold, its prices, and until when it is believed to live."""
+    started = bench.start(model="claude-sonnet-4-5", purpose="feature")
+    answer = json_of(started)
+    assert started.status_code == 201, answer
+    assert answer["session"].startswith("ses_")
+    assert answer["token"]
+    assert answer["allowance"]["limits"]["cost"] == 10_000_000_000
+    assert answer["allowance"]["limits"]["iterations"] == 200
+    assert answer["allowance"]["hold"] == 2_000_000_000
+    assert "claude-sonnet-4-5" in str(answer["allowance"]["price_card"])
+    assert answer["verdict"]["findings"]
+
+
+def test_the_same_key_gives_the_same_answer_and_holds_once(bench: Bench) -> None:
+    """A start repeated after a lost answer is the same start."""
+    token = bench.token()
+    first, again = bench.start(token=token, key="the-same-key"), bench.start(token=token, key="the-same-key")
+    assert json_of(first) == json_of(again)
+    assert (first.status_code, again.status_code) == (201, 201)
+
+
+def test_a_token_starts_one_session_only(bench: Bench) -> None:
+    """Another key with a token that was used is refused: 409, and it says to ask for a fresh token."""
+    token = bench.token()
+    bench.start(token=token, key="the-first-key")
+    other = bench.start(token=token, key="another-key")
+    assert other.status_code == 409
+    assert "fresh token" in json_of(other)["remedy"]
+
+
+def test_a_red_tab_refuses_the_next_start_and_says_why(bench: Bench) -> None:
+    """403 with the same kind of verdict: which budget, that it is spent, how much of what, and what to do."""
+    bench.policy("tab: $0.10\n")
+    started = bench.start()
+    reported = bench.report(started, bench.a_call("r1", output=10_000))
+    assert json_of(reported)["cost"] == 150_000_000
+    assert json_of(reported)["orders"] == ["wind down"]
+    refused = bench.start()
+    answer = json_of(refused)
+    assert refused.status_code == 403
+    assert not answer["token"]
+    stop = answer["verdict"]["findings"][0]
+    assert (stop["scope"], stop["cause"], stop["spent"], stop["cap"]) == ("tab", "spent", 150_000_000, 100_000_000)
+    assert stop["remedy"]
+
+
+def test_usage_sent_twice_counts_once(bench: Bench) -> None:
+    """A batch repeated after a lost answer changes nothing."""
+    started = bench.start()
+    calls = [bench.a_call("r1"), bench.a_call("r2")]
+    first, again = bench.report(started, *calls), bench.report(started, *calls)
+    assert (json_of(first)["new"], json_of(first)["known"]) == (2, 0)
+    assert (json_of(again)["new"], json_of(again)["known"]) == (0, 2)
+    assert json_of(first)["cost"] == json_of(again)["cost"] == 30_000_000
+
+
+def test_a_call_without_a_price_is_counted_as_unpriced_never_as_free(bench: Bench) -> None:
+    """The answer says how many calls have no price; the next start is warned."""
+    started = bench.start()
+    reported = json_of(bench.report(started, bench.a_call("r1", model="house-model")))
+    assert (reported["cost"], reported["unpriced"]) == (0, 1)
+    findings = json_of(bench.start())["verdict"]["findings"]
+    assert any(finding["signal"] == "price" and finding["outcome"] == "warn" for finding in findings)
+
+
+def test_an_ended_session_answers_its_totals_and_takes_late_usage(bench: Bench) -> None:
+    """The end says what it cost; usage that arrives afterwards is still counted."""
+    started = bench.start()
+    bench.report(started, bench.a_call("r1"))
+    ended = json_of(bench.end(started))
+    assert (ended["cost"], ended["tab_cost"]) == (15_000_000, 15_000_000)
+    assert json_of(bench.report(started, bench.a_call("r2")))["cost"] == 30_000_000
+    assert json_of(bench.end(started))["cost"] == 30_000_000
+
+
+def test_subscription_dollars_are_a_separate_figure(bench: Bench) -> None:
+    """A plan's usage is notional: it does not count toward the tab's cap unless the policy says so."""
+    started = bench.start(billing="subscription")
+    reported = json_of(bench.report(started, bench.a_call("r1")))
+    assert (reported["cost"], reported["notional"]) == (0, 15_000_000)
+
+
+def test_the_dry_question_sets_nothing_aside(bench: Bench) -> None:
+    """`GET /api/v1/verdict` answers as a start would, and leaves no trace."""
+    asked = bench.client.get("/api/v1/verdict?agent=claude-code", headers={"Authorization": f"Bearer {bench.token()}"})
+    assert asked.status_code == 200
+    assert json_of(asked)["verdict"]["findings"]
+    with bench.world.store.look(bench.organization.id) as books:
+        assert books.tab_of_branch(bench.repository.id, "claude/fix") is None
+        assert books.engineer_by_login("alice") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "title"),
+    [
+        ({"repository_owner_id": "999"}, 403, "Tabstop is not installed on acme."),
+        ({"repository_id": "999"}, 403, "Tabstop is not installed on acme/widget."),
+    ],
+)
+def test_who_is_not_installed_is_told_so(bench: Bench, change: dict[str, str], status: int, title: str) -> None:
+    """Ids decide; the answer says what to install."""
+    refused = bench.start(token=bench.token(**change))
+    assert (refused.status_code, json_of(refused)["title"]) == (status, title)
+    assert json_of(refused)["remedy"]
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic abc", "Bearer ", "Bearer nonsense", "Bearer tabstop_eng_unknown"])
+def test_without_a_good_token_nothing_is_answered(bench: Bench, authorization: str) -> None:
+    """401, with what to do."""
+    refused = bench.client.post(
+        "/api/v1/sessions",
+        json={"agent": "codex"},
+        headers={"Authorization": authorization, "Idempotency-Key": "k" * 8},
+    )
+    assert refused.status_code == 401
+    assert json_of(refused)["title"]
+
+
+def test_a_session_token_is_good_for_its_own_session_only(bench: Bench) -> None:
+    """403 on another session's path, and the identity token is no session token."""
+    first, second = json_of(bench.start()), json_of(bench.start())
+    stolen = bench.client.post(
+        f"/api/v1/sessions/{second['session']}/usage",
+        json={"calls": []},
+        headers={"Authorization": f"Bearer {first['token']}"},
+    )
+    assert stolen.status_code == 403
+    outside = bench.client.post(
+        f"/api/v1/sessions/{second['session']}/usage",
+        json={"calls": []},
+        headers={"Authorization": f"Bearer {bench.token()}"},
+    )
+    assert outside.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"calls": [{"keys": ["k"]}]}, "calls[0].model: missing"),
+        ({"calls": "x"}, "calls: found 'x', expected a list"),
+        ({"calls": [], "billing": "free"}, "billing: found 'free'"),
+    ],
+)
+def test_a_wrong_body_is_explained_with_every_problem(bench: Bench, body: dict[str, object], said: str) -> None:
+    """400 with the path, what was found and what is expected; nothing is stored."""
+    answer = json_of(bench.start())
+    wrong = bench.client.post(
+        f"/api/v1/sessions/{answer['session']}/usage",
+        json=body,
+        headers={"Authorization": f"Bearer {answer['token']}"},
+    )
+    assert wrong.status_code == 400
+    assert said in json_of(wrong)["detail"]
+
+
+def test_a_start_needs_an_idempotency_key(bench: Bench) -> None:
+    """Without one a repeated request would be a second session."""
+    refused = bench.client.post(
+        "/api/v1/sessions", json={"agent": "codex"}, headers={"Authorization": f"Bearer {bench.token()}"}
+    )
+    assert refused.status_code == 400
+    assert "Idempotency-Key" in json_of(refused)["title"]
+
+
+def test_a_member_s_figures_stay_out_of_the_job_log(bench: Bench) -> None:
+    """Engineer and organization budgets appear as a state only: a job log is read by everybody in the repository."""
+    findings = json_of(bench.start())["verdict"]["findings"]
+    engineer = next(finding for finding in findings if finding["scope"] == "engineer")
+    assert (engineer["cap"], engineer["spent"], engineer["held"]) == (None, 0, 0)
+    tab = next(finding for finding in findings if finding["scope"] == "tab")
+    assert tab["cap"] == 50_000_000_000
