@@ -24,6 +24,8 @@ from tabstop.wire import EndRequest, UsageBatch
 DONE, AWAY = 0, 3
 """Exit codes: whatever the agent did, settle ends with 0; 3 only when the report did not arrive and the workflow says `block`."""
 
+_NO_IDENTITY = "This run has no identity (a fork, or Dependabot), so nothing is reported."
+
 
 def settle(world: World, inputs: Inputs) -> int:
     """Settle this job's session, then whatever earlier ones left. Never raises for what the world does."""
@@ -69,18 +71,16 @@ class _Settle:
             return True
         traces = read_traces(session, self._inputs, self._job, self._world.environ)
         if session.admission is Admission.NO_IDENTITY:
-            delivered, undelivered = None, "This run has no identity (a fork, or Dependabot), so nothing is reported."
-        else:
-            delivered = deliver(self._report(session, traces), self._server, self._identity)
-            undelivered = _why_not(delivered)
-            if delivered.rest.session:  # started after the fact
-                session = replace(session, session=delivered.rest.session)
-        artifact = self._keep_what_is_left(delivered) if delivered is not None and delivered.error is not None else ""
-        answer = delivered.answer if delivered is not None else None
-        settled = Settled(session, traces, self._world.now(), answer, undelivered, artifact, final=delivered is None)
-        self._say(settled)
+            self._say(Settled(session, traces, self._world.now(), undelivered=_NO_IDENTITY, final=True))
+            mark_settled(kept)
+            return True
+        delivered = deliver(self._report(session, traces), self._server, self._identity)
+        session = replace(session, session=delivered.rest.session)  # a new one, when it was started after the fact
+        artifact = self._keep_what_is_left(delivered) if delivered.error is not None else ""
+        why = _why_not(delivered.error)
+        self._say(Settled(session, traces, self._world.now(), delivered.answer, why, artifact))
         mark_settled(kept)
-        return not (delivered is not None and delivered.error is not None)
+        return delivered.error is None
 
     def _report(self, session: Session, traces: Traces) -> Undelivered:
         told = traces.billing is not Billing.UNKNOWN
@@ -159,8 +159,7 @@ def spool_folder(inputs: Inputs, world: World) -> Path:
     return Path(environ.get("HOME") or environ.get("RUNNER_TEMP", ".")) / ".local" / "state" / "tabstop" / "spool"
 
 
-def _why_not(delivered: Delivered) -> str:
-    error = delivered.error
+def _why_not(error: Exception | None) -> str:
     if error is None:
         return ""
     if isinstance(error, UnreachableError):

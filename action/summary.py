@@ -8,7 +8,7 @@ from datetime import datetime
 
 from action.messages import linkable
 from action.runner import Message
-from action.session_file import Session
+from action.session_file import Admission, Session
 from action.traces import Traces
 from tabstop.explain import explain
 from tabstop.markdown import code, prose, table
@@ -96,7 +96,10 @@ def summary(settled: Settled) -> str:
 def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
     session, traces, answer = settled.session, settled.traces, settled.answer
     yield "Outcome", prose(f"{traces.outcome.value} ({traces.detail})", in_table=True)
-    yield "Session", code(session.session, in_table=True) or "not admitted: nobody could be asked"
+    unasked = "nobody could be asked at the gate"
+    known = code(session.session, in_table=True)
+    late = f", recorded after the fact: {unasked}" if session.admission is Admission.UNASKED else ""
+    yield "Session", f"{known}{late}" if known else f"not admitted: {unasked}"
     yield "Purpose", prose(session.start.purpose, in_table=True)
     yield "Cost", prose(_cost_row(settled), in_table=True)
     if traces.usages or traces.totals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import uuid
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,7 +126,7 @@ def tight(cap: int, hold: int) -> Policy:
 
 def _start(scene: Scene, repository: int, branch: str, policy: Policy = ROOMY) -> Start:
     run = str(10_000 + next(_runs))
-    engineer = hash((repository, branch)) % ENGINEERS
+    engineer = zlib.crc32(f"{repository}{branch}".encode()) % ENGINEERS
     return Start(
         key=uuid.uuid4().hex,
         token_id=str(uuid.uuid4()),

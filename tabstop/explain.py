@@ -58,8 +58,13 @@ def refusal_markdown(verdict: Verdict, now: datetime) -> str:
         f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP and not f.cause
     ]
     rest = ["", "Looked at as well:", "", *(f"- {prose(_matter(f))}" for f in others)] if others else []
-    title = f"### Not started: {_lower(prose(headline(verdict)))}"
+    title = f"### Not started: {prose(continued(headline(verdict)))}"
     return "\n".join([title, "", *reasons, *rest, ""])
+
+
+def continued(text: str) -> str:
+    """A headline after a colon: small, unless it begins with a name."""
+    return text[:1].lower() + text[1:] if text.startswith(("The ", "This ", "Other ", "An ", "Every ")) else text
 
 
 def budget_name(finding: Finding) -> str:
@@ -162,7 +167,7 @@ def _state(finding: Finding) -> str:
             return "has no cap"
         return "has room" if finding.outcome is Outcome.ALLOW else "is nearly spent"
     if finding.outcome is Outcome.WARN:
-        return f"is {percent(finding.spent, finding.cap)} % spent"
+        return f"is at {percent(finding.spent, finding.cap)} %"
     return "has room"
 
 
@@ -179,7 +184,7 @@ def _who_sees(finding: Finding) -> str:
             return "its figures are shown to that engineer and to approvers"
         case Scope.ORGANIZATION:
             return "its figures are shown to approvers"
-    return "its figures are not shown in a public place"
+    return "the repository is public, so its figures are not shown here"
 
 
 def _limit(finding: Finding) -> str:
@@ -220,7 +225,3 @@ def _cut(text: str, limit: int = 120) -> str:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -174,7 +174,7 @@ def test_times_come_with_their_distance(after: timedelta, said: str) -> None:
         (Finding(Signal.BUDGET, Outcome.WARN, "organization"), "is nearly spent; its figures are shown to approvers."),
         (
             Finding(Signal.BUDGET, Outcome.STOP, "guest", cause="spent"),
-            "is spent; its figures are not shown in a public",
+            "is spent; the repository is public, so its fig",
         ),
         (Finding(Signal.BUDGET, Outcome.STOP, "engineer", cause="held"), "budget has too little free now; its figures"),
         (

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from app.registry import Organization, Repository, Store, Transaction
 from app.settings import Settings, SettingsError
-from app.store.engine import DatabaseUrlError
+from app.store.engine import database_url
+from app.store.failure import FAILURES, reason
 from app.store.migrate import is_current
 from app.store.open import open_store
 
-_FIRST_TRY = (
+FIRST_TRY = (
     "\n\nFor a first try on this machine, make a key, keep it, and run the command again:\n"
     "  export TABSTOP_SECRET_KEY=$(openssl rand -hex 32)"
 )
@@ -33,6 +35,10 @@ class Opened:
     settings: Settings
     store: Store
     now: Callable[[], datetime]
+
+    def organizations(self, login: str | None) -> list[Organization]:
+        """The one of this login, or all. Raises `OperatorError`."""
+        return self.store.organizations() if login is None else [self.organization(login)]
 
     def organization(self, login: str) -> Organization:
         """By login, case ignored. Raises `OperatorError` with those there are."""
@@ -53,7 +59,7 @@ def environment() -> Settings:
     try:
         return Settings.from_environ(os.environ)
     except SettingsError as error:
-        first_try = "" if os.environ.get("TABSTOP_SECRET_KEY", "").strip() else _FIRST_TRY
+        first_try = "" if os.environ.get("TABSTOP_SECRET_KEY", "").strip() else FIRST_TRY
         raise OperatorError(f"{error}{first_try}") from error
 
 
@@ -61,25 +67,37 @@ def environment() -> Settings:
 def opened() -> Iterator[Opened]:
     """Settings and an open, migrated database. Raises `OperatorError`."""
     settings = environment()
-    with reachable(settings):
+    with explained():
+        _must_exist(settings.database_url)
         if not is_current(settings.database_url):
             raise OperatorError(
                 "The database's tables are not those of this version. Run `python -m app.cli migrate`, "
-                "or start `serve`, which does it."
+                "or start `serve`, which does it. Nothing was changed."
             )
         yield Opened(settings, open_store(settings.database_url), lambda: datetime.now(UTC))
 
 
+def _must_exist(url: str) -> None:
+    """SQLite makes a file by looking for it, so that a mistyped path would go unnoticed."""
+    parsed = database_url(url)
+    if parsed.drivername == "sqlite" and not Path(parsed.database or "").exists():
+        raise OperatorError(
+            f"There is no database at {Path(parsed.database or '').resolve()} yet. Check TABSTOP_DATABASE_URL, "
+            "or run `python -m app.cli migrate`, or start `serve`: they make it."
+        )
+
+
 @contextmanager
-def reachable(settings: Settings) -> Iterator[None]:
-    """Turn the database's own errors into a sentence."""
-    from sqlalchemy.exc import SQLAlchemyError
+def explained() -> Iterator[None]:
+    """Turn the database's errors into a sentence. What a transaction had begun is undone by then."""
     try:
         yield
-    except DatabaseUrlError as error:
-        raise OperatorError(f"TABSTOP_DATABASE_URL: {error}") from error
-    except OSError as error:
-        raise OperatorError("") from error
+    except FAILURES as error:
+        raise OperatorError(
+            f"The database cannot be used: {reason(error)}\n"
+            "Check TABSTOP_DATABASE_URL, and that the server or the file's folder is there and can be written. "
+            "Nothing was changed. If it said `locked`, another process writes for long: try again."
+        ) from error
 
 
 def repository_named(books: Transaction, organization: Organization, name: str) -> Repository:
@@ -88,5 +106,6 @@ def repository_named(books: Transaction, organization: Organization, name: str) 
     found = books.repository_by_name(full)
     if found is not None:
         return found
-    known = ", ".join(r.full_name.partition("/")[2] for r in books.repositories()[:20]) or "none"
-    raise OperatorError(f"{organization.login} has no repository {full}. Known: {known}.")
+    names = [r.full_name.partition("/")[2] for r in books.repositories()]
+    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    raise OperatorError(f"{organization.login} has no repository {full}. Known: {known or 'none'}.")

@@ -44,7 +44,9 @@ class Hook:
             f"{self.server}/webhooks/github", content=body, headers=headers, timeout=10, trust_env=False
         )
         if response.status_code != 202:
-            raise DeliveryError(f"The server answered {response.status_code} to a {event} webhook: {response.text[:500]}")
+            raise DeliveryError(
+                f"The server answered {response.status_code} to a {event} webhook: {response.text[:500]}"
+            )
 
 
 def installation_created() -> Json:

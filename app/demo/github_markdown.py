@@ -23,11 +23,18 @@ def _html(_self: RendererHTML, tokens: Sequence[Token], at: int, _options: Optio
 
 
 def _table_open(_self: RendererHTML, _tokens: Sequence[Token], _at: int, _options: OptionsDict, _env: EnvType) -> str:
-    return '<div class="scrolls" tabindex="0"><table>\n'
+    return '<div class="scrolls" tabindex="0" role="region" aria-label="Table"><table>\n'
 
 
 def _table_close(_self: RendererHTML, _tokens: Sequence[Token], _at: int, _options: OptionsDict, _env: EnvType) -> str:
     return "</table></div>\n"
+
+
+def _cell_open(self: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
+    # The page's policy forbids style attributes, which markdown-it aligns with.
+    if tokens[at].attrs.pop("style", "") == "text-align:right":
+        tokens[at].attrs["class"] = "right"
+    return self.renderToken(tokens, at, options, env)
 
 
 def _markdown() -> MarkdownIt:
@@ -37,6 +44,8 @@ def _markdown() -> MarkdownIt:
     markdown.add_render_rule("html_inline", _html)
     markdown.add_render_rule("table_open", _table_open)
     markdown.add_render_rule("table_close", _table_close)
+    markdown.add_render_rule("th_open", _cell_open)
+    markdown.add_render_rule("td_open", _cell_open)
     return markdown
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +9,7 @@ from datetime import datetime
 from app.demo import cast
 from app.github_api.fake import FakeGitHub, FakeInstallation
 from app.github_api.protocol import CheckRun
+from app.slack_api.fake import FakeChat
 from app.slack_api.protocol import ChatMessage
 
 
@@ -82,27 +82,17 @@ class Posted:
 
 
 @dataclass
-class PreviewSlack:
-    """A chat that keeps what is posted."""
+class PreviewSlack(FakeChat):
+    """A chat that keeps what is posted, and when."""
 
-    now: Callable[[], datetime]
+    now: Callable[[], datetime] = field(kw_only=True)
     posted: list[Posted] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def post(self, message: ChatMessage) -> str:
         """Keep it; answers its id."""
-        with self._lock:
-            self.posted.append(Posted(message, self.now()))
-            return str(len(self.posted))
-
-    def who(self) -> str:
-        """Whom the token would belong to."""
-        return f"{cast.ORGANIZATION} / tabstop (preview)"
-
-    def messages(self) -> list[Posted]:
-        """All so far, oldest first."""
-        with self._lock:
-            return list(self.posted)
+        message_id = super().post(message)
+        self.posted.append(Posted(message, self.now()))
+        return message_id
 
 
 def preview_github(now: Callable[[], datetime]) -> PreviewGitHub:
@@ -112,7 +102,5 @@ def preview_github(now: Callable[[], datetime]) -> PreviewGitHub:
     github.members[cast.ORGANIZATION] |= {cast.ALICE.login, cast.CAROL.login}
     path = ".github/tabstop.yml"
     github.write_file(cast.REPOSITORY, path, cast.POLICY, cast.POLICY_COMMIT)
-    github.write_file(
-        cast.ORGANIZATION_REPOSITORY, path, cast.ORGANIZATION_POLICY, cast.ORGANIZATION_POLICY_COMMIT
-    )
+    github.write_file(cast.ORGANIZATION_REPOSITORY, path, cast.ORGANIZATION_POLICY, cast.ORGANIZATION_POLICY_COMMIT)
     return github

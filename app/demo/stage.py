@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import structlog
+from flask import Flask
 
 from app.demo import cast
 from app.demo.github_events import Hook, job_event
@@ -26,8 +27,8 @@ from app.demo.preview import PreviewGitHub, PreviewSlack, preview_github
 from app.demo.workflow_job import ROOT, WorkflowJob
 from app.github_api.protocol import CheckRun
 from app.jobs.runner import Runner
-from app.jobs.table import CRONS, HANDLERS
 from app.jobs.tab_facts import CHECK_NAME
+from app.jobs.table import CRONS, HANDLERS
 from app.ledger.books import SessionRow
 from app.logs import configure
 from app.pricing import price_card, price_usage
@@ -145,10 +146,10 @@ class TabSeen:
 
 
 @contextmanager
-def stage(port: int, page: Callable[[Stage], object]) -> Iterator[Stage]:
+def stage(port: int, page: Callable[[Stage], Flask]) -> Iterator[Stage]:
     """Start everything on this port, and take all of it away at the end.
 
-    page: makes the WSGI application that answers what the server's own does not.
+    page: makes the pages that the demo adds to the server's.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tabstop-demo-")))
@@ -158,7 +159,7 @@ def stage(port: int, page: Callable[[Stage], object]) -> Iterator[Stage]:
         settings = settings_on(port, folder)
         upgrade(settings.database_url)
         now = lambda: datetime.now(UTC)  # noqa: E731 (one clock for all)
-        github, slack = preview_github(now), PreviewSlack(now)
+        github, slack = preview_github(now), PreviewSlack(now=now)
         world = World(
             settings=settings,
             store=open_store(settings.database_url),

@@ -17,6 +17,7 @@ from app.demo.stage import NotTrueError, Stage
 from app.demo.telling import Colour, Step, Telling
 from app.demo.workflow_job import StepRun, WorkflowJob
 from app.github_api.protocol import CheckRun
+from app.ledger.books import Job
 from tabstop.money import show, show_exact
 from tabstop.quantity import plural
 
@@ -59,13 +60,13 @@ class Play:
         last = self.stage.check()
         return self.stage.eventually(found, f"The check did not become {wanted}; it is {last!r}")
 
-    def true(self, holds: bool, because: str) -> None:  # noqa: PLR6301 (reads as a sentence)
+    def true(self, holds: bool, because: str) -> None:
         """Raise `NotTrueError` unless it holds."""
         if not holds:
             raise NotTrueError(because)
 
 
-def tell(stage: Stage, telling: Telling, play: Play) -> bool:
+def tell(telling: Telling, play: Play) -> bool:
     """Play every act; False when one did not come true, which `telling` then says."""
     for act in ACTS:
         try:
@@ -114,6 +115,7 @@ class session:  # noqa: N801 (an act; reads as one in the table)
     """A session runs in a job of the pull request: gate, agent, settle. conclusion: what its cost makes of the check."""
 
     capture: str
+    model: str
     purpose: str
     what: str
     conclusion: str
@@ -121,8 +123,8 @@ class session:  # noqa: N801 (an act; reads as one in the table)
 
     def __call__(self, play: Play) -> Step:
         """Run it, and see what it cost."""
-        stage, job, before = play.stage, play.stage.job(), len(play.stage.slack.messages())
-        gate = job.run_action(command="gate", purpose=self.purpose)
+        stage, job, before = play.stage, play.stage.job(), len(play.stage.slack.posted)
+        gate = job.run_action(command="gate", purpose=self.purpose, model=self.model)
         play.true(gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit {self.what}:\n{gate.log}")
         execution_file = agent_works(play, job, Capture.named(self.capture))
         settle = job.run_action(command="settle", execution_file=execution_file, agent_outcome="success")
@@ -131,10 +133,11 @@ class session:  # noqa: N801 (an act; reads as one in the table)
         play.last_settle = settle
         tab = stage.tab()
         newest = tab.sessions[0]
+        play.true(newest.unknown_usages == 0, f"A call of {self.what} has no price.")
         check = play.check_becomes(self.conclusion, show(tab.spent))
-        said = f"cost {show_exact(newest.spent.nano)}; the check: {check.title}"
+        said = f"{self.model}: {show_exact(newest.spent.nano)}; the check: {check.title}"
         heard = _slack_hears(play, before, self.messages)
-        return play.step(f"{self.what} ({newest.model})", said, heard, check=check, anchor="pull-request")
+        return play.step(self.what, said, heard, check=check, anchor="pull-request")
 
 
 def agent_works(play: Play, job: WorkflowJob, capture: Capture) -> str:
@@ -147,9 +150,11 @@ def agent_works(play: Play, job: WorkflowJob, capture: Capture) -> str:
 
 def next_run_is_refused(play: Play) -> Step:
     """The next run asks, and is turned away with the reason."""
-    job, before = play.stage.job(), len(play.stage.slack.messages())
+    job, before = play.stage.job(), len(play.stage.slack.posted)
     gate = job.run_action(command="gate", purpose="polish")
-    play.true(not gate.ok and gate.outputs.get("allowed") == "false", f"The gate let a run start on a red tab:\n{gate.log}")
+    play.true(
+        not gate.ok and gate.outputs.get("allowed") == "false", f"The gate let a run start on a red tab:\n{gate.log}"
+    )
     errors = [a for a in gate.annotations if a.level == "error"]
     play.true(bool(errors) and bool(gate.summary), "The refusal did not explain itself.")
     play.refused = gate
@@ -160,22 +165,26 @@ def next_run_is_refused(play: Play) -> Step:
 def approver_grants_more(play: Play) -> Step:
     """An approver has the budget raised, by the operator's own command."""
     play.overdrive = play.stage.command(
-        *("overdrive", "grant", cast.ORGANIZATION),
-        *("--tab", f"{cast.REPOSITORY}:{cast.BRANCH}", "--amount", "0.60", "--by", cast.CAROL.login),
-        *("--why", "the subagents found a real bug", "--for", "24h"),
+        *("overdrive", "grant", "--organization", cast.ORGANIZATION, "--tab", f"{cast.REPOSITORY}#{cast.NUMBER}"),
+        *("--amount", "$0.60", "--for", "24h", "--by", cast.CAROL.login, "--why", "the test run found a real bug"),
     )
     check = play.check_becomes("success")
-    return play.step(f"{cast.CAROL.login} grants an overdrive", check.title, check=check, anchor="pull-request")
+    said = play.overdrive.splitlines()[0]
+    return play.step(f"{cast.CAROL.login} grants an overdrive", said, check.title, check=check, anchor="pull-request")
 
 
 def run_is_admitted_again(play: Play) -> Step:
     """The same job, asked again, may start; it is not needed any more and ends without spending."""
     job = play.stage.job()
     gate = job.run_action(command="gate", purpose="polish")
-    play.true(gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit a run after the raise:\n{gate.log}")
+    play.true(
+        gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit a run after the raise:\n{gate.log}"
+    )
     settle = job.run_action(command="settle", agent_outcome="skipped")
     play.true(settle.ok, f"Settle failed after an agent that did not run:\n{settle.log}")
-    return play.step("the run, started again, is admitted", f"limits that bind the agent: {gate.outputs['claude_args']}")
+    return play.step(
+        "the run, started again, is admitted", f"limits that bind the agent: {gate.outputs['claude_args']}"
+    )
 
 
 def merge_queue_is_answered(play: Play) -> Step:
@@ -192,7 +201,9 @@ def books_are_verified(play: Play) -> Step:
     stage = play.stage
     organization = stage.organization()
     play.true(organization is not None, "The organization is gone.")
-    play.audit = stage.command("audit", "verify", cast.ORGANIZATION)
+    stage.world.store.enqueue([Job("seal_audit", "all")])  # due every few minutes; here it is wanted now
+    stage.eventually(lambda: "overdrive.granted" in sealed(stage), "The audit log was not sealed.")
+    play.audit = stage.command("audit", "verify")
     tab = stage.tab()
     total = sum(one.spent.nano for one in tab.sessions)
     play.true(total == tab.spent, f"The sessions come to {show_exact(total)}, the tab to {show_exact(tab.spent)}.")
@@ -200,24 +211,33 @@ def books_are_verified(play: Play) -> Step:
     return play.step("the books are checked", said, play.audit.splitlines()[0], anchor="audit")
 
 
+def sealed(stage: Stage) -> list[str]:
+    """The kinds of the audit rows that are sealed."""
+    organization = stage.organization()
+    if organization is None:
+        return []
+    with stage.world.store.look(organization.id) as db:
+        return [one.row.kind for one in db.audit_rows()]
+
+
 def _slack_hears(play: Play, before: int, wanted: int) -> str:
     """Wait for this many new messages, see that there are no more, and quote the last."""
     slack = play.stage.slack
     if wanted:
         enough = f"Slack did not get {plural(wanted, 'message')}."
-        play.stage.eventually(lambda: len(slack.messages()) >= before + wanted, enough)
-    new = slack.messages()[before:]
+        play.stage.eventually(lambda: len(slack.posted) >= before + wanted, enough)
+    new = slack.posted[before:]
     play.true(len(new) == wanted, f"Slack got {len(new)} messages, not {wanted}: {[p.message.text for p in new]}")
-    return f"#{new[-1].message.channel}: {new[-1].message.text.splitlines()[0]}" if new else ""
+    return f"#{new[-1].message.channel.lstrip('#')}: {new[-1].message.text.splitlines()[0]}" if new else ""
 
 
 ACTS: tuple[Callable[[Play], Step], ...] = (
     installs,
     pull_request_opens,
-    session("plain", "implement", "a first session runs", "success"),
-    session("sonnet", "review", "a second, on a cheaper model", "success"),
-    session("compacted", "implement", "a long one, compacted on its way", "neutral", messages=1),
-    session("subagent", "test", "one with a subagent", "failure", messages=1),
+    session("plain", "claude-opus-5-5", "implement", "a first session runs", "success"),
+    session("sonnet", "claude-sonnet-4-5", "review", "a second, on a cheaper model", "success"),
+    session("compacted", "claude-opus-5-5", "implement", "a long one, compacted on its way", "neutral", messages=1),
+    session("subagent", "claude-opus-5-5", "test", "one with a subagent", "failure", messages=1),
     next_run_is_refused,
     approver_grants_more,
     run_is_admitted_again,

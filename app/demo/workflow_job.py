@@ -82,7 +82,9 @@ class WorkflowJob:
         """Run the action with these inputs (`_` for `-`), as `uses:` with `with:` would."""
         given = {"server": self.server, **{name.replace("_", "-"): value for name, value in inputs.items()}}
         step = _step()
-        files = {name: self.temp / f"_{name.lower()}" for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV")}
+        files = {
+            name: self.temp / f"_{name.lower()}" for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV")
+        }
         for path in files.values():
             path.write_text("", encoding="utf-8")
         script = self.temp / "_step.sh"
@@ -123,6 +125,7 @@ class WorkflowJob:
         return {
             "CI": "true",
             "GITHUB_ACTIONS": "true",
+            "GITHUB_ACTION_PATH": str(ROOT),
             "GITHUB_ACTOR": cast.ALICE.login,
             "GITHUB_ACTOR_ID": str(cast.ALICE.github_id),
             "GITHUB_BASE_REF": "main",

@@ -14,6 +14,7 @@ from datetime import datetime
 from app.events.arrival import Account
 from app.events.seen import engineer_of
 from app.github_api.protocol import RemotePullRequest
+from app.jobs.digest import is_answered
 from app.ledger.books import Job
 from app.registry import PullRequest, Repository, Transaction
 
@@ -51,6 +52,8 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
     author = Account(remote.author_id, remote.author_login, remote.author_is_bot) if remote.author_id else None
     seen = _as_seen(repository, remote, known, engineer_of(db, author))
     if known is not None and seen == known:
+        if sighting.certain and known.state == "open" and not is_answered(known):
+            _ask_for_check(db, known, sighting.run_at)
         return known
     if known is not None and remote.updated_at == known.updated_at and not sighting.certain:
         payload = {"repository": repository.id, "number": remote.number}
@@ -59,7 +62,8 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
     seen = replace(seen, tab_id=_tab_of(db, known, seen, sighting.now))
     stored = db.save_pull_request(seen)
     _end_tab_without_work(db, stored, sighting.now)
-    _ask_for_check(db, known, stored, sighting.run_at)
+    if _needs_check(known, stored):
+        _ask_for_check(db, stored, sighting.run_at)
     return stored
 
 
@@ -111,15 +115,17 @@ def _end_tab_without_work(db: Transaction, stored: PullRequest, now: datetime) -
             db.end_tab(tab.id, now)
 
 
-def _ask_for_check(db: Transaction, known: PullRequest | None, stored: PullRequest, run_at: datetime | None) -> None:
-    if stored.state != "open":
-        return
-    if known is not None and (known.state, known.head_sha, known.base_branch) == (
-        stored.state,
-        stored.head_sha,
-        stored.base_branch,
-    ):
-        return
+def _needs_check(known: PullRequest | None, stored: PullRequest) -> bool:
+    if stored.state != "open" or known is None:
+        return stored.state == "open"
+    before, after = (
+        (known.state, known.head_sha, known.base_branch),
+        (stored.state, stored.head_sha, stored.base_branch),
+    )
+    return before != after
+
+
+def _ask_for_check(db: Transaction, stored: PullRequest, run_at: datetime | None) -> None:
     db.enqueue(Job("refresh_tab", str(stored.tab_id), {"tab": stored.tab_id}, run_at))
     payload = {"repository": stored.repository_id, "number": stored.number}
     db.enqueue(Job("check_policy_edit", f"{stored.repository_id}#{stored.number}", payload, run_at))

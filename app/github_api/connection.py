@@ -57,11 +57,11 @@ class Connection:
     pace: Pace
     now: Callable[[], datetime]
 
-    def get(self, path: str, **params: str | int) -> Any:
+    def get(self, path: str, /, **params: str | int) -> Any:
         """GET a path's JSON."""
         return self._json(self._send("GET", path, params=params))
 
-    def find(self, path: str, **params: str | int) -> Any:
+    def find(self, path: str, /, **params: str | int) -> Any:
         """GET a path's JSON, or None when there is nothing (404, 410)."""
         try:
             return self.get(path, **params)
@@ -79,7 +79,7 @@ class Connection:
                 return False
             raise
 
-    def pages(self, path: str, key: str = "", **params: str | int) -> Iterator[Any]:
+    def pages(self, path: str, /, key: str = "", **params: str | int) -> Iterator[Any]:
         """Every item of every page; `key` names the list inside an answer that wraps it."""
         url, query = path, {"per_page": PAGE, **params}
         while url:

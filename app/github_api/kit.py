@@ -79,6 +79,10 @@ class KitApp:
         """Webhooks that failed since an instant and were not redelivered."""
         yield from failed(self._connection.pages("/app/hook/deliveries"), since)
 
+    def hook_url(self) -> str:
+        """Where the App's webhooks are sent; empty when nowhere. For `doctor`."""
+        return str(self._connection.get("/app/hook/config").get("url") or "")
+
     def redeliver(self, delivery_id: int) -> None:
         """Ask GitHub to send a webhook again."""
         self._connection.send("POST", f"/app/hook/deliveries/{delivery_id}/attempts")

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from app.github_api.protocol import CheckRun
+from app.registry import PullRequest
 
 
 def digest_of(text: str) -> str:
@@ -29,3 +30,8 @@ def marks_of(digest: str) -> str:
 def to_be_sent_again(digest: str) -> str:
     """A digest that no check has, which still knows the annotations that are there."""
     return f".{marks_of(digest)}"
+
+
+def is_answered(pull_request: PullRequest) -> bool:
+    """Whether its head commit has our check, and nobody asked for it again since."""
+    return pull_request.check_sha == pull_request.head_sha and bool(pull_request.check_digest.partition(".")[0])

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from app.jobs.digest import is_answered
 from app.ledger.books import Job
-from app.registry import PullRequest
 from app.world import World
 
 SPREAD = timedelta(seconds=3)
@@ -19,13 +19,9 @@ def run(world: World, _organization_id: int | None, _payload: Mapping[str, Any])
         if not organization.active:
             continue
         with world.store.look(organization.id) as db:
-            tabs = sorted({p.tab_id for p in db.open_pull_requests() if not _answered(p)})
+            tabs = sorted({p.tab_id for p in db.open_pull_requests() if not is_answered(p)})
 
         if tabs:
             with world.store.open(organization.id) as db:
                 for number, tab_id in enumerate(tabs):
                     db.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}, world.now() + number * SPREAD))
-
-
-def _answered(pull_request: PullRequest) -> bool:
-    return pull_request.check_sha == pull_request.head_sha and not pull_request.check_digest.startswith(".")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.ledger.books import AuditRow, Books, BudgetChange, Job, Place, SessionRow, StartAttempt, Tab
+from app.ledger.books import AuditRow, Books, Job, Place, SessionRow, StartAttempt, Tab
 from app.ledger.touched import Where, touched_budgets
 from tabstop.admission import Admission, StartFacts, may_start
 from tabstop.budget import Scope
@@ -117,6 +117,7 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
     )
     wanted = touched_budgets(where, start.policy, books.timezone, now)
     offers_downgrade = start.policy.on_empty is OnEmpty.DOWNGRADE and start.person is Scope.ENGINEER
+    offers_downgrade = offers_downgrade and start.engineer_id is not None
     if offers_downgrade:
         cheaper = touched_budgets(replace(where, person=Scope.DOWNGRADE), start.policy, books.timezone, now)
         wanted += [(key, cap) for key, cap in cheaper if key.scope is Scope.DOWNGRADE]
@@ -178,8 +179,8 @@ def _set_aside(books: Books, start: Start, tab: Tab | None, admission: Admission
         pull_request=start.pull_request,
         policy_commit=start.policy_commit,
     )
+    books.hold(admission.budgets, admission.hold)
     books.add_session(session)
-    books.change_budgets({budget.id: BudgetChange(held=admission.hold) for budget in admission.budgets})
     return session
 
 

@@ -76,7 +76,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """An admitted session as stored. Totals are projections of its entries; hold is what is still set aside."""
+    """An admitted session as stored. Totals are projections of its entries; `held` is what is still set aside.
+
+    place_id: where its hold lies and its usage goes now. earlier_places: those whose windows have ended since it was
+    admitted, oldest first. wanted: the hold to be topped up to.
+    """
 
     id: str
     repository_id: int
@@ -109,6 +113,7 @@ class SessionRow:
     head_sha: str = ""
     pull_request: int | None = None
     policy_commit: str = ""
+    earlier_places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +170,7 @@ class KnownUsage(NamedTuple):
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the ledger. nano: real dollars; notional: the equivalent of a subscription's; unknown: +1 / 0 / -1."""
 
     id: int
@@ -373,6 +377,9 @@ class Books(Protocol):
 
     def usages_of(self, session_id: str) -> list[UsageRow]:
         """All usages of a session, oldest first."""
+
+    def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
+        """What a session's calls (no aggregates) add up to per model: tokens and web searches."""
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """Store new usages, and keys for them or for stored ones."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from app.ledger.books import (
     AuditRow,
@@ -22,11 +22,10 @@ from app.ledger.books import (
 from tabstop.budget import Amount, Budget, crossed
 from tabstop.cost import CostState
 from tabstop.money import Nano
-from tabstop.usage import Grain
+from tabstop.usage import Grain, Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """What a usage's entries add up to. unknown: 1 while it has tokens and no price."""
 
     nano: Nano = 0
@@ -34,7 +33,7 @@ class Sums:
     tokens: int = 0
     unknown: int = 0
 
-    def __sub__(self, other: Sums) -> Sums:
+    def less(self, other: Sums) -> Sums:
         """Subtract part by part."""
         return Sums(
             self.nano - other.nano,
@@ -44,12 +43,14 @@ class Sums:
         )
 
 
+NOTHING = Sums()
+
+
 def sums_of(row: UsageRow) -> Sums:
     """What the entries of this usage have to add up to: promise 1 in one line."""
-    unknown = int(row.cost_state is CostState.UNKNOWN and row.tokens.total > 0)
-    if row.billing.notional:
-        return Sums(0, row.cost, row.tokens.total, unknown)
-    return Sums(row.cost, 0, row.tokens.total, unknown)
+    tokens = row.tokens.total
+    unknown = 1 if row.cost_state is CostState.UNKNOWN and (tokens > 0 or row.web_searches > 0) else 0
+    return Sums(0, row.cost, tokens, unknown) if row.billing.notional else Sums(row.cost, 0, tokens, unknown)
 
 
 def counted(place: Place, sums: Sums) -> Amount:
@@ -57,36 +58,63 @@ def counted(place: Place, sums: Sums) -> Amount:
     return Amount(sums.nano + (sums.notional if place.counts_notional else 0), sums.tokens)
 
 
-@dataclass
-class Postings:
-    """Entries about to be written, with the changes that follow from them. Nothing is stored before `write`."""
+class _Tally:
+    """Sums that grow in place: one is made per place and session, not per entry."""
 
-    books: Books
-    now: datetime
-    places: dict[int, Place]
-    entries: list[Entry] = field(default_factory=list)
-    budgets: dict[int, BudgetChange] = field(default_factory=lambda: defaultdict(BudgetChange))
-    sessions: dict[str, SessionChange] = field(default_factory=lambda: defaultdict(SessionChange))
+    __slots__ = ("calls", "nano", "notional", "tokens", "tool_calls", "unknown")
+
+    def __init__(self) -> None:
+        self.nano = self.notional = self.tokens = self.unknown = self.calls = self.tool_calls = 0
+
+    def add(self, sums: Sums) -> None:
+        nano, notional, tokens, unknown = sums
+        self.nano += nano
+        self.notional += notional
+        self.tokens += tokens
+        self.unknown += unknown
+
+
+class Postings:
+    """Entries about to be written, with the changes that follow from them. Only stored usages change before `write`."""
+
+    def __init__(self, books: Books, now: datetime, places: Mapping[int, Place]) -> None:
+        """`places` has every place that is posted to."""
+        self.books = books
+        self.now = now
+        self.places = places
+        self.entries: list[Entry] = []
+        self._at: dict[int, _Tally] = {}
+        self._held: dict[int, Amount] = {}
+        self._sessions: dict[str, _Tally] = {}
 
     def charge(self, row: UsageRow, cause: Cause, kind: EntryKind = EntryKind.CHARGE) -> None:
         """Post a new usage at its place."""
         self._post(row, row.place_id, sums_of(row), kind, cause)
-        calls = 1 if row.grain is Grain.CALL else 0
-        self.sessions[row.session_id] += SessionChange(iterations=calls, tool_calls=row.tool_calls)
+        if row.grain is Grain.CALL:
+            self._count(row.session_id, 1, row.tool_calls)
 
     def correct(self, before: UsageRow, after: UsageRow, kind: EntryKind, cause: Cause, note: str) -> None:
         """Post the difference between two states of a usage, and store the new one."""
-        self._post(after, before.place_id, sums_of(after) - sums_of(before), kind, cause, note)
-        gone = int(before.tokens.total > 0 and after.tokens.total == 0 and after.grain is Grain.CALL)
-        self.sessions[after.session_id] += SessionChange(
-            iterations=-gone, tool_calls=after.tool_calls - before.tool_calls
-        )
+        self._post(after, before.place_id, sums_of(after).less(sums_of(before)), kind, cause, note)
+        if after.grain is Grain.CALL:
+            self._count(after.session_id, 0, after.tool_calls - before.tool_calls)
         self.books.change_usage(after)
+
+    def drop(self, row: UsageRow, same_as: int) -> None:
+        """Take back everything a usage was charged: it turned out to be another one."""
+        if row.same_as is not None:
+            return
+        nothing = replace(row, tokens=Tokens(), web_searches=0, tool_calls=0, cost=0, same_as=same_as)
+        note = f"the same response as usage {same_as}"
+        self._post(row, row.place_id, NOTHING.less(sums_of(row)), EntryKind.CORRECT, Cause.CORRECTED, note)
+        if row.grain is Grain.CALL:
+            self._count(row.session_id, -1, -row.tool_calls)
+        self.books.change_usage(nothing)
 
     def move(self, row: UsageRow, to_place: int, note: str) -> None:
         """Take a usage's sums from one place and put them in another: -A, +B."""
         sums = sums_of(row)
-        self._post(row, row.place_id, Sums() - sums, EntryKind.MOVE, Cause.MOVED, note)
+        self._post(row, row.place_id, NOTHING.less(sums), EntryKind.MOVE, Cause.MOVED, note)
         self._post(row, to_place, sums, EntryKind.MOVE, Cause.MOVED, note)
         self.books.change_usage(replace(row, place_id=to_place))
 
@@ -94,46 +122,79 @@ class Postings:
         """Change what is held in a place's budgets."""
         if amount != Amount():
             for budget_id in self.places[place_id].budget_ids:
-                self.budgets[budget_id] += BudgetChange(held=amount)
+                self._held[budget_id] = self._held.get(budget_id, Amount()) + amount
+
+    def budget_changes(self) -> dict[int, BudgetChange]:
+        """What everything posted so far adds to each budget, in the order of their ids."""
+        changes: dict[int, BudgetChange] = {}
+        for place_id, tally in self._at.items():
+            place = self.places[place_id]
+            spent = Amount(tally.nano + (tally.notional if place.counts_notional else 0), tally.tokens)
+            change = BudgetChange(spent, Amount(), tally.notional, tally.unknown)
+            for budget_id in place.budget_ids:
+                changes[budget_id] = changes[budget_id] + change if budget_id in changes else change
+        for budget_id, held in self._held.items():
+            changes[budget_id] = changes.get(budget_id, BudgetChange()) + BudgetChange(held=held)
+        return dict(sorted(changes.items()))
+
+    def session_change(self, session_id: str) -> SessionChange:
+        """What everything posted so far adds to a session's totals."""
+        tally = self._sessions.get(session_id)
+        if tally is None:
+            return SessionChange()
+        spent = Amount(tally.nano, tally.tokens)
+        return SessionChange(spent, tally.notional, tally.unknown, tally.calls, tally.tool_calls)
 
     def write(self, before: Mapping[int, Budget], steps: tuple[int, ...]) -> None:
-        """Write entries, budgets and sessions; show the touched tabs again; tell of steps crossed for the first time."""
-        if self.entries:
-            self.books.add_entries(self.entries)
-        self.books.change_budgets(self.budgets)
-        self.books.add_to_sessions(self.sessions)
-        for tab_id in sorted({tab for e in self.entries if (tab := self.places[e.place_id].tab_id) is not None}):
+        """Write entries, budgets and sessions; show the touched tabs again; tell of steps crossed for the first time.
+
+        `before` has every budget of every place posted to.
+        """
+        self.books.add_entries(self.entries)
+        changes = self.budget_changes()
+        self.books.change_budgets(changes)
+        self.books.add_to_sessions({session_id: self.session_change(session_id) for session_id in self._sessions})
+        for tab_id in sorted({tab for place in self._at if (tab := self.places[place].tab_id) is not None}):
             self.books.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}))
-        for budget_id, change in self.budgets.items():
+        for budget_id, change in changes.items():
             after = changed(before[budget_id], change)
             for step in crossed(before[budget_id], after, steps):
                 if self.books.latch(budget_id, step):
                     self._tell_crossed(after, step)
 
     def _post(self, row: UsageRow, place_id: int, sums: Sums, kind: EntryKind, cause: Cause, note: str = "") -> None:
-        if sums == Sums():
+        if sums == NOTHING:
             return
         self.entries.append(
             Entry(
-                id=self.books.new_id(),
-                usage_id=row.id,
-                kind=kind,
-                place_id=place_id,
-                nano=sums.nano,
-                notional=sums.notional,
-                tokens=sums.tokens,
-                unknown=sums.unknown,
-                cause=cause,
-                occurred_at=row.occurred_at,
-                received_at=self.now,
-                note=note,
+                self.books.new_id(),
+                row.id,
+                kind,
+                place_id,
+                *sums,
+                cause,
+                row.occurred_at,
+                self.now,
+                note,
+                row.session_id,
             )
         )
-        place = self.places[place_id]
-        change = BudgetChange(counted(place, sums), Amount(), sums.notional, sums.unknown)
-        for budget_id in place.budget_ids:
-            self.budgets[budget_id] += change
-        self.sessions[row.session_id] += SessionChange(Amount(sums.nano, sums.tokens), sums.notional, sums.unknown)
+        at = self._at.get(place_id)
+        if at is None:
+            at = self._at[place_id] = _Tally()
+        at.add(sums)
+        self._session(row.session_id).add(sums)
+
+    def _count(self, session_id: str, calls: int, tool_calls: int) -> None:
+        tally = self._session(session_id)
+        tally.calls += calls
+        tally.tool_calls += tool_calls
+
+    def _session(self, session_id: str) -> _Tally:
+        tally = self._sessions.get(session_id)
+        if tally is None:
+            tally = self._sessions[session_id] = _Tally()
+        return tally
 
     def _tell_crossed(self, budget: Budget, step: int) -> None:
         self.books.audit(

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import Books, Cause, EntryKind, SessionRow, UsageRow
-from app.ledger.postings import Postings, counted, sums_of
-from app.ledger.same_usage import Sorted, largest_tokens, sort_out
+from app.ledger.postings import Postings, Sums, counted, sums_of
+from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
 from app.ledger.settling import Settling
 from app.ledger.touched import Current, current_place
 from app.ledger.true_up import true_up
 from tabstop.cost import Cost
 from tabstop.policy.model import Policy
 from tabstop.session import lease_until
-from tabstop.usage import Tokens, Usage
+from tabstop.usage import Usage
 from tabstop.wire import ClientTotal
 
 Pricer = Callable[[Usage], Cost]
@@ -44,70 +44,44 @@ class Recorded:
 
 
 def record_usage(books: Books, session: SessionRow, report: Report, now: datetime) -> Recorded:
-    """Store what is new of a batch, charge it, settle the session's hold, and have touched tabs shown again."""
+    """Store what is new of a batch, charge it, settle the session's hold, and have touched tabs shown again.
+
+    `session` was read in this transaction.
+    """
     places = books.places([session.place_id])
     budgets = books.budgets_by_id(places[session.place_id].budget_ids, now)
-    current = current_place(books, session, places[session.place_id], budgets, report.policy, report.login, now)
-    places[current.place_id] = current.place
+    current = current_place(books, session, places, budgets, report.policy, report.login, now)
 
     batch = sort_out(report.usages, books.known([key for usage in report.usages for key in usage.keys]))
-    stored = books.usages([*batch.fuller, *batch.merged, *batch.merged.values()])
-    elsewhere = books.places({row.place_id for row in stored.values()} - places.keys())
-    places |= elsewhere
-    budgets |= books.budgets_by_id({b for place in elsewhere.values() for b in place.budget_ids} - budgets.keys(), now)
+    stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
+    elsewhere = {row.place_id for row in stored.values()} - places.keys()
+    if elsewhere:
+        found = books.places(elsewhere)
+        places.update(found)
+        touched = {b for place in found.values() for b in place.budget_ids}
+        budgets.update(books.budgets_by_id(touched - budgets.keys(), now))
 
     postings = Postings(books, now, places)
     settling = Settling(session, budgets, places, current.place_id)
     _charge_new(postings, settling, session, batch, report.price, current)
-    _correct_known(postings, batch, stored, report.price)
+    _correct_known(postings, settling, session, batch, stored, report.price)
     true_up(postings, settling, session, report.totals, report.price, current)
 
     held, covered = settling.close(postings)
     postings.write(budgets, report.policy.steps)
-    after = session
-    if session.ended_at is None:
-        wall_clock = session.limits.get("wall_clock_seconds")
-        after = replace(
-            session,
-            place_id=current.place_id,
-            held=held,
-            heard_at=now,
-            lease_until=max(session.lease_until, lease_until(now, wall_clock)),
-        )
+    after = session if session.ended_at is not None else replace(_heard(session, current, now), held=held)
+    if after != session:
         books.change_session(after)
     return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, covered)
 
 
-def usage_row(postings: Postings, session: SessionRow, usage: Usage, cost: Cost, place_id: int) -> UsageRow:
-    """The row of a new usage."""
-    return UsageRow(
-        id=postings.books.new_id(),
-        session_id=session.id,
-        place_id=place_id,
-        agent=usage.agent or session.agent,
-        thread=usage.thread,
-        model=usage.model,
-        matched=cost.matched,
-        tokens=usage.tokens,
-        web_searches=usage.web_searches,
-        tool_calls=len(usage.tool_calls),
-        grain=usage.grain,
-        cost_state=cost.state,
-        billing=session.billing,
-        occurred_at=usage.occurred_at,
-        received_at=postings.now,
-        cost=cost.nano or 0,
-        cache_split_known=usage.cache_split_known,
-    )
-
-
-def priced(row: UsageRow, tokens: Tokens, price: Pricer) -> UsageRow:
-    """The row with other tokens, priced again at its own date."""
+def priced(row: UsageRow, price: Pricer) -> UsageRow:
+    """The row priced again, at its own date."""
     cost = price(
         Usage(
             keys=(),
             model=row.model,
-            tokens=tokens,
+            tokens=row.tokens,
             occurred_at=row.occurred_at,
             agent=row.agent,
             web_searches=row.web_searches,
@@ -115,7 +89,30 @@ def priced(row: UsageRow, tokens: Tokens, price: Pricer) -> UsageRow:
             cache_split_known=row.cache_split_known,
         )
     )
-    return replace(row, tokens=tokens, cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
+    return replace(row, cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
+
+
+def cause_of_growth(
+    postings: Postings, settling: Settling, session: SessionRow, before: UsageRow, after: UsageRow
+) -> Cause:
+    """Why a stored usage may change: growth of a session's own is settled like new usage; anything else is a correction."""
+    grown = sums_of(after).less(sums_of(before))
+    amount = counted(postings.places[before.place_id], grown)
+    cause = settling.cause_of(before.place_id, amount)
+    grows = amount.nano > 0 or amount.tokens > 0
+    return cause if grows and before.session_id == session.id else Cause.CORRECTED
+
+
+def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
+    """The live session after a report: its lease renewed, in its windows of now."""
+    turned = current.place_id != session.place_id
+    return replace(
+        session,
+        place_id=current.place_id,
+        earlier_places=(*session.earlier_places, session.place_id) if turned else session.earlier_places,
+        heard_at=now,
+        lease_until=max(session.lease_until, lease_until(now, session.limits.get("wall_clock_seconds"))),
+    )
 
 
 def _charge_new(
@@ -123,35 +120,86 @@ def _charge_new(
 ) -> None:
     rows: list[UsageRow] = []
     keys = dict(batch.keys)
-    for usage in batch.new:
-        place_id = current.place_for(usage.occurred_at, session.place_id)
-        row = usage_row(postings, session, usage, price(usage), place_id)
+    new_id = postings.books.new_id
+    for usage, said in batch.new:
+        cost = price(usage if said == said_of(usage) else _as_said(usage, said))
+        row = UsageRow(
+            id=new_id(),
+            session_id=session.id,
+            place_id=current.place_for(said.occurred_at),
+            agent=usage.agent or session.agent,
+            thread=usage.thread,
+            model=said.model,
+            matched=cost.matched,
+            tokens=said.tokens,
+            web_searches=said.web_searches,
+            tool_calls=said.tool_calls,
+            grain=usage.grain,
+            cost_state=cost.state,
+            billing=session.billing,
+            occurred_at=said.occurred_at,
+            received_at=postings.now,
+            cost=cost.nano or 0,
+            cache_split_known=said.cache_split_known,
+        )
         rows.append(row)
-        keys.update(dict.fromkeys(usage.keys, row.id))
-        amount = counted(postings.places[place_id], sums_of(row))
-        postings.charge(row, settling.cause_of(place_id, amount))
+        for key in usage.keys:
+            keys[key] = row.id
+        amount = counted(postings.places[row.place_id], sums_of(row))
+        postings.charge(row, settling.cause_of(row.place_id, amount))
     if keys:
         postings.books.add_usages(rows, keys)
 
 
-def _correct_known(postings: Postings, batch: Sorted, stored: dict[int, UsageRow], price: Pricer) -> None:
+def _correct_known(
+    postings: Postings,
+    settling: Settling,
+    session: SessionRow,
+    batch: Sorted,
+    stored: dict[int, UsageRow],
+    price: Pricer,
+) -> None:
     """Bring stored usages up to a fuller report, and take back all but one of rows that are the same response."""
-    said = {usage_id: usage.tokens for usage_id, usage in batch.fuller.items()}
+    said = {usage_id: joined(said_of(stored[usage_id]), more) for usage_id, more in batch.fuller.items()}
     for drop, keep in batch.merged.items():
+        row = stored[drop]
         postings.books.repoint_keys(drop, keep)
-        said[keep] = largest_tokens([said.get(keep, stored[keep].tokens), stored[drop].tokens])
-        nothing = replace(stored[drop], tokens=Tokens(), web_searches=0, tool_calls=0, cost=0)
-        note = f"the same response as usage {keep}"
-        postings.correct(stored[drop], nothing, EntryKind.CORRECT, Cause.CORRECTED, note)
-    for usage_id, tokens in said.items():
+        said[keep] = joined(said[keep], said_of(row))
+        settling.cause_of(row.place_id, counted(postings.places[row.place_id], Sums().less(sums_of(row))))
+        postings.drop(row, same_as=keep)
+    for usage_id, whole in said.items():
         before = stored[usage_id]
-        after = priced(before, largest_tokens([before.tokens, tokens]), price)
-        if after != before:
-            postings.correct(before, after, EntryKind.CORRECT, Cause.CORRECTED, "a report that says more")
+        if whole != said_of(before):
+            after = priced(_with(before, whole), price)
+            cause = cause_of_growth(postings, settling, session, before, after)
+            postings.correct(before, after, EntryKind.CORRECT, cause, "a report that says more")
+
+
+def _as_said(usage: Usage, said: Said) -> Usage:
+    return replace(
+        usage,
+        tokens=said.tokens,
+        cache_split_known=said.cache_split_known,
+        web_searches=said.web_searches,
+        model=said.model,
+        occurred_at=said.occurred_at,
+    )
+
+
+def _with(row: UsageRow, said: Said) -> UsageRow:
+    return replace(
+        row,
+        tokens=said.tokens,
+        cache_split_known=said.cache_split_known,
+        web_searches=said.web_searches,
+        tool_calls=said.tool_calls,
+        model=said.model,
+        occurred_at=said.occurred_at,
+    )
 
 
 def _with_totals(session: SessionRow, postings: Postings) -> SessionRow:
-    change = postings.sessions[session.id]
+    change = postings.session_change(session.id)
     return replace(
         session,
         spent=session.spent + change.spent,

@@ -14,13 +14,13 @@ def reprice(
     books: Books, usage_ids: Sequence[int], price: Pricer, *, why: str, steps: tuple[int, ...], now: datetime
 ) -> int:
     """Price these usages at their own dates again; answers how many changed."""
-    rows = list(books.usages(usage_ids).values())
+    rows = [row for row in books.usages(usage_ids).values() if row.same_as is None]
     places = books.places({row.place_id for row in rows})
     budgets = books.budgets_by_id({b for place in places.values() for b in place.budget_ids}, now)
     postings = Postings(books, now, places)
     changed = 0
     for row in rows:
-        after = priced(row, row.tokens, price)
+        after = priced(row, price)
         if after != row:
             changed += 1
             postings.correct(row, after, EntryKind.REPRICE, Cause.REPRICED, why)

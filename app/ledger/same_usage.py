@@ -90,9 +90,7 @@ def joined(one: Said, other: Said) -> Said:
 def said_of(usage: Usage | UsageRow) -> Said:
     """What a report or a stored row says."""
     calls = usage.tool_calls if isinstance(usage, UsageRow) else len(usage.tool_calls)
-    return Said(
-        usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at
-    )
+    return Said(usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at)
 
 
 def _joined_all(parts: Sequence[Said]) -> Said:
@@ -120,9 +118,7 @@ def _says_no_more(usage: Usage, stored: KnownUsage) -> bool:
 def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:
     if usage.cache_split_known != stored.cache_split_known:
         return stored.cache_split_known
-    return (
-        usage.tokens.cache_write_5m <= stored.cache_write_5m and usage.tokens.cache_write_1h <= stored.cache_write_1h
-    )
+    return usage.tokens.cache_write_5m <= stored.cache_write_5m and usage.tokens.cache_write_1h <= stored.cache_write_1h
 
 
 def _one_per_response(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> list[list[Usage]]:

@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.ledger.books import Cause, Place, SessionRow
 from app.ledger.postings import Postings, changed
 from tabstop.budget import Amount, Budget
 from tabstop.hold import topped_up
 
+_NO_END = 2**62
+
+
+class _Account:
+    """What one session may still charge to one budget: its own hold, and the room nobody holds. Plain numbers: hot."""
+
+    __slots__ = ("held_nano", "held_tokens", "room_nano", "room_tokens")
+
+    def __init__(self, budget: Budget, own: Amount) -> None:
+        self.held_nano, self.held_tokens = own.nano, own.tokens
+        self.room_nano = _NO_END if budget.nano_room is None else budget.nano_room
+        self.room_tokens = _NO_END if budget.token_room is None else budget.token_room
+
+    def take(self, nano: int, tokens: int) -> bool:
+        """Charge this much; False when the room was gone. What is taken back leaves room."""
+        if 0 <= nano <= self.held_nano and 0 <= tokens <= self.held_tokens:
+            self.held_nano -= nano
+            self.held_tokens -= tokens
+            return True
+        from_hold = max(0, min(nano, self.held_nano))
+        self.held_nano -= from_hold
+        self.room_nano -= nano - from_hold
+        fits = nano == from_hold or nano < 0 or self.room_nano >= 0
+        from_hold = max(0, min(tokens, self.held_tokens))
+        self.held_tokens -= from_hold
+        self.room_tokens -= tokens - from_hold
+        return fits and (tokens == from_hold or tokens < 0 or self.room_tokens >= 0)
+
 
 class Settling:
-    """Follows one session's hold through a batch. `old` is where the hold lies, `current` where new usage goes."""
+    """Follows one session's hold through a batch. The hold lies in the session's place; new usage goes to `current_id`."""
 
     def __init__(
         self, session: SessionRow, budgets: Mapping[int, Budget], places: Mapping[int, Place], current_id: int
@@ -21,45 +50,61 @@ class Settling:
         self._budgets = budgets
         self._places = places
         self._current_id = current_id
-        self._left = session.held
-        self._taken: dict[int, Amount] = dict.fromkeys(budgets, Amount())
+        self._accounts: dict[int, _Account] = {}
+        self._at: dict[int, list[_Account]] = {}
 
     def cause_of(self, place_id: int, amount: Amount) -> Cause:
         """Why this much may be charged now, taking it from the hold and then from the room."""
         if self._session.ended_at is not None:
             return Cause.LATE
-        from_hold = amount.at_most(self._left).at_least_zero() if place_id == self._session.place_id else Amount()
-        self._left -= from_hold
-        beyond = amount - from_hold
-        budget_ids = self._places[place_id].budget_ids
-        fits = all(self._budgets[b].fits(self._taken[b] + beyond) for b in budget_ids) or beyond == Amount()
-        for budget_id in budget_ids:
-            self._taken[budget_id] += beyond
+        accounts = self._at.get(place_id)
+        if accounts is None:
+            accounts = self._at[place_id] = [self._account(b) for b in self._places[place_id].budget_ids]
+        nano, tokens = amount.nano, amount.tokens
+        fits = True
+        for account in accounts:
+            fits = account.take(nano, tokens) and fits
         return Cause.ADMITTED if fits else Cause.OVERSHOOT
 
     def close(self, postings: Postings) -> tuple[Amount, bool]:
-        """Release what was used, move the rest to the current windows, top it up. Returns the hold and whether it is full.
+        """Give the hold back and take anew what the session should have, where its usage goes now.
 
-        An ended session holds nothing and needs nothing.
+        Returns the hold and whether it is all that was wanted. It never takes a budget past its cap: one that was
+        passed for another reason gets no hold at all. An ended session holds nothing and needs nothing.
         """
-        if self._session.ended_at is not None:
-            return self._session.held, True
-        if self._current_id != self._session.place_id:
-            postings.hold(self._session.place_id, -self._session.held)
-            self._left = Amount()
-        else:
-            postings.hold(self._session.place_id, self._left - self._session.held)
-        after = [changed(self._budgets[b], postings.budgets[b]) for b in self._places[self._current_id].budget_ids]
-        add, full = topped_up(self._wanted(postings), self._left, after)
-        postings.hold(self._current_id, add)
-        return self._left + add, full
+        session = self._session
+        if session.ended_at is not None:
+            return session.held, True
+        postings.hold(session.place_id, -session.held)
+        changes = postings.budget_changes()
+        after = [
+            changed(self._budgets[b], changes[b]) if b in changes else self._budgets[b]
+            for b in self._places[self._current_id].budget_ids
+        ]
+        held, full = topped_up(self._wanted(postings), Amount(), after)
+        postings.hold(self._current_id, held)
+        return held, full
+
+    def _account(self, budget_id: int) -> _Account:
+        if budget_id not in self._accounts:
+            holds = budget_id in self._places[self._session.place_id].budget_ids
+            own = self._session.held if holds else Amount()
+            self._accounts[budget_id] = _Account(self._budgets[budget_id], own)
+        return self._accounts[budget_id]
 
     def _wanted(self, postings: Postings) -> Amount:
         """The hold to keep: what admission found right, but no more than the session may still spend."""
-        used = self._session.spent + postings.sessions[self._session.id].spent
-        limits = self._session.limits
+        session, change = self._session, postings.session_change(self._session.id)
+        counts_notional = self._places[self._current_id].counts_notional
+        spent, notional = session.spent + change.spent, session.notional + change.notional
+        limits = session.limits
         cost, tokens = limits.get("cost"), limits.get("tokens")
-        return Amount(
-            self._session.wanted.nano if cost is None else min(self._session.wanted.nano, cost - used.nano),
-            self._session.wanted.tokens if tokens is None else min(self._session.wanted.tokens, tokens - used.tokens),
-        ).at_least_zero()
+        wanted = session.wanted
+        if cost is not None:
+            used = spent.nano + (notional if counts_notional else 0)
+            wanted = replace(wanted, nano=min(wanted.nano, cost - used))
+        if tokens is not None:
+            wanted = replace(wanted, tokens=min(wanted.tokens, tokens - spent.tokens))
+        if session.billing.notional and not counts_notional:
+            wanted = replace(wanted, nano=0)  # its dollars count nowhere
+        return wanted.at_least_zero()

@@ -50,36 +50,41 @@ def downgrade_cap(policy: Policy, engineer: Cap) -> Cap:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """Where a session's usage goes now. turned_at: when the first of its old windows ended; None while all are open."""
+    """Where a session's usage goes: `place_id` now, and until when its earlier places took it, oldest first."""
 
     place_id: int
     place: Place
-    turned_at: datetime | None = None
+    earlier: tuple[tuple[datetime, int], ...] = ()
 
-    def place_for(self, occurred_at: datetime, admitted_place_id: int) -> int:
-        """The place of a usage: the windows the session was admitted in until they end, the current ones after."""
-        if self.turned_at is None or occurred_at < self.turned_at:
-            return admitted_place_id
+    def place_for(self, occurred_at: datetime) -> int:
+        """The place of a usage: the windows the session was admitted in until they end, the next ones after.
+
+        It goes by when the usage happened, so that the order in which reports arrive does not matter.
+        """
+        for until, place_id in self.earlier:
+            if occurred_at < until:
+                return place_id
         return self.place_id
 
 
 def current_place(
     books: Books,
     session: SessionRow,
-    place: Place,
+    places: dict[int, Place],
     budgets: dict[int, Budget],
     policy: Policy,
     login: str,
     now: datetime,
 ) -> Current:
-    """The session's place in the windows of now; budgets opened for it are added to `budgets`, which has those of `place`.
+    """The session's place in the windows of now. Places and budgets it needs are added to `places` and `budgets`.
 
-    A session that has ended keeps its place: its late usage belongs to the windows it was admitted in.
+    A session that has ended takes no new windows: its late usage belongs to those it was admitted in, or came to.
     """
-    ends = [budgets[b].key.window.end for b in place.budget_ids]
-    turned = min((end for end in ends if end is not None and end <= now), default=None)
-    if turned is None or session.ended_at is not None:
-        return Current(session.place_id, place)
+    place = places[session.place_id]
+    earlier = _earlier(books, session, places, budgets, now)
+    ends = _first_end(place, budgets)
+    if ends is None or now < ends or session.ended_at is not None:
+        return Current(session.place_id, place, earlier)
     persons = {Scope.ENGINEER, Scope.GUEST, Scope.DOWNGRADE} & {budgets[b].key.scope for b in place.budget_ids}
     where = Where(
         books.organization_id,
@@ -90,6 +95,25 @@ def current_place(
         login,
     )
     opened = books.budgets(touched_budgets(where, policy, books.timezone, now), now)
-    budgets.update({budget.id: budget for budget in opened})
-    moved = replace(place, budget_ids=tuple(budget.id for budget in opened))
-    return Current(books.place_id(moved), moved, turned)
+    budgets.update((budget.id, budget) for budget in opened)
+    turned = replace(place, budget_ids=tuple(budget.id for budget in opened))
+    turned_id = books.place_id(turned)
+    places[turned_id] = turned
+    return Current(turned_id, turned, (*earlier, (ends, session.place_id)))
+
+
+def _earlier(
+    books: Books, session: SessionRow, places: dict[int, Place], budgets: dict[int, Budget], now: datetime
+) -> tuple[tuple[datetime, int], ...]:
+    if not session.earlier_places:
+        return ()
+    found = books.places(session.earlier_places)
+    places.update(found)
+    budgets.update(books.budgets_by_id({b for place in found.values() for b in place.budget_ids} - budgets.keys(), now))
+    ends = [(_first_end(found[place_id], budgets), place_id) for place_id in session.earlier_places]
+    return tuple((end, place_id) for end, place_id in ends if end is not None)
+
+
+def _first_end(place: Place, budgets: dict[int, Budget]) -> datetime | None:
+    """When the first of a place's windows ends; None when none does."""
+    return min((end for b in place.budget_ids if (end := budgets[b].key.window.end) is not None), default=None)

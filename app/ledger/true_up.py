@@ -6,20 +6,18 @@ as one aggregate usage per model, and follows both numbers: more calls make it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.ledger.books import Books, Cause, EntryKind, SessionRow, UsageRow
+from app.ledger.books import Cause, EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, counted, sums_of
-from app.ledger.same_usage import largest_tokens
 from app.ledger.settling import Settling
 from app.ledger.touched import Current
+from tabstop import true_up as rest
 from tabstop.cost import Cost
-from tabstop.true_up import true_up as missing_from_calls
+from tabstop.model_id import bare
 from tabstop.usage import Grain, Tokens, Usage
 from tabstop.wire import ClientTotal
-
-Pricer = Callable[[Usage], Cost]
 
 
 def true_up(
@@ -27,87 +25,57 @@ def true_up(
     settling: Settling,
     session: SessionRow,
     reported: Sequence[ClientTotal],
-    price: Pricer,
+    price: Callable[[Usage], Cost],
     current: Current,
 ) -> None:
     """Bring the session's true-up usages to what its client's totals and its calls say now."""
-    totals = _kept_totals(postings.books, session, reported)
+    totals = _kept(postings, session, reported)
     if not totals:
         return
-    rows = postings.books.usages_of(session.id)
-    calls = [Usage((), r.model, r.tokens, r.occurred_at, web_searches=r.web_searches, grain=r.grain) for r in rows]
+    books = postings.books
+    at = session.ended_at or postings.now
+    calls = [
+        Usage((), model, tokens, at, web_searches=searches)
+        for model, (tokens, searches) in books.call_sums(session.id).items()
+    ]
     wanted = {
-        usage.keys[0]: usage
-        for usage in missing_from_calls(calls, totals, session=session.id, at=postings.now, agent=session.agent)
+        usage.keys[0]: usage for usage in rest.true_up(calls, totals, session=session.id, at=at, agent=session.agent)
     }
-    before = _aggregates(postings.books, session, rows, wanted)
-    for key, row in before.items():
-        _follow(postings, row, wanted.get(key), price)
-    for key, usage in wanted.items():
-        if key not in before:
-            _open(postings, settling, session, usage, price(usage), current)
+    keys = sorted({f"tabstop:rest:{session.id}/{bare(total.model)}" for total in totals} | wanted.keys())
+    known = books.known(keys)
+    stored = books.usages([found.id for found in known.values()]) if known else {}
+    for key in keys:
+        row = stored[known[key].id] if key in known else None
+        usage = wanted.get(key)
+        if row is not None:
+            _follow(postings, settling, session, row, usage, price)
+        elif usage is not None:
+            _begin(postings, settling, session, usage, price(usage), current)
 
 
-def _kept_totals(books: Books, session: SessionRow, reported: Sequence[ClientTotal]) -> list[ClientTotal]:
-    """The largest totals ever reported per thread and model: a client's totals only grow, reports may be out of order."""
-    totals = dict(books.client_totals(session.id))
+def _kept(postings: Postings, session: SessionRow, reported: Sequence[ClientTotal]) -> list[ClientTotal]:
+    """The largest total of every thread and model, what was just reported included."""
+    books = postings.books
+    totals = books.client_totals(session.id)
     for total in reported:
         before, searches = totals.get((total.thread, total.model), (Tokens(), 0))
-        largest = (largest_tokens([before, total.tokens]), max(searches, total.web_searches))
-        if largest != (before, searches):
-            books.keep_client_total(session.id, total.thread, total.model, *largest)
-            totals[total.thread, total.model] = largest
-    return [ClientTotal(thread, model, *kept) for (thread, model), kept in sorted(totals.items())]
+        larger = before + (total.tokens - before).at_least_zero()
+        most = max(searches, total.web_searches)
+        if (larger, most) != (before, searches):
+            books.keep_client_total(session.id, total.thread, total.model, larger, most)
+            totals[total.thread, total.model] = (larger, most)
+    return [ClientTotal(thread, model, *counts) for (thread, model), counts in sorted(totals.items())]
 
 
-def _aggregates(
-    books: Books, session: SessionRow, rows: Sequence[UsageRow], wanted: Mapping[str, Usage]
-) -> dict[str, UsageRow]:
-    """The true-up usages there are already, by key."""
-    own = {row.id: row for row in rows if row.grain is Grain.AGGREGATE}
-    if not own:
-        return {}
-    keys = {f"tabstop:rest:{session.id}/{row.thread}" for row in own.values()} | set(wanted)
-    return {key: own[found.id] for key, found in books.known(sorted(keys)).items() if found.id in own}
-
-
-def _follow(postings: Postings, row: UsageRow, usage: Usage | None, price: Pricer) -> None:
-    """Bring a true-up usage to its new size, maybe nothing."""
-    tokens = usage.tokens if usage else Tokens()
-    searches = usage.web_searches if usage else 0
-    if (tokens, searches) == (row.tokens, row.web_searches):
-        return
-    cost = price(
-        Usage(
-            (),
-            row.model,
-            tokens,
-            row.occurred_at,
-            agent=row.agent,
-            web_searches=searches,
-            grain=Grain.AGGREGATE,
-        )
-    )
-    after = replace(
-        row,
-        tokens=tokens,
-        web_searches=searches,
-        cost=cost.nano or 0,
-        cost_state=cost.state,
-        matched=cost.matched,
-    )
-    postings.correct(row, after, EntryKind.TRUE_UP, Cause.CORRECTED, "calls arrived, or the client counted more")
-
-
-def _open(
+def _begin(
     postings: Postings, settling: Settling, session: SessionRow, usage: Usage, cost: Cost, current: Current
 ) -> None:
-    row = UsageRow(
+    new = UsageRow(
         id=postings.books.new_id(),
         session_id=session.id,
-        place_id=current.place_id,
+        place_id=current.place_for(usage.occurred_at),
         agent=session.agent,
-        thread=usage.keys[0].rpartition("/")[2],
+        thread=usage.thread,
         model=usage.model,
         matched=cost.matched,
         tokens=usage.tokens,
@@ -120,6 +88,34 @@ def _open(
         received_at=postings.now,
         cost=cost.nano or 0,
     )
-    postings.books.add_usages([row], dict.fromkeys(usage.keys, row.id))
-    amount = counted(postings.places[row.place_id], sums_of(row))
-    postings.charge(row, settling.cause_of(row.place_id, amount), EntryKind.TRUE_UP)
+    postings.books.add_usages([new], dict.fromkeys(usage.keys, new.id))
+    amount = counted(postings.places[new.place_id], sums_of(new))
+    postings.charge(new, settling.cause_of(new.place_id, amount), EntryKind.TRUE_UP)
+
+
+def _follow(
+    postings: Postings,
+    settling: Settling,
+    session: SessionRow,
+    row: UsageRow,
+    wanted: Usage | None,
+    price: Callable[[Usage], Cost],
+) -> None:
+    """Bring a stored true-up to what is left over now, nothing included; priced at its own date."""
+    tokens, searches = (wanted.tokens, wanted.web_searches) if wanted else (Tokens(), 0)
+    if (tokens, searches) == (row.tokens, row.web_searches):
+        return
+    usage = Usage((), row.model, tokens, row.occurred_at, row.agent, "", searches, Grain.AGGREGATE)
+    cost = price(usage)
+    after = replace(
+        row,
+        tokens=tokens,
+        web_searches=searches,
+        cost=cost.nano or 0,
+        cost_state=cost.state,
+        matched=cost.matched,
+    )
+    amount = counted(postings.places[row.place_id], sums_of(after).less(sums_of(row)))
+    cause = settling.cause_of(row.place_id, amount)
+    grows = amount.nano > 0 or amount.tokens > 0
+    postings.correct(row, after, EntryKind.TRUE_UP, cause if grows else Cause.CORRECTED, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from tabstop.explain import approvers_in_words, budget_name, explain, headline, refusal
+from tabstop.explain import approvers_in_words, arithmetic, budget_name, continued, explain, headline, refusal
 from tabstop.markdown import plain
 from tabstop.policy.problem import quoted
 from tabstop.verdict import Finding, Outcome, verdict_of
@@ -45,7 +45,8 @@ class Link:
 class Notice:
     """Something said to people, already reduced to what its reader may see.
 
-    title: one line without markup. lines: sentences, in which names stand in `backquotes`. at: when it happened.
+    title: one line without markup. figures: the arithmetic in short, empty where it may not be shown. lines: sentences, in
+    which names stand in `backquotes`. where: the repository; empty for no single one. at: when it happened.
     may_be_repeat: an earlier attempt may have arrived.
     """
 
@@ -54,6 +55,8 @@ class Notice:
     title: str
     lines: tuple[str, ...]
     at: datetime
+    figures: str = ""
+    where: str = ""
     links: tuple[Link, ...] = ()
     may_be_repeat: bool = False
 
@@ -81,13 +84,14 @@ def crossed_notice(
     name = _whose(shown)
     beyond = "is spent" if step >= RED else f"is past {step} %" if shown.unit else "is nearly spent"
     said = explain(shown, at).replace(_upper(budget_name(shown)), _upper(name), 1)
-    place = [f"In {quoted(where)}."] if where and where != shown.subject else []
     return Notice(
         Occasion.RED if step >= RED else Occasion.STEP,
         reader,
         plain(_upper(f"{name} {beyond}")),
-        (said, means, *place),
+        (said, means),
         at,
+        arithmetic(shown),
+        where,
         links,
     )
 
@@ -106,14 +110,16 @@ def refused_notice(
     """A start was refused. findings: of its verdict. asked_by: a login; shown only where the reader may see names."""
     verdict = verdict_for(verdict_of(*findings), reader)
     on = f" on {quoted(branch)}" if branch else ""
-    by = f", asked for by {quoted(asked_by)}" if asked_by and reader.names else ""
+    by = f", asked for by {quoted(asked_by)}," if asked_by and reader.names else ""
     what = f"A session of {quoted(agent)}{on} in {quoted(where)}{by} was not started."
     return Notice(
         Occasion.REFUSED,
         reader,
-        plain(f"Start refused: {headline(verdict)}"),
+        plain(f"Start refused: {continued(headline(verdict))}"),
         (what, *refusal(verdict, at), "More refusals for this reason are not reported again within the hour."),
         at,
+        next((sums for reason in verdict.reasons if (sums := arithmetic(reason))), ""),
+        where,
         links,
     )
 

@@ -44,7 +44,11 @@ def totals(facts: TabFacts) -> str:
     used = sum(s.session.spent.tokens for s in sessions)
     unknown = sum(s.session.unknown_usages for s in sessions)
     older = facts.session_count - len(sessions)
-    which = f"The newest {len(sessions)} of {facts.session_count} sessions" if older > 0 else plural(len(sessions), "session")
+    which = (
+        f"The newest {len(sessions)} of {facts.session_count} sessions"
+        if older > 0
+        else plural(len(sessions), "session")
+    )
     return f"{which}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
 
 

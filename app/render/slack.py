@@ -8,6 +8,7 @@ from typing import Any
 from app.render.notices import Notice
 from app.slack_api.protocol import ChatMessage
 from tabstop.markdown import flat, plain
+from tabstop.policy.problem import quoted
 
 MOST_BLOCKS = 50
 HEADER_LIMIT = 150
@@ -31,9 +32,9 @@ def slack_message(channel: str, notice: Notice) -> ChatMessage:
         lines = (*lines[: most - 1], f"And {len(lines) - most + 1} more reasons.")
     blocks += [{"type": "section", "text": _markup(line)} for line in lines]
     blocks.append({"type": "context", "elements": [_raw(_context(notice))]})
-    text = " ".join([f"{plain(notice.title)}.", *(plain(line) for line in notice.lines)])
-    repeat = f" ({REPEAT})" if notice.may_be_repeat else ""
-    return ChatMessage(channel, escape(_cut(text, SECTION_LIMIT)) + repeat, blocks)
+    place, figures = f"{notice.where}: " if notice.where else "", f": {notice.figures}" if notice.figures else ""
+    repeat = f" {REPEAT}" if notice.may_be_repeat else ""
+    return ChatMessage(channel, escape(_cut(plain(f"{place}{notice.title}{figures}."), 500)) + repeat, blocks)
 
 
 def mrkdwn(text: str) -> str:
@@ -66,7 +67,8 @@ def _raw(made: str) -> dict[str, Any]:
 def _context(notice: Notice) -> str:
     links = [f"<{link.url}|{escape(flat(link.text)).replace('|', '/')}>" for link in notice.links]
     when = f"{notice.at.day} {notice.at:%B %Y %H:%M} UTC"
-    return " · ".join([when, *links, *([REPEAT] if notice.may_be_repeat else [])])
+    where = [mrkdwn(quoted(notice.where))] if notice.where and not notice.links else []
+    return " · ".join([when, *where, *links, *([REPEAT] if notice.may_be_repeat else [])])
 
 
 def _cut(text: str, limit: int) -> str:

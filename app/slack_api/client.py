@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from http.client import HTTPException
 from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from app.settings import Settings
 from app.slack_api.protocol import ChatError, ChatMessage
 
 TIMEOUT_SECONDS = 15
 RATE_LIMITED_SECONDS = 30
 """What we wait where Slack says 429 without a readable Retry-After; it usually says between 1 and 60 seconds."""
 
-LATER = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "ratelimited"}
-)
+LATER = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Codes of Slack's that pass by themselves (docs.slack.dev/reference/methods/chat.postMessage, Errors)."""
 
 _TOKEN = "TABSTOP_SLACK_TOKEN"  # noqa: S105 - a setting's name
@@ -43,46 +44,51 @@ class SlackChat:
         """`api_url` ends with `/api/`. Nothing is sent yet."""
         # No retries in the client: after a broken connection nobody knows whether the message is there, and who calls
         # decides whether a repeat is worth it.
-        self._client = WebClient(token=token, base_url=f"{api_url.rstrip('/')}/", timeout=TIMEOUT_SECONDS, retry_handlers=[])
+        self._client = WebClient(
+            token=token, base_url=f"{api_url.rstrip('/')}/", timeout=TIMEOUT_SECONDS, retry_handlers=[]
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> SlackChat:
+        """With the token and the address of the settings."""
+        return cls(settings.slack_token, settings.slack_api_url)
 
     def post(self, message: ChatMessage) -> str:
         """See `Chat`."""
-        answer = self._call(
-            "chat.postMessage",
-            message.channel,
-            channel=message.channel,
-            text=message.text,
-            blocks=list(message.blocks),
-            unfurl_links=False,
-            unfurl_media=False,
-        )
-        return str(answer["ts"])
+        body = {
+            "channel": message.channel,
+            "text": message.text,
+            "blocks": list(message.blocks),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        return str(self._call("chat.postMessage", body, message.channel)["ts"])
 
     def who(self) -> str:
         """See `Chat`."""
-        answer = self._call("auth.test", "")
+        answer = self._call("auth.test", {})
         return f"{answer.get('team', '?')} / {answer.get('user', '?')}"
 
-    def _call(self, method: str, channel: str, **body: Any) -> Any:
+    def _call(self, method: str, body: dict[str, Any], channel: str = "") -> Any:
         try:
             return self._client.api_call(method, json=body)
         except SlackApiError as error:
             raise _translated(error, channel) from error
-        except (SlackClientError, OSError) as error:
-            # URLError and time-outs are OSErrors; a SlackClientError here is an answer nobody could read.
+        except (SlackClientError, HTTPException, OSError) as error:
+            # URLError and time-outs are OSErrors; the others are answers nobody could read.
             raise ChatError(f"Slack could not be reached or did not answer: {error}", retry_after=0) from error
 
 
 def _translated(error: SlackApiError, channel: str) -> ChatError:
     response: Any = error.response
-    status = int(getattr(response, "status_code", 0) or 0)
-    code = str(response.get("error") or f"HTTP {status}")
+    status, code = int(response.status_code), str(response.get("error") or "")
     if status == 429 or code == "ratelimited":
-        seconds = _retry_after(getattr(response, "headers", {}))
+        seconds = _retry_after(response.headers)
         return ChatError(f"Slack asks to send less; again in {seconds} s.", retry_after=seconds)
-    if status >= 500 or code in LATER or code not in REMEDIES and status != 200:
-        return ChatError(f"Slack is not well (HTTP {status}).", retry_after=0)
-    remedy = REMEDIES.get(code, "See docs.slack.dev for this code.").format(channel=f"`{channel}`")
+    # slack-sdk puts a page it cannot read (a proxy's, a gateway's) where the code would be.
+    if status >= 500 or code in LATER or not re.fullmatch(r"[a-z_]+", code):
+        return ChatError(f"Slack is not well, or something stands in between (HTTP {status}).", retry_after=0)
+    remedy = REMEDIES.get(code, "The code is explained at docs.slack.dev.").format(channel=f"`{channel}`")
     return ChatError(f"Slack said `{code}`. {remedy}")
 
 

@@ -52,7 +52,11 @@ _DONE = delete(JOB).where(*_MINE, _J.want == bindparam("answered"))
 _AGAIN = update(JOB).where(*_MINE).values(leased_until=0, not_before=0, attempts=0, error="")
 _RETRY = update(JOB).where(*_MINE).values(leased_until=0, run_at=bindparam("at"), error=bindparam("why"))
 _RETRY_FIRMLY = _RETRY.values(not_before=bindparam("at"))
-_BURY = update(JOB).where(*_MINE, _J.want == bindparam("answered")).values(leased_until=0, dead_at=bindparam("at"), error=bindparam("why"))
+_BURY = (
+    update(JOB)
+    .where(*_MINE, _J.want == bindparam("answered"))
+    .values(leased_until=0, dead_at=bindparam("at"), error=bindparam("why"))
+)
 _DEAD = select(JOB).where(_J.dead_at.is_not(None)).order_by(_J.dead_at.desc())
 
 _CLAIM = per_database(

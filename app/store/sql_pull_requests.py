@@ -184,9 +184,7 @@ def _state(rows: Any, whose: int) -> FileState:
 def _file(row: Any) -> PolicyFile | None:
     if row is None:
         return None
-    return PolicyFile(
-        row.repository_id or None, row.commit, row.text, row.state, tuple(row.problems), row.seen_at
-    )
+    return PolicyFile(row.repository_id or None, row.commit, row.text, row.state, tuple(row.problems), row.seen_at)
 
 
 def _pull_request(row: Any) -> PullRequest:

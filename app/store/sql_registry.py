@@ -25,7 +25,9 @@ _SAVE_ORGANIZATION = (
 _REPOSITORIES = select(REPOSITORY).where(_R.organization_id == bindparam("org"))
 _REPOSITORY = _REPOSITORIES.where(_R.id == bindparam("repository"))
 _REPOSITORY_BY_GITHUB = _REPOSITORIES.where(_R.github_id == bindparam("github"))
-_REPOSITORY_BY_NAME = _REPOSITORIES.where(_R.folded == bindparam("folded_name")).order_by(_R.active.desc(), _R.id.desc())
+_REPOSITORY_BY_NAME = _REPOSITORIES.where(_R.folded == bindparam("folded_name")).order_by(
+    _R.active.desc(), _R.id.desc()
+)
 _ALL_REPOSITORIES = _REPOSITORIES.order_by(_R.full_name, _R.id)
 _ADD_REPOSITORY = insert(REPOSITORY).values(organization_id=bindparam("org"))
 _SAVE_REPOSITORY = (

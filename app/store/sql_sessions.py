@@ -37,9 +37,7 @@ _END_TAB = (
     .where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"), _T.ended_at.is_(None))
     .values(ended_at=bindparam("at", type_=_T.ended_at.type))
 )
-_REOPEN_TAB = (
-    update(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab")).values(ended_at=None)
-)
+_REOPEN_TAB = update(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab")).values(ended_at=None)
 _PLACE_ID = select(_P.id).where(_P.organization_id == bindparam("org"), _P.digest == bindparam("digested"))
 _ADD_PLACE = insert(PLACE).values(organization_id=bindparam("org"))
 _PLACES = select(PLACE).where(_P.organization_id == bindparam("org"), _P.id.in_(bindparam("ids", expanding=True)))
@@ -325,6 +323,7 @@ def _values(session: SessionRow) -> dict[str, Any]:
         "outcome": session.outcome.value if session.outcome else "",
         "billing": session.billing.value,
         "limits": dict(session.limits),
+        "earlier_places": list(session.earlier_places),
     }
 
 
@@ -337,6 +336,7 @@ def _session(row: Any) -> SessionRow:
         outcome=SessionOutcome(row.outcome) if row.outcome else None,
         billing=Billing(row.billing),
         limits=row.limits,
+        earlier_places=tuple(row.earlier_places),
         spent=Amount(row.spent_nano, row.spent_tokens),
         notional=row.notional,
         unknown_usages=row.unknown_usages,

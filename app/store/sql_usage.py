@@ -73,8 +73,13 @@ _COUNTS = (
     .where(and_(_U.organization_id == bindparam("org"), _U.grain == Grain.CALL.value, _U.same_as.is_(None)))
     .group_by(_U.session_id)
 )
-_TOTALS = select(CLIENT_TOTAL).where(_C.organization_id == bindparam("org"), _C.session_id == bindparam("session"))
 _COUNTED = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "web_searches")
+_CALL_SUMS = (
+    select(_U.model, *(func.sum(_U[name]) for name in _COUNTED))
+    .where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session"), _U.grain == Grain.CALL.value)
+    .group_by(_U.model)
+)
+_TOTALS = select(CLIENT_TOTAL).where(_C.organization_id == bindparam("org"), _C.session_id == bindparam("session"))
 
 
 def _keep(into: Any) -> Any:
@@ -118,6 +123,13 @@ class SqlUsage(SqlPart):
     def usages_of(self, session_id: str) -> list[UsageRow]:
         """See `Books`."""
         return [usage_of(row) for row in self._rows(_OF_SESSION, session=session_id)]
+
+    def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
+        """See `Books`."""
+        return {
+            model: (Tokens(*map(int, counts[:5])), int(counts[5]))
+            for model, *counts in self._rows(_CALL_SUMS, session=session_id)
+        }
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """See `Books`."""

@@ -162,6 +162,7 @@ class SessionTable(SQLModel, table=True):
     head_sha: str = string()
     pull_request: int | None = maybe_whole()
     policy_commit: str = string()
+    earlier_places: list[int] = document()
 
 
 class AttemptTable(SQLModel, table=True):

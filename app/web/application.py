@@ -27,9 +27,7 @@ MOST_BYTES = 26 * 1024 * 1024
 log = structlog.get_logger()
 
 
-def application(
-    world: World, verifier: OidcVerifier, meters: Meters, renew: Callable[[], None] | None = None
-) -> Flask:
+def application(world: World, verifier: OidcVerifier, meters: Meters, renew: Callable[[], None] | None = None) -> Flask:
     """Build the application around one world. `renew` makes the running server build its world anew, where it can."""
     app = Flask("app.web")
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 
 from flask import Response, make_response, render_template
 from markupsafe import Markup, escape
 
 
-def page(template: str, status: int = 200, *, forms_go_to: str = "", **values: object) -> Response:
+def page(
+    template: str, values: Mapping[str, object] | None = None, *, status: int = 200, forms_go_to: str = ""
+) -> Response:
     """A page. `forms_go_to`: one more origin its forms may be sent to, besides ours.
 
     The one style sheet is inline under a nonce of this answer; there is no script, image or font.
     """
     nonce = secrets.token_urlsafe(16)
-    response = make_response(render_template(template, nonce=nonce, code_words=code_words, **values), status)
+    response = make_response(render_template(template, nonce=nonce, code_words=code_words, **(values or {})), status)
     response.headers["Content-Security-Policy"] = "; ".join(
         (
             "default-src 'none'",

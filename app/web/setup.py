@@ -59,7 +59,7 @@ def setup(world: World, renew: Callable[[], None] | None = None, client: httpx.C
     @pages.get("/next")
     def what_is_left() -> Response:
         # Open to everybody: whoever installs the App later is sent here by GitHub, and nothing on it is secret.
-        return page("setup_next.html", **left_to_do(world))
+        return page("setup_next.html", left_to_do(world))
 
     return pages
 
@@ -75,22 +75,22 @@ def enter(access: SetupAccess, token: str) -> Response:
 
 def door(access: SetupAccess, *, wrong: bool = False) -> Response:
     """Ask for the token, or say that the page is closed."""
-    return page("setup_door.html", 403, closed=access.closed, wrong=wrong)
+    return page("setup_door.html", {"closed": access.closed, "wrong": wrong}, status=403)
 
 
 def offer(desk: Desk) -> Response:
     """What can be done now: choose the owner, create the App, or see what is left to do."""
     settings = desk.world.settings
     if registered(desk.world) and "again" not in request.args:
-        return page("setup_next.html", inside=True, **left_to_do(desk.world))
+        return page("setup_next.html", {"inside": True} | left_to_do(desk.world))
     if is_local(settings.public_url):
-        return page("setup_address.html", public_url=settings.public_url, port=settings.port)
+        return page("setup_address.html", {"public_url": settings.public_url, "port": settings.port})
     owner = request.args.get("organization", "").strip().removeprefix("@")
     again = "again" in request.args
     if not owner and "personal" not in request.args:
-        return page("setup_owner.html", again=again)
+        return page("setup_owner.html", {"again": again})
     if owner and not _LOGIN.fullmatch(owner):
-        return page("setup_owner.html", 400, again=again, wrong=owner)
+        return page("setup_owner.html", {"again": again, "wrong": owner}, status=400)
     return button(desk, owner)
 
 
@@ -101,17 +101,16 @@ def button(desk: Desk, owner: str) -> Response:
     state = desk.access.state(request)
     place = f"/organizations/{owner}/settings/apps/new" if owner else "/settings/apps/new"
     name = f"Tabstop {owner}".strip()
-    response = page(
-        "setup_button.html",
-        forms_go_to="{0.scheme}://{0.netloc}".format(urlsplit(github)),
-        owner=owner,
-        action=f"{github}{place}?{urlencode({'state': state})}",
-        manifest=json.dumps(manifest(name=name, server=settings.public_url)),
-        permissions=PERMISSIONS,
-        events=EVENTS,
-        server=settings.public_url,
-        github=urlsplit(github).netloc,
-    )
+    values = {
+        "owner": owner,
+        "action": f"{github}{place}?{urlencode({'state': state})}",
+        "manifest": json.dumps(manifest(name=name, server=settings.public_url)),
+        "permissions": PERMISSIONS,
+        "events": EVENTS,
+        "server": settings.public_url.rstrip("/"),
+        "github": urlsplit(github).netloc,
+    }
+    response = page("setup_button.html", values, forms_go_to="{0.scheme}://{0.netloc}".format(urlsplit(github)))
     desk.access.remember(response, state)
     return response
 
@@ -121,12 +120,12 @@ def finish(desk: Desk) -> Response:
     if not desk.access.began_here(request):
         if registered(desk.world):
             return redirect("/setup", 303)  # a reload of a page that did its work
-        return page("setup_failed.html", 400, reason="stranger")
+        return page("setup_failed.html", {"reason": "stranger"}, status=400)
     try:
         app = convert(desk.client, desk.world.settings.github_api_url, request.args.get("code", ""))
     except ConversionError as error:
         log.warning("setup: no credentials", reason=str(error))
-        return page("setup_failed.html", 502 if error.again else 400, reason="github", error=error)
+        return page("setup_failed.html", {"reason": "github", "error": error}, status=502 if error.again else 400)
     response = keep(desk, app)
     desk.access.forget(response)
     return response
@@ -139,7 +138,7 @@ def keep(desk: Desk, app: NewApp) -> Response:
         keep_app(desk.world.store, settings.secret_key, app.credentials())
     except Exception:
         log.exception("setup: the credentials could not be stored")
-        return page("setup_failed.html", 500, reason="store", app=app)
+        return page("setup_failed.html", {"reason": "store", "app": app}, status=500)
     log.info("setup: the App is registered", app=app.slug, app_id=app.app_id)
     if desk.renew is None:
         return redirect("/setup", 303)  # it says that a restart comes before the install page

@@ -111,7 +111,7 @@ class FakeTabstop:
     """The server's half of the contract in memory. `decide` gives verdicts; `fault` may answer before anything else does.
 
     fault: takes `start`, `usage` or `end`; a `Response` is what the caller gets; raising `NoAnswerError` is silence.
-    identify: gives a token's `jti`, or raises; without it every token is its own.
+    identify: gives a token's `jti`, or raises `ValueError`; without it every token is its own.
     """
 
     def __init__(self) -> None:
@@ -122,6 +122,7 @@ class FakeTabstop:
         self.asked: list[Asked] = []
         self.sessions: dict[str, Known] = {}
         self.page = PAGE
+        self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
         self._answers: dict[str, tuple[str, Response]] = {}
 
     def answer(self, request: Request) -> Response:
@@ -151,13 +152,13 @@ class FakeTabstop:
         self.asked.append(Asked(token, key, request))
         try:
             jti = self.identify(token)
-        except Exception as error:
+        except ValueError as error:
             return problem(401, Problem("This identity token is not accepted.", str(error)))
         if jti in self._answers:
             first, answer = self._answers[jti]
             return answer if first == key else problem(409, Problem("This identity token has already asked."))
         verdict = self.decide(request)
-        if verdict.outcome is Outcome.STOP and request.unadmitted_since is None:
+        if verdict.outcome is Outcome.STOP and not (self.takes_late and request.unadmitted_since):
             answer = Response(403, encoded(StartAnswer(verdict, page=self.page)))
         else:
             session = f"s{len(self.sessions) + 1}"

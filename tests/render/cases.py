@@ -151,7 +151,10 @@ def _variations() -> None:
     CASES["fork"] = replace(plain, pull_request=replace(plain.pull_request, head_branch="mallory:fix-login"))
     CASES["closed"] = replace(red, tab=replace(red.tab, ended_at=red.now))
     CASES["old-policy-in-force"] = replace(
-        green, policy=replace(green.policy, problem="this repository's policy file is invalid; its last valid version stays in force")
+        green,
+        policy=replace(
+            green.policy, problem="this repository's policy file is invalid; its last valid version stays in force"
+        ),
     )
     CASES["shared-head"] = replace(
         green,

@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("head_sha", sa.String(), nullable=False),
         sa.Column("pull_request", WHOLE, nullable=True),
         sa.Column("policy_commit", sa.String(), nullable=False),
+        sa.Column("earlier_places", sa.JSON(), nullable=False),
         sa.CheckConstraint("held_nano >= 0 AND held_tokens >= 0", name="session_held"),
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )

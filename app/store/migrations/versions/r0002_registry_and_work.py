@@ -175,6 +175,7 @@ def upgrade() -> None:
         sa.Column("id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("github_id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("full_name", sa.String(), nullable=False),
+        sa.Column("folded", sa.String(), nullable=False),
         sa.Column("default_branch", sa.String(), nullable=False),
         sa.Column("private", sa.Boolean(), nullable=False),
         sa.Column("topics", sa.JSON(), nullable=False),
@@ -182,6 +183,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
     op.create_index("repository_github", "repository", ["organization_id", "github_id"], unique=True)
+    op.create_index("repository_name", "repository", ["organization_id", "folded"], unique=False)
     op.create_table(
         "secret",
         sa.Column("name", sa.String(), nullable=False),

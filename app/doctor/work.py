@@ -1,0 +1,89 @@
+"""Whether the work gets done: jobs that failed for good, policies that cannot be read, the audit log's seal, pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from app.doctor.diagnosis import Diagnosis, ok, problem, warning
+from app.registry import Organization, PolicyFile, WaitingJob
+from app.store.unsealed import Unsealed
+from tabstop.quantity import plural, span
+
+SEAL_LATE = timedelta(minutes=30)
+"""The seal is due every five minutes; so late, nobody does jobs, or the seal fails."""
+
+MOST_SHOWN = 10
+
+
+def dead_jobs(dead: Sequence[tuple[WaitingJob, str]]) -> list[Diagnosis]:
+    """Jobs that failed for good, each with its last error."""
+    if not dead:
+        return [ok("jobs", "None has failed for good.")]
+    found = [
+        problem(
+            "job",
+            f"{job.kind} {job.key} failed for good after {plural(job.attempts, 'try', 'tries')}: {error}",
+            f"Mend the cause, then `python -m app.cli jobs retry {job.id}`.",
+        )
+        for job, error in dead[:MOST_SHOWN]
+    ]
+    if len(dead) > MOST_SHOWN:
+        more = f"{len(dead) - MOST_SHOWN} more jobs have failed for good."
+        found.append(
+            problem("job", more, "`python -m app.cli jobs list` shows all, `jobs retry --all` tries them again.")
+        )
+    return found
+
+
+def policies(files: Sequence[tuple[str, PolicyFile]]) -> list[Diagnosis]:
+    """Policy files that do not count, each with where it lies."""
+    bad = [(name, file) for name, file in files if file.state in {"invalid", "unreadable"}]
+    if not bad:
+        valid = sum(file.state == "valid" for _, file in files)
+        return [ok("policies", f"{plural(valid, 'file')}, all valid." if valid else "No files: the defaults hold.")]
+    return [_policy(name, file) for name, file in bad]
+
+
+def _policy(name: str, file: PolicyFile) -> Diagnosis:
+    if file.state == "unreadable":
+        return warning(
+            "policy",
+            f"{name}: the file could not be read since {file.seen_at:%Y-%m-%d %H:%M} UTC"
+            f"{': ' + file.problems[0] if file.problems else ''}. The last valid one stays in force.",
+            "Usually passes by itself; if not, check that the App may read the repository's contents.",
+        )
+    return warning(
+        "policy",
+        f"{name}: {plural(len(file.problems), 'problem')} at {file.commit[:12]}: {'; '.join(file.problems[:3])}. "
+        "The last valid one stays in force.",
+        "Its authors see the same on the check of their pull request; `tabstop policy check` says it on their machine.",
+    )
+
+
+def seal(waiting: Sequence[Unsealed], now: datetime) -> list[Diagnosis]:
+    """Audit rows that should be in the chain by now."""
+    late = [one for one in waiting if now - one.oldest > SEAL_LATE]
+    if not late:
+        return [ok("audit log", "Sealed up to the last few minutes.")]
+    return [
+        warning(
+            "audit log",
+            f"{one.login}: {plural(one.rows, 'row')} not sealed, the oldest for {span(int((now - one.oldest).total_seconds()))}.",
+            "Is anybody doing jobs? Start `serve` with TABSTOP_WORKERS=1, or a `worker`.",
+        )
+        for one in late
+    ]
+
+
+def pauses(known: Sequence[Organization]) -> list[Diagnosis]:
+    """Organizations whose starts an operator refuses."""
+    return [
+        warning(
+            "pause",
+            f"New sessions of {o.login} are refused: an operator paused it.",
+            f"`python -m app.cli resume {o.login}` ends it.",
+        )
+        for o in known
+        if o.paused and o.active
+    ]

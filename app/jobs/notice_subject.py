@@ -1,0 +1,136 @@
+"""What a notice is about: which repository, whose budget, which channel, who reads it, and where to read on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.registry import InForce, Repository, Transaction
+from app.render.notices import Link
+from tabstop.budget import Budget, Scope
+from tabstop.policy.model import Policy
+from tabstop.verdict import Finding, Signal
+from tabstop.visibility import Reader, Surface
+
+_NO_REPOSITORY = -1
+"""An id that no repository has: what is in force there is the organization's file over the defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """channel: empty for nowhere. subject: what people call the budget's subject. where: the repository; empty for none.
+
+    branch, login: of a start; empty where there is none or nobody is known.
+    """
+
+    channel: str
+    policy: Policy
+    reader: Reader
+    subject: str = ""
+    where: str = ""
+    branch: str = ""
+    login: str = ""
+    links: tuple[Link, ...] = ()
+
+
+def about_budget(books: Transaction, budget: Budget, github_url: str) -> About | None:
+    """A budget that crossed a step. None when what it bounds is gone."""
+    scope, subject_id = budget.key.scope, budget.key.subject_id
+    match scope:
+        case Scope.TAB:
+            tab = books.tab(subject_id)
+            if tab is None:
+                return None
+            return _in_repository(books, tab.repository_id, tab.branch, github_url, tab_id=tab.id)
+        case Scope.REPOSITORY | Scope.GUEST:
+            return _in_repository(books, subject_id, "", github_url)
+    in_force = books.policy_in_force(_NO_REPOSITORY)
+    subject = _login(books, subject_id) if scope in {Scope.ENGINEER, Scope.DOWNGRADE} else ""
+    return _about(in_force, None, subject=subject)
+
+
+def about_start(books: Transaction, payload: Mapping[str, Any], github_url: str) -> About | None:
+    """A start that was refused. None when its repository is gone."""
+    tab = books.tab(int(payload["tab"])) if payload.get("tab") else None
+    return _in_repository(
+        books,
+        int(payload["repository"]),
+        tab.branch if tab else "",
+        github_url,
+        tab_id=tab.id if tab else None,
+        number=payload.get("pull_request"),
+        run=str(payload.get("run") or ""),
+        login=_login(books, payload.get("engineer")),
+    )
+
+
+def anchor(books: Transaction, payload: Mapping[str, Any], finding: Finding, now: datetime) -> Budget | None:
+    """The budget a refusal is remembered under: the one that stopped it, else its repository's or the organization's."""
+    subjects: dict[str, int | None] = {
+        Scope.TAB: payload.get("tab"),
+        Scope.ENGINEER: payload.get("engineer"),
+        Scope.DOWNGRADE: payload.get("engineer"),
+        Scope.GUEST: payload.get("repository"),
+        Scope.REPOSITORY: payload.get("repository"),
+        Scope.ORGANIZATION: books.organization_id,
+    }
+    first = [finding.scope] if finding.signal is Signal.BUDGET else []
+    for scope in (*first, Scope.REPOSITORY, Scope.ORGANIZATION):
+        subject_id = subjects.get(scope)
+        budget = books.budget_in_window(Scope(scope), subject_id, now) if subject_id is not None else None
+        if budget is not None:
+            return budget
+    return None
+
+
+def _in_repository(
+    books: Transaction,
+    repository_id: int,
+    branch: str,
+    github_url: str,
+    *,
+    tab_id: int | None = None,
+    number: int | None = None,
+    run: str = "",
+    login: str = "",
+) -> About | None:
+    repository = books.repository(repository_id)
+    if repository is None:
+        return None
+    home = f"{github_url.rstrip('/')}/{repository.full_name}"
+    if number is None and tab_id is not None:
+        number = next((p.number for p in books.pull_requests_of_tab(tab_id)), None)
+    links = [Link(f"{repository.full_name}#{number}", f"{home}/pull/{number}")] if number is not None else []
+    links += [Link("workflow run", f"{home}/actions/runs/{run}")] if run.isdigit() else []
+    links = links or [Link(repository.full_name, home)]
+    return _about(
+        books.policy_in_force(repository_id),
+        repository,
+        subject=branch or repository.full_name,
+        branch=branch,
+        login=login,
+        links=tuple(links),
+    )
+
+
+def _about(
+    in_force: InForce,
+    repository: Repository | None,
+    *,
+    subject: str,
+    branch: str = "",
+    login: str = "",
+    links: tuple[Link, ...] = (),
+) -> About:
+    slack = in_force.policy.slack
+    public = repository is not None and not repository.private
+    reader = Reader(Surface.CHANNEL, public=public, names=slack.names)
+    where = repository.full_name if repository else ""
+    return About(slack.channel, in_force.policy, reader, subject, where, branch, login, links)
+
+
+def _login(books: Transaction, engineer_id: int | None) -> str:
+    engineer = books.engineer(engineer_id) if engineer_id is not None else None
+    return engineer.login if engineer else ""

@@ -1,0 +1,114 @@
+"""gate.growth: what a decision costs when the ledger has a million rows, against ten thousand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+from sqlalchemy import Connection, Table, func, select
+
+from app.store.engine import Database
+from app.store.sql_store import SqlStore
+from app.store.tables import ATTEMPT, AUDIT, BUDGET, ENTRY, PLACE, SESSION, TAB, USAGE, USAGE_KEY
+from bench.databases import Machine
+from bench.figures import Figure, Part, in_turns, say
+from bench.scene import Scene, admit_all, set_up, starts_to_come
+
+SMALL, LARGE = 10_000, 1_000_000
+CALLS_A_SESSION = 50
+DECISIONS = 300
+
+# How many ledger rows there are for each row of the other tables an organization's life fills.
+_ROWS_PER = {
+    ENTRY: 1,
+    USAGE: 1,
+    USAGE_KEY: 0.5,
+    SESSION: CALLS_A_SESSION,
+    ATTEMPT: CALLS_A_SESSION,
+    AUDIT: CALLS_A_SESSION // 2,
+    TAB: CALLS_A_SESSION * 4,
+    PLACE: CALLS_A_SESSION * 4,
+    BUDGET: CALLS_A_SESSION * 4,
+}
+
+_LIKE_NO_OTHER = {
+    "entry": ("id",),
+    "usage": ("id",),
+    "usage_key": ("key",),
+    "agent_session": ("id",),
+    "start_attempt": ("key", "token_id"),
+    "audit": ("id",),
+    "tab": ("id", "branch"),
+    "place": ("id", "digest"),
+    "budget": ("id", "line", "subject_id"),
+}
+"""Columns that have to differ from row to row; the others are copied from a row that is there."""
+
+
+def parts(machine: Machine) -> list[Part]:
+    """On SQLite, where a larger file costs most."""
+    return [Part(("gate.growth",), lambda _wanted: _growth(machine))]
+
+
+def _growth(machine: Machine) -> Iterator[Figure]:
+    prepared: dict[int, str] = {}
+    scenes: dict[int, Scene] = {}
+
+    def fill(url: str, rows: int) -> None:
+        with closing(SqlStore(url)) as store:
+            scenes[rows] = set_up(store)
+        grow(url, rows)
+
+    for rows in (SMALL, LARGE):
+        begun = time.monotonic()
+        prepared[rows] = machine.sqlite.prepare(lambda url, rows=rows: fill(url, rows))  # type: ignore[misc]
+        say(f"gate.growth: a ledger of {rows} rows took {time.monotonic() - begun:.0f} s")
+
+    def milliseconds(rows: int) -> float:
+        with closing(SqlStore(f"sqlite:///{prepared[rows]}")) as store:
+            return admit_all(store, scenes[rows], starts_to_come(scenes[rows], DECISIONS)) / DECISIONS * 1_000
+
+    value, floor = in_turns("gate.growth", lambda: milliseconds(LARGE), lambda: milliseconds(SMALL), repeats=9)
+    yield Figure("gate.growth", value, "ms/decision", floor)
+
+
+def grow(url: str, rows: int) -> None:
+    """Give the books as many ledger rows, and of everything else what goes with them."""
+    database = Database(url)
+    with closing(database), database.writing() as db:
+        for table, entries in _ROWS_PER.items():
+            _multiply(db, table, int(rows / entries))
+
+
+def _multiply(db: Connection, table: Table, count: int) -> None:
+    """Insert `count` rows like one that is there, with ids and keys of their own, in the order of time."""
+    differing = _LIKE_NO_OTHER[table.name]
+    there = db.execute(select(func.count()).select_from(table)).scalar_one()
+    sample = f'(SELECT * FROM "{table.name}" LIMIT 1)' if there else f"({_SAMPLES[table.name]})"
+    columns = ", ".join(
+        _numbered(column.name, column.type.python_type) if column.name in differing else f'"{column.name}"'
+        for column in table.columns
+    )
+    db.exec_driver_sql(
+        f'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) '  # noqa: S608
+        f'INSERT INTO "{table.name}" SELECT {columns} FROM n, {sample}'
+    )
+
+
+def _numbered(column: str, kind: type) -> str:
+    # Real ids rise with time; keys and digests are spread over their whole index.
+    return "i" if kind is int else f"'{column}-' || hex((i * 2654435761) & 4294967295)"
+
+
+def _sample(table: Table) -> str:
+    """A row of a table that has none yet, in the sizes its values usually have."""
+    told = []
+    for column in table.columns:
+        kind = column.type.python_type
+        told.append("1" if kind in {int, bool} else f"'{'x' * 24}'")
+    told[0] = "(SELECT id FROM organization)"
+    return "SELECT " + ", ".join(f'{value} AS "{column.name}"' for value, column in zip(told, table.columns, strict=True))
+
+
+_SAMPLES = {table.name: _sample(table) for table in (ENTRY, USAGE, USAGE_KEY)}
