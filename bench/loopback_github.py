@@ -5,6 +5,7 @@ Where Node is, the end-to-end tests use a far fuller one; this one starts in no 
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
@@ -30,8 +31,13 @@ WEBHOOK_SECRET = "loopback-webhook-secret"
 
 @dataclass
 class LoopbackGitHub:
-    """The running service: repository `acme/widget` (id 1), `alice` a member, the App installed."""
+    """The running service: repository `acme/widget` (id 1), `alice` a member, the App installed.
 
+    policy: the text of the repository's policy file; empty for none. policy_reads: how often it was fetched.
+    """
+
+    policy: str = ""
+    policy_reads: int = 0
     pulls: dict[int, Json] = field(default_factory=dict)
     check_runs: dict[int, Json] = field(default_factory=dict)
     comments: dict[int, Json] = field(default_factory=dict)
@@ -151,6 +157,14 @@ class LoopbackGitHub:
         pull = self.pulls.get(int(number))
         return (200, pull) if pull else (404, {"message": "Not Found"})
 
+    def _commits(self, _body: Json, repository: str) -> tuple[int, Any]:
+        return 200, [{"sha": "c" * 40}] if self.policy and repository == "widget" else []
+
+    def _file(self, _body: Json) -> tuple[int, Any]:
+        self.policy_reads += 1
+        text = base64.b64encode(self.policy.encode()).decode()
+        return 200, {"type": "file", "encoding": "base64", "content": text}
+
     def _member(self, _body: Json, login: str) -> tuple[int, Any]:
         return (204, None) if login == "alice" else (404, {"message": "Not Found"})
 
@@ -171,7 +185,8 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", rf"{_REPO}/pulls", lambda g, _b: (200, [p for p in g.pulls.values() if p["state"] == "open"])),
     ("GET", rf"{_REPO}/pulls/(\d+)", LoopbackGitHub._pull),
     ("GET", rf"{_REPO}/pulls/\d+/files", lambda _g, _b: (200, [{"filename": "src/main.py"}])),
-    ("GET", r"/repos/acme/[\w.-]+/commits", lambda _g, _b: (200, [])),
+    ("GET", r"/repos/acme/([\w.-]+)/commits", LoopbackGitHub._commits),
+    ("GET", rf"{_REPO}/contents/\.github/tabstop\.yml", LoopbackGitHub._file),
     ("GET", r"/orgs/acme/members/([\w-]+)", LoopbackGitHub._member),
     ("POST", rf"{_REPO}/check-runs", LoopbackGitHub._create_check),
     ("PATCH", rf"{_REPO}/check-runs/(\d+)", LoopbackGitHub._update_check),

@@ -182,6 +182,7 @@ def test_times_come_with_their_distance(after: timedelta, said: str) -> None:
             "budget for the week of 2026-11-16",
         ),
         (Finding(Signal.BREAKER, Outcome.STOP, "tool_failures"), "Breaker: tool failures."),
+        (Finding(Signal.BUDGET, Outcome.WARN, "tab", unit="usd", cap=4, spent=3, asked=1), "is at 75 %: "),
         (Finding(Signal.PRICE, Outcome.WARN, "unknown_price", sentence="3 calls have no known price."), "3 calls have"),
     ],
 )
@@ -210,3 +211,7 @@ def test_a_headline_fits_a_title() -> None:
     assert len(said) < 150
     assert "`" not in said
     assert said.endswith("(and 1 more reason)")
+    assert (
+        headline(verdict_of(a_limit("tool_calls", 450, 500)))
+        == "This session has used 450 of its 500 tool calls (90 %)"
+    )

@@ -60,8 +60,8 @@ def organization_budget(books: Transaction, organization: Organization, now: dat
 
 
 def called(books: Transaction, key: BudgetKey) -> str:
-    """What people call a budget: `tab acme/widget#7`, `engineer alice, November 2026`."""
-    window = "" if key.window.end is None else f", {key.window.name}"
+    """What people call a budget: `tab acme/widget#7`, `engineer alice (November 2026)`."""
+    window = "" if key.window.end is None else f" ({key.window.name})"
     match key.scope:
         case Scope.TAB:
             return _tab(books, key.subject_id) + window

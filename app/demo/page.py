@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, redirect, render_template
 from markupsafe import Markup, escape
@@ -18,6 +19,7 @@ from app.demo.story import Play
 from app.demo.telling import Colour, Step, Telling
 from app.github_api.fake import PostedCheck, PostedComment
 from app.ledger.books import SealedRow
+from tabstop.money import show_exact
 
 HERE = Path(__file__).parent
 
@@ -49,7 +51,7 @@ def pages(play: Play, telling: Telling) -> Flask:
     """The routes the demo adds to the server: its page, and GitHub's pages that links lead to."""
     app = Flask("app.demo", template_folder=str(HERE / "templates"), static_folder=None)
     app.jinja_env.filters.update(markdown=github_markdown.to_html, slack=_slack, colour=_colour, clock=_clock)
-    app.jinja_env.filters["compact"] = lambda body: json.dumps(body, ensure_ascii=False, sort_keys=True)
+    app.jinja_env.filters["brief"] = brief
     app.jinja_env.globals.update(cast=cast, play=play)
     app.register_blueprint(play.stage.issuer.routes())
 
@@ -67,7 +69,9 @@ def pages(play: Play, telling: Telling) -> Flask:
 
     @app.get("/github/<path:path>")
     def github(path: str) -> AnyResponse:
-        return redirect("/#policy" if path.endswith("tabstop.yml") else "/#pull-request")
+        if path.endswith("tabstop.yml"):
+            return redirect("/#policy")
+        return redirect("/#refused" if "/actions/runs/" in path else "/#pull-request")
 
     return app
 
@@ -79,7 +83,7 @@ def seen(play: Play, telling: Telling) -> Seen:
     with github.lock:
         checks = github.checks_on(cast.HEAD)
         groups = github.checks_on(cast.MERGE_GROUP_HEAD)
-        history = [state for state in github.shown if state.head_sha == cast.HEAD]
+        history = [state for state in github.shown if state.check.head_sha == cast.HEAD]
         comments = [c for c in github.comments_on(cast.REPOSITORY, cast.NUMBER) if c.author == github.bot_login]
         writes = github.writes
     return Seen(
@@ -94,6 +98,23 @@ def seen(play: Play, telling: Telling) -> Seen:
         audit=_audit(play),
         writes=writes,
     )
+
+
+def brief(body: Mapping[str, Any]) -> str:
+    """An audit row's body in one line: what it names, without what is nested deeper or empty."""
+    flat = dict(body)
+    for name in [name for name, value in body.items() if isinstance(value, dict)]:
+        flat |= {f"{name}.{inner}": value for inner, value in flat.pop(name).items()}
+    shown = {name: value for name, value in sorted(flat.items()) if value not in (None, "", 0, [], {})}
+    return " · ".join(f"{name}: {_inline(name, value)}" for name, value in shown.items())
+
+
+def _inline(name: str, value: object) -> str:
+    if name.endswith("nano") and isinstance(value, int):
+        return show_exact(value)
+    if isinstance(value, list | dict):
+        return str(len(value))
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def _audit(play: Play) -> list[SealedRow]:

@@ -17,9 +17,7 @@ from app.slack_api.protocol import ChatMessage
 class Shown:
     """A state of a check as it was posted."""
 
-    head_sha: str
-    conclusion: str
-    title: str
+    check: CheckRun
     at: datetime
 
 
@@ -34,13 +32,14 @@ class PreviewGitHub(FakeGitHub):
         """GitHub as this installation sees it."""
         return PreviewInstallation(installation_id, self)
 
-    def remember(self, head_sha: str, check: CheckRun) -> None:
-        """Keep a state, unless it says the same as the last one on this commit."""
-        state = Shown(head_sha, check.conclusion, check.title, self.now())
+    def remember(self, check: CheckRun) -> None:
+        """Keep a state; one that only says more about the same figures takes the place of the last on its commit."""
         with self.lock:
-            last = next((s for s in reversed(self.shown) if s.head_sha == head_sha), None)
-            if last is None or (last.conclusion, last.title) != (state.conclusion, state.title):
-                self.shown.append(state)
+            same = [s for s in self.shown if s.check.head_sha == check.head_sha][-1:]
+            if same and (same[0].check.conclusion, same[0].check.title) == (check.conclusion, check.title):
+                self.shown[self.shown.index(same[0])] = Shown(check, same[0].at)
+            else:
+                self.shown.append(Shown(check, self.now()))
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,14 @@ class PreviewInstallation(FakeInstallation):
         """Keep a check run; answers its id."""
         with self.github.lock:
             check_run_id = super().create_check_run(full_name, check)
-            self.github.remember(check.head_sha, check)
+            self.github.remember(check)
             return check_run_id
 
     def update_check_run(self, full_name: str, check_run_id: int, check: CheckRun) -> None:
         """Replace a check run."""
         with self.github.lock:
             super().update_check_run(full_name, check_run_id, check)
-            self.github.remember(self.github.check_runs[check_run_id].check.head_sha, check)
+            self.github.remember(self.github.check_runs[check_run_id].check)
 
     def create_comment(self, full_name: str, number: int, body: str) -> int:
         """Keep a comment; answers its id."""

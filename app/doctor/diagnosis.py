@@ -18,12 +18,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """subject: what was looked at, a few words. found: a sentence. remedy: what to do; empty when all is well."""
+    """subject: what was looked at, a few words. found: a sentence. remedy: what to do; empty when all is well.
+
+    details: the single things that are wrong, where there are several of a kind.
+    """
 
     subject: str
     level: Level
     found: str
     remedy: str = ""
+    details: tuple[str, ...] = ()
 
 
 def ok(subject: str, found: str) -> Diagnosis:
@@ -31,11 +35,11 @@ def ok(subject: str, found: str) -> Diagnosis:
     return Diagnosis(subject, Level.OK, found)
 
 
-def warning(subject: str, found: str, remedy: str) -> Diagnosis:
+def warning(subject: str, found: str, remedy: str, details: tuple[str, ...] = ()) -> Diagnosis:
     """Works, but somebody should look."""
-    return Diagnosis(subject, Level.WARNING, found, remedy)
+    return Diagnosis(subject, Level.WARNING, found, remedy, details)
 
 
-def problem(subject: str, found: str, remedy: str) -> Diagnosis:
+def problem(subject: str, found: str, remedy: str, details: tuple[str, ...] = ()) -> Diagnosis:
     """Does not work."""
-    return Diagnosis(subject, Level.PROBLEM, found, remedy)
+    return Diagnosis(subject, Level.PROBLEM, found, remedy, details)

@@ -11,8 +11,6 @@ from app.registry import Organization
 from app.settings import Settings
 from tabstop.quantity import plural
 
-MOST_SHOWN = 5
-
 
 def no_credentials(settings: Settings) -> Diagnosis:
     """There is no App yet."""
@@ -49,30 +47,46 @@ def refused(settings: Settings, error: Exception) -> Diagnosis:
 def app_answers(settings: Settings, app: RemoteApp) -> list[Diagnosis]:
     """GitHub knows us; whether it lets us do and hear everything we need."""
     page = f"{settings.github_url.rstrip('/')}/settings/apps/{app.slug} (or the organization's), “Permissions & events”"
-    found = [ok("GitHub App", f"GitHub takes the credentials of {app.slug} (App {settings.github_app_id}).")]
+    return [
+        ok("GitHub App", f"GitHub takes the credentials of {app.slug} (App {settings.github_app_id})."),
+        *_permissions(app, page),
+        _events(app, page),
+    ]
+
+
+def _permissions(app: RemoteApp, page: str) -> list[Diagnosis]:
+    found = []
     if missing := missing_permissions(app.permissions):
-        found += [
+        found.append(
             problem(
-                "permission",
-                f"{p.title}: {p.access} is missing; has {app.permissions.get(p.key, 'none')}. Needed: {p.why}.",
-                f"Grant it at {page}; then every installation has to accept it.",
+                "permissions",
+                "Not all that are needed are granted:",
+                f"Grant them at {page}; then every installation has to accept them.",
+                tuple(f"{p.title}: {p.access}, not {app.permissions.get(p.key, 'none')}: {p.why}" for p in missing),
             )
-            for p in missing
-        ]
-    else:
-        found.append(ok("permissions", "All that are needed are granted."))
+        )
     if unused := unused_permissions(app.permissions):
         found.append(
-            warning("permissions", f"Granted without need: {', '.join(unused)}.", f"Take them away at {page}.")
+            warning(
+                "permissions",
+                "Granted without need:",
+                f"Take them away at {page}.",
+                tuple(f"{key}: {access}" for key, access in unused.items()),
+            )
         )
-    if silent := missing_events(app.events):
-        found += [
-            problem("event", f"The App does not hear `{e.name}`. Needed: {e.why}.", f"Subscribe to it at {page}.")
-            for e in silent
-        ]
-    else:
-        found.append(ok("events", "All that are needed are subscribed to."))
-    return found
+    return found or [ok("permissions", "All that are needed are granted, and no more.")]
+
+
+def _events(app: RemoteApp, page: str) -> Diagnosis:
+    silent = missing_events(app.events)
+    if not silent:
+        return ok("events", "All that are needed are subscribed to.")
+    return problem(
+        "events",
+        "The App does not hear all that it needs:",
+        f"Subscribe to them at {page}.",
+        tuple(f"`{event.name}` {event.why}" for event in silent),
+    )
 
 
 def installations(remote: Sequence[tuple[int, int, str]], known: Sequence[Organization]) -> list[Diagnosis]:

@@ -87,7 +87,11 @@ def slack(who: str | Exception | None, channels: int) -> Diagnosis:
     if isinstance(who, str):
         return ok("Slack", f"The token belongs to {who}.")
     if who is not None:
-        return problem("Slack", f"The token does not work: {who}", "Messages wait and are tried again meanwhile.")
+        return problem(
+            "Slack",
+            f"The token does not work: {who}",
+            "Mend what Slack says, or unset TABSTOP_SLACK_TOKEN. Messages wait and are tried again meanwhile.",
+        )
     if channels:
         return warning(
             "Slack",

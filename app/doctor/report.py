@@ -15,8 +15,11 @@ _INDENT = " " * 9
 
 def line(one: Diagnosis) -> str:
     """One diagnosis: `PROBLEM  clock: 90 s ahead of GitHub's.` and its remedy under it."""
-    told = f"{_MARKS[one.level]}  {one.subject}: {one.found}"
-    return f"{told}\n{_INDENT}→ {one.remedy}" if one.remedy else told
+    told = [f"{_MARKS[one.level]}  {one.subject}: {one.found}"]
+    told += [f"{_INDENT}- {detail}" for detail in one.details]
+    if one.remedy:
+        told.append(f"{_INDENT}→ {one.remedy}")
+    return "\n".join(told)
 
 
 def summary(found: Sequence[Diagnosis]) -> str:

@@ -55,9 +55,9 @@ def _policy(name: str, file: PolicyFile) -> Diagnosis:
         )
     return warning(
         "policy",
-        f"{name}: {plural(len(file.problems), 'problem')} at {file.commit[:12]}: {'; '.join(file.problems[:3])}. "
-        "The last valid one stays in force.",
-        "Its authors see the same on the check of their pull request; `tabstop policy check` says it on their machine.",
+        f"{name}: {plural(len(file.problems), 'problem')} at {file.commit[:12]}; the last valid one stays in force.",
+        "Tell those who wrote it. Their pull request's check says the same, and so does `tabstop policy check`.",
+        file.problems[:MOST_SHOWN],
     )
 
 

@@ -47,7 +47,8 @@ class FakeGitHub:
     """The App. What it holds is plain and may be set directly; `writes` counts what would have gone out.
 
     repositories: by installation. files: text by (repository, ref, path); a ref `` stands for any other ref.
-    refusals: raised one by one by the next calls, writes and reads alike.
+    unreadable: (repository, path) that GitHub will not show. refusals: raised one by one by the next calls, writes and
+    reads alike.
     """
 
     slug: str = "tabstop"
@@ -56,6 +57,7 @@ class FakeGitHub:
     pull_requests: dict[tuple[str, int], RemotePullRequest] = field(default_factory=dict)
     changed: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
     files: dict[tuple[str, str, str], RemoteFile] = field(default_factory=dict)
+    unreadable: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[tuple[str, int], RemoteRun] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     check_runs: dict[int, PostedCheck] = field(default_factory=dict)
@@ -187,6 +189,8 @@ class FakeInstallation:
     def file(self, full_name: str, path: str, ref: str) -> RemoteFile | None:
         """A file's text at a ref, or None."""
         self.github.asked()
+        if (full_name, path) in self.github.unreadable:
+            raise GitHubError(f"GitHub answered 403 to a read of {path} in {full_name}", status=403)
         return self.github.files.get((full_name, ref, path))
 
     def workflow_run(self, full_name: str, run_id: int) -> RemoteRun | None:

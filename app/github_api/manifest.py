@@ -53,13 +53,13 @@ PERMISSIONS = (
 """Exactly what is needed. Comments on pull requests need `pull_requests` only, so `issues` is not here."""
 
 EVENTS = (
-    Event("pull_request", "pull_requests", "every pull request gets its check, agents or not"),
-    Event("check_run", "checks", "“Re-run” on the check posts it again"),
-    Event("check_suite", "checks", "“Re-run all checks” does too"),
-    Event("merge_group", "merge_queues", "a required check has to be posted on merge groups as well"),
-    Event("workflow_run", "actions", "a run that ended ends its sessions, and what they held is free again"),
-    Event("workflow_job", "actions", "so does a job"),
-    Event("push", "contents", "a new policy on the default branch counts at once"),
+    Event("pull_request", "pull_requests", "gives every pull request its check, agents or not"),
+    Event("check_run", "checks", "posts the check again at “Re-run”"),
+    Event("check_suite", "checks", "posts the check again at “Re-run all checks”"),
+    Event("merge_group", "merge_queues", "posts the check on merge groups, which wait for it when it is required"),
+    Event("workflow_run", "actions", "ends the sessions of a run that has ended, and frees what they held"),
+    Event("workflow_job", "actions", "ends the sessions of a job that has ended, while its run goes on"),
+    Event("push", "contents", "lets a new policy on the default branch count at once"),
 )
 """Subscribed to. `installation` and `installation_repositories` come to every App without asking."""
 
@@ -85,14 +85,16 @@ def missing_permissions(granted: Mapping[str, str]) -> list[Permission]:
     return [p for p in PERMISSIONS if granted.get(p.key) not in {p.access, "write", "admin"}]
 
 
-def unused_permissions(granted: Mapping[str, str]) -> list[str]:
-    """Keys granted that nothing here needs, or granted to write where reading is enough."""
+def unused_permissions(granted: Mapping[str, str]) -> dict[str, str]:
+    """What nothing here needs: by key, the access granted and, where less would do, what is enough (`write, read is enough`)."""
     needed = {p.key: p.access for p in PERMISSIONS}
-    return sorted(
-        key
-        for key, access in granted.items()
-        if key not in needed or (needed[key] == "read" and access in {"write", "admin"})
-    )
+    unused = {}
+    for key, access in sorted(granted.items()):
+        if key not in needed:
+            unused[key] = access
+        elif needed[key] == "read" and access in {"write", "admin"}:
+            unused[key] = f"{access}, read is enough"
+    return unused
 
 
 def missing_events(heard: Sequence[str]) -> list[Event]:

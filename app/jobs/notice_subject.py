@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.registry import InForce, Repository, Transaction
@@ -77,11 +77,13 @@ def anchor(books: Transaction, payload: Mapping[str, Any], finding: Finding, now
         Scope.ORGANIZATION: books.organization_id,
     }
     first = [finding.scope] if finding.signal is Signal.BUDGET else []
-    for scope in (*first, Scope.REPOSITORY, Scope.ORGANIZATION):
-        subject_id = subjects.get(scope)
-        budget = books.budget_in_window(Scope(scope), subject_id, now) if subject_id is not None else None
-        if budget is not None:
-            return budget
+    # A window may have ended between the refusal and this job, and nothing been asked for in the next one yet.
+    for at in (now, now - timedelta(hours=1)):
+        for scope in (*first, Scope.REPOSITORY, Scope.ORGANIZATION):
+            subject_id = subjects.get(scope)
+            budget = books.budget_in_window(Scope(scope), subject_id, at) if subject_id is not None else None
+            if budget is not None:
+                return budget
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -70,6 +71,7 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
     held, covered = settling.close(postings)
     postings.write(budgets, report.policy.steps)
     after = session if session.ended_at is not None else replace(_heard(session, current, now), held=held)
+    after = replace(after, model=_model_seen(session, report.usages))
     if after != session:
         books.change_session(after)
     return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, covered)
@@ -113,6 +115,16 @@ def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
         heard_at=now,
         lease_until=max(session.lease_until, lease_until(now, session.limits.get("wall_clock_seconds"))),
     )
+
+
+def _model_seen(session: SessionRow, usages: Sequence[Usage]) -> str:
+    """The model the start named, else the one that most of the first report's tokens went to."""
+    if session.model or not usages:
+        return session.model
+    totals: Counter[str] = Counter()
+    for usage in usages:
+        totals[usage.model] += usage.tokens.total
+    return totals.most_common(1)[0][0]
 
 
 def _charge_new(

@@ -48,7 +48,7 @@ def true_up(
         row = stored[known[key].id] if key in known else None
         usage = wanted.get(key)
         if row is not None:
-            _follow(postings, settling, session, row, usage, price)
+            _follow(postings, settling, row, usage, price)
         elif usage is not None:
             _begin(postings, settling, session, usage, price(usage), current)
 
@@ -96,7 +96,6 @@ def _begin(
 def _follow(
     postings: Postings,
     settling: Settling,
-    session: SessionRow,
     row: UsageRow,
     wanted: Usage | None,
     price: Callable[[Usage], Cost],

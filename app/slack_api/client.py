@@ -56,7 +56,7 @@ class SlackChat:
     def post(self, message: ChatMessage) -> str:
         """See `Chat`."""
         body = {
-            "channel": message.channel,
+            "channel": message.channel.removeprefix("#"),  # "an encoded ID or channel name"; people write the sign too
             "text": message.text,
             "blocks": list(message.blocks),
             "unfurl_links": False,

@@ -23,9 +23,9 @@ class BulkInsert:
         names = ", ".join(f'"{name}"' for name in self.columns)
         marks = ", ".join("?" for _ in self.columns)
         types = ", ".join(f'"{column.name}" {_type_of(column.type)}' for column in table.columns)
-        self._sqlite = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'
+        self._sqlite = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own tables
         self._postgres = (
-            f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM json_to_recordset(%s::json) AS r({types})'
+            f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM json_to_recordset(%s::json) AS r({types})'  # noqa: S608 - likewise
         )
 
     def insert(self, db: Connection, rows: Iterable[Sequence[Any]], *, is_sqlite: bool) -> None:

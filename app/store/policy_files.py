@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.registry import InForce
+from app.registry import InForce, PolicyFile
 from tabstop.policy.document import PolicyDocument, PolicyKind
 from tabstop.policy.effective import Effective, effective
 from tabstop.policy.read import parse
@@ -23,6 +23,15 @@ class FileState:
     commit: str = ""
     text: str = ""
     counts: bool = False
+
+    @classmethod
+    def of(cls, newest: PolicyFile | None, counting: PolicyFile | None) -> FileState:
+        """From the newest read and the newest that counts."""
+        if newest is None:
+            return cls()
+        if counting is None or counting.state == "absent":
+            return cls(read=True, state=newest.state, counts=counting is not None)
+        return cls(read=True, state=newest.state, commit=counting.commit, text=counting.text, counts=True)
 
 
 def in_force(organization: FileState, repository: FileState, name: str, topics: tuple[str, ...]) -> InForce:

@@ -8,13 +8,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, func, insert, or_, select, update
 
 from app.ledger.books import AuditRow, BudgetChange, OverbookedError, Overdrive
 from app.store.budget_rows import budget_of, budget_values, instant_in, line_of, new_budget
 from app.store.cap_change import cap_changed
 from app.store.columns import to_micros
-from app.store.sql_part import SqlPart, per_database
+from app.store.sql_part import AnyRow, SqlPart, per_database
 from app.store.tables import BUDGET, LATCH, OVERDRIVE
 from tabstop.budget import Amount, Budget, BudgetKey, Scope
 from tabstop.policy.model import Cap
@@ -233,9 +233,9 @@ class SqlBudgets(SqlPart):
         """See `Books`."""
         self._write(_REVOKE, {"overdrive": overdrive_id, "at": now})
 
-    def _budgets(self, rows: Iterable[Row[Any]]) -> list[Budget]:
+    def _budgets(self, rows: Iterable[AnyRow]) -> list[Budget]:
         """Budgets in the order of the rows, the raises of each added up."""
-        first: dict[int, Row[Any]] = {}
+        first: dict[int, AnyRow] = {}
         raised: dict[int, Amount] = {}
         for row in rows:
             first.setdefault(row.id, row)
@@ -244,7 +244,7 @@ class SqlBudgets(SqlPart):
         return [budget_of(row, raised[budget_id]) for budget_id, row in first.items()]
 
     def _opened(self, missing: Mapping[str, tuple[BudgetKey, Cap]]) -> dict[str, Budget]:
-        ends: dict[str, int] = dict(self._read(_ENDS, lines=list(missing)).all())  # type: ignore[arg-type]
+        ends: dict[str, int] = dict(self._read(_ENDS, lines=list(missing)).all())
         opened = {line: new_budget(self.new_id(), key, cap, ends.get(line)) for line, (key, cap) in missing.items()}
         self._write(_INSERT, [budget_values(budget) for budget in opened.values()])
         return opened

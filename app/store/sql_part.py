@@ -24,6 +24,7 @@ def per_database(make: Callable[[Any], Executable]) -> PerDatabase:
 
 
 Params = Mapping[str, Any]
+AnyRow = Row[*tuple[Any, ...]]
 
 
 class SqlPart:
@@ -45,14 +46,14 @@ class SqlPart:
         """A fresh id, rising with time."""
         return self._ids.next()
 
-    def _read(self, statement: Executable, **params: Any) -> CursorResult[Any]:
+    def _read(self, statement: Executable, **params: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run a select; the organization is bound as `org`."""
         return self._db.execute(statement, {"org": self.organization_id, **params})
 
-    def _row(self, statement: Executable, **params: Any) -> Row[Any] | None:
+    def _row(self, statement: Executable, **params: Any) -> AnyRow | None:
         return self._read(statement, **params).first()
 
-    def _rows(self, statement: Executable, **params: Any) -> Sequence[Row[Any]]:
+    def _rows(self, statement: Executable, **params: Any) -> Sequence[AnyRow]:
         return self._read(statement, **params).all()
 
     def _write(self, statement: Executable | PerDatabase, params: Params | Sequence[Params]) -> int:

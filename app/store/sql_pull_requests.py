@@ -172,13 +172,9 @@ def with_seen(stored: PullRequest, seen: PullRequest) -> PullRequest:
 
 
 def _state(rows: Any, whose: int) -> FileState:
-    newest = next((row for row in rows if row.repository_id == whose and row.newest), None)
-    counts = next((row for row in rows if row.repository_id == whose and row.in_force), None)
-    if newest is None:
-        return FileState()
-    if counts is None or counts.state == "absent":
-        return FileState(read=True, state=newest.state, counts=counts is not None)
-    return FileState(read=True, state=newest.state, commit=counts.commit, text=counts.text, counts=True)
+    mine = [row for row in rows if row.repository_id == whose]
+    newest = next((row for row in mine if row.newest), None)
+    return FileState.of(_file(newest), _file(next((row for row in mine if row.in_force), None)))
 
 
 def _file(row: Any) -> PolicyFile | None:

@@ -134,7 +134,7 @@ class SqlSessions(SqlPart):
             },
         )
 
-    def open_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
+    def open_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:  # noqa: ARG002 - ids tell the time
         """See `Books`."""
         row = self._row(_LAST_TAB, repository=repository_id, name=branch)
         if row and row.ended_at is None:
@@ -257,7 +257,7 @@ class SqlSessions(SqlPart):
     def recent_needs(self, repository_id: int, agent: str, count: int) -> list[Amount]:
         """See `Books`."""
         rows = self._rows(_NEEDS_OF_ENDED, repository=repository_id, of_agent=agent, most=count)
-        return [Amount(nano, tokens) for nano, tokens in rows]
+        return [Amount(row[0], row[1]) for row in rows]
 
     def remember_need(self, repository_id: int, agent: str, needed: Amount) -> None:
         """See `Books`."""

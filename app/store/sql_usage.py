@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 
 from app.ledger.books import Entry, EntrySums, KnownUsage, UsageRow
 from app.store.bulk import BulkInsert
 from app.store.columns import from_micros
-from app.store.sql_part import SqlPart, per_database
+from app.store.sql_part import AnyRow, SqlPart, per_database
 from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY
 from app.store.usage_rows import entry_values, usage_of, usage_values
 from tabstop.usage import Grain, Tokens
@@ -104,9 +104,7 @@ class SqlUsage(SqlPart):
             rows = self._db.exec_driver_sql(_KNOWN_SQLITE, (json.dumps(keys), self.organization_id))
         else:
             rows = self._db.exec_driver_sql(_KNOWN_POSTGRES, (self.organization_id, list(keys)))
-        return {
-            row[0]: KnownUsage(*row[1:7], bool(row[7]), *row[8:11], from_micros(row[11])) for row in map(tuple, rows)
-        }
+        return {row[0]: _known(*row[1:]) for row in rows}
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """See `Books`."""
@@ -115,7 +113,7 @@ class SqlUsage(SqlPart):
     def usages(self, ids: Sequence[int]) -> dict[int, UsageRow]:
         """See `Books`."""
         wanted = sorted(set(ids))
-        found: list[Row[Any]] = []
+        found: list[AnyRow] = []
         for first in range(0, len(wanted), 500):
             found += self._rows(_USAGES, ids=wanted[first : first + 500])
         return {row.id: usage_of(row) for row in found}
@@ -127,8 +125,8 @@ class SqlUsage(SqlPart):
     def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
         """See `Books`."""
         return {
-            model: (Tokens(*map(int, counts[:5])), int(counts[5]))
-            for model, *counts in self._rows(_CALL_SUMS, session=session_id)
+            row[0]: (Tokens(*(int(count) for count in row[1:6])), int(row[6]))
+            for row in self._rows(_CALL_SUMS, session=session_id)
         }
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
@@ -152,11 +150,11 @@ class SqlUsage(SqlPart):
     def entry_sums(self) -> list[EntrySums]:
         """See `Books`."""
         # PostgreSQL adds bigints up as decimals.
-        return [EntrySums(place, session, *map(int, sums)) for place, session, *sums in self._rows(_SUMS)]
+        return [EntrySums(row[0], row[1], *(int(total) for total in row[2:])) for row in self._rows(_SUMS)]
 
     def count_calls(self) -> dict[str, tuple[int, int]]:
         """See `Books`."""
-        return {session: (int(calls), int(tools)) for session, calls, tools in self._rows(_COUNTS)}
+        return {row[0]: (int(row[1]), int(row[2])) for row in self._rows(_COUNTS)}
 
     def client_totals(self, session_id: str) -> dict[tuple[str, str], tuple[Tokens, int]]:
         """See `Books`."""
@@ -184,3 +182,8 @@ class SqlUsage(SqlPart):
                 "web_searches": web_searches,
             },
         )
+
+
+def _known(usage_id: int, *rest: Any) -> KnownUsage:
+    *counts, split, searches, calls, model, at = rest
+    return KnownUsage._make((usage_id, *counts, bool(split), searches, calls, model, from_micros(at)))

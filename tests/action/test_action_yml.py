@@ -234,3 +234,15 @@ def test_settling_is_quick_to_notice_time(site: Site) -> None:
     assert known.calls == {}
     assert known.end is not None
     assert known.end.outcome == "not started"
+
+
+def test_every_hint_leads_to_a_section() -> None:
+    """The links under messages end at headings that docs/action.md has."""
+    code = "".join(path.read_text() for path in (ROOT / "action").glob("*.py"))
+    anchors = set(re.findall(r'^\s+"([a-z-]+)",?\)?$|, "([a-z-]+)"\)', code, re.MULTILINE))
+    named = {one or other for one, other in anchors} & {
+        "inputs", "permissions", "forks", "the-server-is-away", "not-accepted", "refused", "settle"
+    }  # fmt: skip
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "action.md").read_text(), re.MULTILINE)
+    assert len(named) == 7
+    assert named <= {heading.lower().replace(" ", "-") for heading in headings}

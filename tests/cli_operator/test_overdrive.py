@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,8 +17,6 @@ GRANT = ("overdrive", "grant", "--organization", "acme", "--why", "release week"
 
 def budget(at_work: AtWork, acme: Acme, scope: Scope, subject: int) -> Budget:
     """The budget as the server sees it now."""
-    from datetime import UTC, datetime
-
     with at_work.store().look(acme.organization.id) as books:
         found = books.budget_in_window(scope, subject, datetime.now(UTC))
     assert found is not None
@@ -61,8 +60,6 @@ def test_a_raised_tab_shows_at_once(at_work: AtWork) -> None:
     """The grant commits together with the job that updates the tab's check."""
     acme = at_work.with_acme()
     at_work.types(*GRANT, "--tab", "widget#7", "--amount", "$20")
-    from datetime import UTC, datetime
-
     job = at_work.store().take_job("w", datetime.now(UTC))
     assert job is not None
     assert (job.kind, job.payload["tab"]) == ("refresh_tab", acme.pull_request.tab_id)
@@ -94,7 +91,7 @@ def test_list_and_revoke(at_work: AtWork) -> None:
         (("--engineer", "zoe", "--amount", "1"), "Tabstop has not met zoe"),
         (
             ("--organization-budget", "--amount", "1"),
-            "organization acme has no cap in dollars, so there is nothing to raise",
+            ") has no cap in dollars, so there is nothing to raise",
         ),
         (("--tab", "widget#7", "--tokens", "5M"), "has no cap in tokens"),
         (("--tab", "widget#7"), "Say by how much"),

@@ -318,6 +318,15 @@ def test_a_refusal_that_is_no_budgets_is_told_too(stage: Stage) -> None:
     assert stage.told() == ["#ai-spend acme/web: Start refused: an operator has paused new sessions."]
 
 
+def test_a_refusal_just_before_a_window_ends_is_not_lost(stage: Stage) -> None:
+    """The job runs in December, the budget that refused was November's."""
+    stage.budget(Scope.ENGINEER, "50.13")
+    stage.enqueue("refused:1", stage.refused(spent_finding(Scope.ENGINEER)))
+    stage.now = datetime(2026, 12, 1, 0, 0, 5, tzinfo=UTC)
+    stage.runner().drain()
+    assert len(stage.told()) == 1
+
+
 def test_an_engineers_refusal_names_nobody(stage: Stage) -> None:
     """The engineer's empty budget is a state in a channel."""
     stage.budget(Scope.ENGINEER, "50.13")
@@ -341,6 +350,12 @@ def test_without_a_channel_or_a_chat_there_is_nothing_to_do(stage: Stage, kind: 
     stage.runner().drain()
     assert stage.told() == []
     assert not stage.store.dead_jobs()
+
+
+def test_a_repository_without_pull_request_is_linked_itself(stage: Stage) -> None:
+    """There is always something to read on."""
+    notice.run(stage.world(), stage.organization_id, stage.crossed(stage.budget(Scope.REPOSITORY, "500", "500"), 100))
+    assert "<https://github.com/acme/web|acme/web>" in stage.chat.messages[0].blocks[-1]["elements"][0]["text"]
 
 
 def test_what_is_gone_is_not_told(stage: Stage) -> None:

@@ -111,6 +111,10 @@ CASES: dict[str, TabFacts] = {
         sessions=[a_session()],
         budget=a_budget(cap="50", cap_tokens=2_000_000, spent=amount("4.10", 1_830_000)),
     ),
+    "tokens-only": a_tab(
+        sessions=[a_session()],
+        budget=a_budget(cap=None, cap_tokens=2_000_000, spent=amount("4.10", 2_020_000)),
+    ),
     "no-cap": a_tab(sessions=[a_session()], budget=a_budget(cap=None, spent=amount("4.10", 1_830_000))),
     "public": a_tab(
         public=True,

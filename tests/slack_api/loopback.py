@@ -25,7 +25,7 @@ class LoopbackSlack:
 
     token = "xoxb-test"
 
-    def __init__(self, channels: frozenset[str] = frozenset({"#ai-spend"})) -> None:
+    def __init__(self, channels: frozenset[str] = frozenset({"ai-spend"})) -> None:
         """Starts serving at once."""
         self.channels = channels
         self.asked: list[tuple[str, dict[str, Any]]] = []

@@ -170,7 +170,7 @@ def test_links_are_not_unfolded(slack: LoopbackSlack) -> None:
     SlackChat(slack.token, slack.url).post(HELLO)
     assert slack.posted == [
         {
-            "channel": "#ai-spend",
+            "channel": "ai-spend",
             "text": "hello",
             "blocks": list(HELLO.blocks),
             "unfurl_links": False,

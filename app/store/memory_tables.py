@@ -1,0 +1,136 @@
+"""The tables of the store in memory: dictionaries, and a journal by which a transaction is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from app.ledger.books import (
+    AuditRow,
+    Entry,
+    Head,
+    Overdrive,
+    Place,
+    SealedRow,
+    SessionRow,
+    StartAttempt,
+    Tab,
+    UsageRow,
+)
+from app.registry import Engineer, Organization, PolicyFile, PullRequest, Repository, WaitingJob
+from app.store.ids import IdMaker
+from tabstop.budget import Amount, Budget
+from tabstop.usage import Tokens
+
+K = TypeVar("K")
+V = TypeVar("V")
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A remembered webhook."""
+
+    event: str
+    body: Mapping[str, Any] | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """A job with its state; `waiting.lease` and `waiting.attempts` are those so far."""
+
+    waiting: WaitingJob
+    run_at: datetime | None = None
+    not_before: datetime | None = None
+    leased_until: datetime | None = None
+    error: str = ""
+    dead_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether a worker may take it."""
+        waits = (self.run_at, self.not_before, self.leased_until)
+        return self.dead_at is None and all(at is None or at <= now for at in waits)
+
+
+@dataclass
+class OrganizationTables:
+    """Everything that belongs to one organization, by id unless said otherwise."""
+
+    organization: Organization
+    repositories: dict[int, Repository] = field(default_factory=dict)
+    engineers: dict[int, Engineer] = field(default_factory=dict)
+    pull_requests: dict[int, PullRequest] = field(default_factory=dict)
+    policy_files: dict[int, PolicyFile] = field(default_factory=dict)
+    tabs: dict[int, Tab] = field(default_factory=dict)
+    places: dict[int, Place] = field(default_factory=dict)
+    place_ids: dict[Place, int] = field(default_factory=dict)
+    budgets: dict[int, Budget] = field(default_factory=dict)
+    lines: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Of each line, the budget's id by its window's end."""
+    latches: dict[tuple[int, int], None] = field(default_factory=dict)
+    overdrives: dict[int, Overdrive] = field(default_factory=dict)
+    sessions: dict[str, SessionRow] = field(default_factory=dict)
+    attempts: dict[str, StartAttempt] = field(default_factory=dict)
+    tokens_used: dict[str, str] = field(default_factory=dict)
+    """Of a start's token, the start's key."""
+    needs: dict[tuple[int, str], Amount] = field(default_factory=dict)
+    usages: dict[int, UsageRow] = field(default_factory=dict)
+    usages_of: dict[str, dict[int, None]] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    entries: dict[int, Entry] = field(default_factory=dict)
+    client_totals: dict[str, dict[tuple[str, str], tuple[Tokens, int]]] = field(default_factory=dict)
+    unsealed: dict[int, AuditRow] = field(default_factory=dict)
+    sealed: dict[int, SealedRow] = field(default_factory=dict)
+    """By number."""
+    head: dict[None, Head] = field(default_factory=dict)
+
+
+class Journal:
+    """Writes to dictionaries and remembers what stood there before."""
+
+    def __init__(self, ids: IdMaker) -> None:
+        """Nothing written yet."""
+        self.ids = ids
+        self._before: list[tuple[dict[Any, Any], Any, Any]] = []
+
+    def put(self, table: dict[K, V], key: K, value: V) -> None:
+        """Set a value."""
+        self._before.append((table, key, table.get(key, _ABSENT)))
+        table[key] = value
+
+    def drop(self, table: dict[K, V], key: K) -> None:
+        """Remove a value that is there."""
+        self._before.append((table, key, table.pop(key)))
+
+    def undo(self) -> None:
+        """Put everything back as it was."""
+        for table, key, value in reversed(self._before):
+            if value is _ABSENT:
+                del table[key]
+            else:
+                table[key] = value
+        self._before.clear()
+
+
+class MemoryPart:
+    """What every part of a transaction in memory shares."""
+
+    organization_id: int
+
+    def __init__(
+        self, tables: OrganizationTables, jobs: dict[tuple[int, str, str], QueuedJob], journal: Journal
+    ) -> None:
+        """Work on the tables of one organization, and on the outbox of all."""
+        self.organization_id = tables.organization.id
+        self._t = tables
+        self._jobs = jobs
+        self._journal = journal
+        self._put = journal.put
+        self._drop = journal.drop
+
+    def new_id(self) -> int:
+        """A fresh id, rising with time."""
+        return self._journal.ids.next()

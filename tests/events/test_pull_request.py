@@ -1,0 +1,160 @@
+"""Pull requests and tabs over their lives: who adopts which, what ends it, what opens it again."""
+
+from __future__ import annotations
+
+from app.github_api.protocol import RemotePullRequest
+from app.ledger.books import Tab
+from tests.jobs.town import SITE, WIDGET, Town
+
+
+def tab_of(town: Town, number: int) -> Tab:
+    """The tab a pull request runs on."""
+    with town.store.look(town.org) as db:
+        tab = db.tab(town.seen(number).tab_id)
+    assert tab
+    return tab
+
+
+def happens(town: Town, action: str, number: int, **changes: object) -> RemotePullRequest:
+    """Something happens to a pull request, a minute after what was before."""
+    town.pass_time(minutes=1)
+    remote = town.pull(number, **changes)  # type: ignore[arg-type]
+    town.pull_event(action, remote)
+    town.settle()
+    return remote
+
+
+def test_it_adopts_the_tab_of_its_branch(town: Town) -> None:
+    """Spend before the pull request counts: the tab was there first."""
+    happens(town, "opened", 9)
+    session = town.start("feature-1")
+    town.spend(session, "50")
+    happens(town, "opened", 1)
+    assert town.seen(1).tab_id == session.tab_id
+    assert town.check(1).check.conclusion == "failure"
+
+
+def test_merge_and_close_end_the_generation(town: Town) -> None:
+    """A reused branch starts a new tab."""
+    happens(town, "opened", 1)
+    first = tab_of(town, 1)
+    happens(town, "closed", 1, state="merged")
+    assert tab_of(town, 1).ended_at is not None
+    happens(town, "opened", 2, head_branch="feature-1")
+    second = tab_of(town, 2)
+    assert (first.branch, first.generation) == ("feature-1", 1)
+    assert (second.branch, second.generation, second.ended_at) == ("feature-1", 2, None)
+
+
+def test_closing_and_reopening_is_no_way_to_a_fresh_budget(town: Town) -> None:
+    """It goes on with the tab it had."""
+    happens(town, "opened", 1)
+    town.spend(town.start(), "50")
+    happens(town, "closed", 1, state="closed")
+    happens(town, "reopened", 1, state="open")
+    tab = tab_of(town, 1)
+    assert (tab.generation, tab.ended_at) == (1, None)
+    assert town.check(1).check.conclusion == "failure"
+
+
+def test_a_reopened_one_goes_on_with_the_newest_generation(town: Town) -> None:
+    """Where the branch was used again meanwhile, there is one open tab of it, not two."""
+    happens(town, "opened", 1)
+    happens(town, "closed", 1, state="closed")
+    happens(town, "opened", 2, head_branch="feature-1")
+    happens(town, "reopened", 1, state="open")
+    assert town.seen(1).tab_id == town.seen(2).tab_id
+    assert tab_of(town, 1).generation == 2
+
+
+def test_two_on_one_branch_share_its_tab(town: Town) -> None:
+    """The same branch into two bases; the tab ends when the last of them is closed."""
+    happens(town, "opened", 1)
+    happens(town, "opened", 2, head_branch="feature-1", base_branch="release", head_sha=f"{1:040x}")
+    assert town.seen(1).tab_id == town.seen(2).tab_id
+    happens(town, "closed", 1, state="merged")
+    assert tab_of(town, 2).ended_at is None
+    happens(town, "closed", 2, state="closed")
+    assert tab_of(town, 2).ended_at is not None
+
+
+def test_a_forks_branch_is_its_owners(town: Town) -> None:
+    """`main` of a fork is not our `main`; deleting the fork changes nothing."""
+    happens(town, "opened", 1, head_repository_id=999, head_owner="mallory", head_branch="main")
+    assert tab_of(town, 1).branch == "mallory:main"
+    happens(town, "closed", 1, head_repository_id=None, state="closed")
+    assert tab_of(town, 1).branch == "mallory:main"
+
+
+def test_an_older_event_changes_nothing(town: Town) -> None:
+    """Order is promised nowhere."""
+    happens(town, "opened", 1)
+    old = town.pull(1, head_sha="a" * 40)
+    newer = happens(town, "synchronize", 1, head_sha="b" * 40)
+    town.pull_event("synchronize", old)
+    town.settle()
+    assert town.seen(1).head_sha == newer.head_sha
+
+
+def test_two_events_of_one_second_are_told_apart_by_github(town: Town) -> None:
+    """GitHub's times have whole seconds; what happened last is asked."""
+    happens(town, "opened", 1)
+    town.pass_time(minutes=1)
+    before = town.pull(1, head_sha="a" * 40)
+    after = town.pull(1, head_sha="b" * 40)
+    for remote in (after, before):
+        town.pull_event("synchronize", remote)
+    town.settle()
+    assert town.seen(1).head_sha == "b" * 40
+    assert town.check(1).check.head_sha == "b" * 40
+
+
+def test_the_same_webhook_twice_is_one(town: Town) -> None:
+    """By its delivery id; and by its content, when GitHub gives it another."""
+    remote = town.pull(1)
+    assert town.pull_event("opened", remote)
+    town.settle()
+    writes = town.github.writes
+    town.pull_event("opened", remote)
+    town.settle()
+    assert town.github.writes == writes
+    body = {"action": "opened"}
+    assert town.deliver("ping", body, guid="g") is True
+    assert town.deliver("ping", body, guid="g") is False
+
+
+def test_a_rename_is_asked_about(town: Town) -> None:
+    """An event with another name may be old: GitHub says which name is true, and the id stays."""
+    happens(town, "opened", 1)
+    widget = town.repository()
+    renamed = type(WIDGET)(WIDGET.github_id, "acme/gadget", "trunk", private=False)
+    repositories = town.github.repositories[777]
+    del repositories["acme/widget"]
+    repositories["acme/gadget"] = renamed
+    town.pull_event("edited", town.pull(1), renamed)
+    town.settle()
+    found = town.repository(renamed)
+    assert (found.id, found.full_name, found.default_branch, found.private) == (
+        widget.id,
+        "acme/gadget",
+        "trunk",
+        False,
+    )
+    town.pull_event("edited", town.pull(1), WIDGET)
+    town.settle()
+    assert town.repository(renamed).full_name == "acme/gadget"
+
+
+def test_what_was_closed_while_we_were_away_is_found_out(town: Town) -> None:
+    """Looking at the repository finds pull requests that are open no more."""
+    happens(town, "opened", 1)
+    town.pass_time(minutes=1)
+    town.pull(1, state="merged")
+    town.pull_event("edited", town.pull(2), SITE)
+    with town.books() as db:
+        from app.events.seen import ask_about  # noqa: PLC0415
+
+        ask_about(db, town.repository(), "acme/widget")
+    town.settle()
+    assert town.seen(1).state == "merged"
+    assert tab_of(town, 1).ended_at is not None
