@@ -15,10 +15,11 @@ MOST_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many were brought in, and which are left, each with why."""
+    """How many were brought in; which are left, each with why; which are for another server or repository to bring in."""
 
     delivered: int = 0
     left: tuple[tuple[Path, str], ...] = ()
+    elsewhere: tuple[tuple[Path, str], ...] = ()
 
 
 def send_backlog(folder: Path, server: Server, identity: Identity, repository: str) -> Backlog:
@@ -26,16 +27,17 @@ def send_backlog(folder: Path, server: Server, identity: Identity, repository: s
 
     A report without a token can be delivered only by a job of its own repository, whose identity it needs.
     """
-    delivered, left = 0, list[tuple[Path, str]]()
+    delivered = 0
+    left, elsewhere = list[tuple[Path, str]](), list[tuple[Path, str]]()
     away = ""
     for number, one in enumerate(pending(folder)):
         waiting = one.undelivered
         if waiting is None:
             left.append((one.path, one.problem))
         elif waiting.server != server.address:
-            left.append((one.path, "meant for another server"))
+            elsewhere.append((one.path, "meant for another server"))
         elif not waiting.token and waiting.start.repository.lower() != repository.lower():
-            left.append((one.path, f"waits for a job of {waiting.start.repository}"))
+            elsewhere.append((one.path, f"waits for a job of {waiting.start.repository}"))
         elif away or number >= MOST_AT_ONCE:
             left.append((one.path, away or "waits for the next step"))
         else:
@@ -46,7 +48,7 @@ def send_backlog(folder: Path, server: Server, identity: Identity, repository: s
                 continue
             left.append((_replaced(one.path, waiting, result), str(result.error)))
             away = str(result.error) if isinstance(result.error, UnreachableError) else ""
-    return Backlog(delivered, tuple(left))
+    return Backlog(delivered, tuple(left), tuple(elsewhere))
 
 
 def _replaced(path: Path, before: Undelivered, result: Delivered) -> Path:

@@ -174,7 +174,7 @@ def question_of(job: Job, inputs: Inputs) -> StartRequest:
         model=inputs.model,
         purpose=inputs.purpose,
         billing=inputs.billing,
-        billing_evidence="the workflow says so (input `billing`)" if known else "",
+        billing_evidence=f"the workflow says billing: {inputs.billing.value}" if known else "",
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import time
+import traceback
 from datetime import UTC, datetime
 
 from action import messages
@@ -15,8 +18,13 @@ from tabstop.beside.transport import UrllibTransport
 MISCONFIGURED = 2
 
 
+CANCELLED = 130
+
+
 def main() -> int:
     """Run what the inputs ask for; the exit code is the step's."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # whatever locale a machine of your own has
     world = World(
         environ=os.environ,
         now=lambda: datetime.now(UTC),
@@ -25,7 +33,10 @@ def main() -> int:
         random=os.urandom,
         out=_print,
     )
-    return run(world)
+    try:
+        return run(world)
+    except KeyboardInterrupt:  # the job was cancelled
+        return CANCELLED
 
 
 def run(world: World) -> int:
@@ -39,9 +50,15 @@ def run(world: World) -> int:
         from action.gate import gate  # noqa: PLC0415 (each command loads only what it needs)
 
         return gate(world, inputs)
-    from action.settle import settle  # noqa: PLC0415
+    from action.settle import AWAY, DONE, settle  # noqa: PLC0415
 
-    return settle(world, inputs)
+    try:
+        return settle(world, inputs)
+    except Exception:  # noqa: BLE001 (a fault of ours is no reason to fail somebody's job)
+        runner = Runner(world.environ, world.out)
+        runner.warn(messages.fault_of_ours())
+        runner.log(traceback.format_exc())
+        return DONE if inputs.if_unreachable == "allow" else AWAY
 
 
 def _print(line: str) -> None:

@@ -119,6 +119,15 @@ def warned(verdict: Verdict) -> Message:
     return Message("Tabstop: admitted, with a warning", headline(verdict))
 
 
+def fault_of_ours() -> Message:
+    """Settle broke."""
+    text = (
+        "This step met something it was not made for, and did not report this session. It is a fault in Tabstop; the log has "
+        "the details. Please open an issue with them."
+    )
+    return Message("Tabstop: settle broke", text, text, "settle")
+
+
 def linkable(page: str) -> bool:
     """Whether an address from the server can stand in Markdown as it is."""
     return page.startswith(("https://", "http://")) and page.isprintable() and not set(page) & set("<>() \\")

@@ -41,7 +41,7 @@ class Runner:
 
     def output(self, name: str, value: str) -> None:
         """Give the step an output. The delimiter is made from the value, so the value cannot contain it by design."""
-        end = "END_" + hashlib.sha256(value.encode()).hexdigest()
+        end = "END_" + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
         self._append(self._output, f"{name}<<{end}\n{value}\n{end}\n")
 
     def mask(self, secret: str) -> None:
@@ -82,7 +82,7 @@ class Runner:
     @staticmethod
     def _append(path: str, text: str) -> None:
         if path:
-            with Path(path).open("a", encoding="utf-8", newline="\n") as stream:
+            with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
                 stream.write(text)
 
 

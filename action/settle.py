@@ -17,6 +17,7 @@ from action.world import World
 from tabstop.beside.delivery import Delivered, batches_of, deliver
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
 from tabstop.beside.spool import Undelivered, put
+from tabstop.quantity import plural
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 from tabstop.wire import EndRequest, UsageBatch
@@ -137,12 +138,14 @@ class _Settle:
         self._runner.log(headline(settled))
 
     def _tell(self, backlog: Backlog) -> None:
-        self._runner.output("spool-left", str(len(backlog.left)))
+        self._runner.output("spool-left", str(len(backlog.left) + len(backlog.elsewhere)))
         if backlog.delivered:
-            self._runner.log(f"{backlog.delivered} earlier reports were brought in")
+            self._runner.log(f"{plural(backlog.delivered, 'earlier report')} brought in")
+        for path, why in backlog.elsewhere:
+            self._runner.log(f"left alone: {path.name}, {why}")
         if backlog.left:
             listed = "\n".join(f"- {path.name}: {why}" for path, why in backlog.left[:10])
-            text = f"{len(backlog.left)} earlier reports are still waiting:\n{listed}"
+            text = f"Still waiting to be brought in, on this machine:\n{listed}"
             self._runner.warn(Message("Tabstop: earlier reports are waiting", text, "", "the-server-is-away"))
 
 

@@ -43,9 +43,11 @@ class Settled:
 
     @property
     def calls_for_attention(self) -> bool:
-        """Whether people should look: anything but a reported session that finished."""
-        well = {SessionOutcome.FINISHED, SessionOutcome.NOT_STARTED}
-        return bool(self.undelivered) or not self.traces.readable or self.traces.outcome not in well
+        """Whether people should look: anything but a session that finished, and whose cost is known and reported."""
+        answer = self.answer
+        if answer is None or answer.unpriced or answer.verdict.outcome is not Outcome.ALLOW or not self.traces.readable:
+            return True
+        return self.traces.outcome not in {SessionOutcome.FINISHED, SessionOutcome.NOT_STARTED}
 
 
 def headline(settled: Settled) -> str:
@@ -63,11 +65,12 @@ def cost(settled: Settled) -> str:
     answer = settled.answer
     if answer is None:
         return "cost not known" if settled.final else "cost not known yet"
-    if answer.notional and not answer.cost:
-        said = f"{show(answer.notional)} at list prices"
+    listed = f"{show(answer.notional)} at list prices"
+    if not answer.notional:
+        said = show(answer.cost)
     else:
-        said = show(answer.cost) + (f" and {show(answer.notional)} at list prices" if answer.notional else "")
-    return f"{said} and an unknown part" if answer.unpriced else said
+        said = f"{show(answer.cost)} billed, {listed}" if answer.cost else listed
+    return f"{said}, part unknown" if answer.unpriced else said
 
 
 def annotation(settled: Settled) -> Message:

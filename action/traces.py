@@ -73,11 +73,15 @@ def read_traces(session: Session, inputs: Inputs, job: Job, environ: Mapping[str
         outcome,
         detail,
         billing=inputs.billing,
-        billing_evidence="the workflow says so (input `billing`)" if inputs.billing is not Billing.UNKNOWN else "",
+        billing_evidence=_stated(inputs.billing),
         skipped={} if outcome is SessionOutcome.NOT_STARTED else {NOT_READ: 1},
         branch=inputs.branch,
         readable=outcome is SessionOutcome.NOT_STARTED,
     )
+
+
+def _stated(billing: Billing) -> str:
+    return "" if billing is Billing.UNKNOWN else f"the workflow says billing: {billing.value}"
 
 
 def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, str]) -> Traces:
@@ -99,7 +103,7 @@ def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, st
         outcome, detail = SessionOutcome.NOT_STARTED, "the agent's step was skipped"
     billing, evidence = billing_of(execution, environ)
     if inputs.billing is not Billing.UNKNOWN:
-        billing, evidence = inputs.billing, "the workflow says so (input `billing`)"
+        billing, evidence = inputs.billing, _stated(inputs.billing)
     branch, number = _worked_on(session, inputs, found)
     return Traces(
         outcome=outcome,

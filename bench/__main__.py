@@ -6,14 +6,14 @@ import os
 import sys
 import time
 
-from bench import admission, gate, growth, ingest, over_http
+from bench import admission, gate, github_writes, growth, ingest, over_http
 from bench.databases import Machine, machine
 from bench.figures import NotHereError, Part, say
 
 
 def parts(here: Machine) -> list[Part]:
     """Everything that can be measured, in the order it is."""
-    return [*gate.parts(here), *over_http.parts(here), *growth.parts(here), *ingest.parts(here), *admission.parts(here)]
+    return [*gate.parts(here), *over_http.parts(here), *growth.parts(here), *ingest.parts(here), *admission.parts(here), *github_writes.parts(here)]
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 
 from sqlalchemy import Connection, Table, func, select
 
@@ -52,25 +52,32 @@ def parts(machine: Machine) -> list[Part]:
 
 
 def _growth(machine: Machine) -> Iterator[Figure]:
-    prepared: dict[int, str] = {}
-    scenes: dict[int, Scene] = {}
+    with ExitStack() as stack:
+        small, large = (stack.enter_context(_books(machine, rows)) for rows in (SMALL, LARGE))
+        value, floor = in_turns("gate.growth", lambda: _milliseconds(large), lambda: _milliseconds(small), repeats=9)
+    yield Figure("gate.growth", value, "ms/decision", floor)
 
-    def fill(url: str, rows: int) -> None:
+
+@contextmanager
+def _books(machine: Machine, rows: int) -> Iterator[tuple[SqlStore, Scene]]:
+    """Books with as many ledger rows, open all the while, as a server has them."""
+    scenes: list[Scene] = []
+
+    def fill(url: str) -> None:
         with closing(SqlStore(url)) as store:
-            scenes[rows] = set_up(store)
+            scenes.append(set_up(store))
         grow(url, rows)
 
-    for rows in (SMALL, LARGE):
-        begun = time.monotonic()
-        prepared[rows] = machine.sqlite.prepare(lambda url, rows=rows: fill(url, rows))  # type: ignore[misc]
-        say(f"gate.growth: a ledger of {rows} rows took {time.monotonic() - begun:.0f} s")
+    begun = time.monotonic()
+    path = machine.sqlite.prepare(fill)
+    say(f"gate.growth: a ledger of {rows} rows took {time.monotonic() - begun:.0f} s")
+    with closing(SqlStore(f"sqlite:///{path}")) as store:
+        yield store, scenes[0]
 
-    def milliseconds(rows: int) -> float:
-        with closing(SqlStore(f"sqlite:///{prepared[rows]}")) as store:
-            return admit_all(store, scenes[rows], starts_to_come(scenes[rows], DECISIONS)) / DECISIONS * 1_000
 
-    value, floor = in_turns("gate.growth", lambda: milliseconds(LARGE), lambda: milliseconds(SMALL), repeats=9)
-    yield Figure("gate.growth", value, "ms/decision", floor)
+def _milliseconds(books: tuple[SqlStore, Scene]) -> float:
+    store, scene = books
+    return admit_all(store, scene, starts_to_come(scene, DECISIONS)) / DECISIONS * 1_000
 
 
 def grow(url: str, rows: int) -> None:
@@ -87,7 +94,7 @@ def _multiply(db: Connection, table: Table, count: int) -> None:
     there = db.execute(select(func.count()).select_from(table)).scalar_one()
     sample = f'(SELECT * FROM "{table.name}" LIMIT 1)' if there else f"({_SAMPLES[table.name]})"
     columns = ", ".join(
-        _numbered(column.name, column.type.python_type) if column.name in differing else f'"{column.name}"'
+        _numbered(table.name, column.name, column.type.python_type) if column.name in differing else f'"{column.name}"'
         for column in table.columns
     )
     db.exec_driver_sql(
@@ -96,9 +103,11 @@ def _multiply(db: Connection, table: Table, count: int) -> None:
     )
 
 
-def _numbered(column: str, kind: type) -> str:
-    # Real ids rise with time; keys and digests are spread over their whole index.
-    return "i" if kind is int else f"'{column}-' || hex((i * 2654435761) & 4294967295)"
+def _numbered(table: str, column: str, kind: type) -> str:
+    # Real ids rise with time, and so do the vendors' keys; our own texts are random.
+    if kind is int:
+        return "i"
+    return f"printf('{column}-%010x', {'i' if table == 'usage_key' else '(i * 2654435761) & 4294967295'})"
 
 
 def _sample(table: Table) -> str:

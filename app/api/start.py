@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.api.people import checked, draws_on, starter_of
 from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
-from app.api.shown import for_runner
+from app.api.shown import job_log, own_terminal
 from app.api.whereabouts import Whereabouts, where_is
 from app.github_api.protocol import GitHubError, GitHubInstallation
 from app.identity.oidc import RunnerClaims
@@ -17,18 +17,20 @@ from app.registry import Engineer, EngineerToken, InForce, Organization, PullReq
 from app.world import World
 from tabstop.admission import Admission
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
+from tabstop.visibility import Reader, verdict_for
 from tabstop.wire import StartAnswer, StartRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """A verified asker with everything known before the decision. The run is empty for a laptop."""
+    """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run."""
 
     organization: Organization
     repository: Repository
     engineer: Engineer
     where: Whereabouts
     in_force: InForce
+    reader: Reader
     token_id: str
     run_id: str = ""
     run_attempt: str = ""
@@ -43,7 +45,7 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
     card = world.price_card(_models(asked, asker.in_force), now, asker.in_force.policy.prices)
 
     def answer_of(admission: Admission, session: SessionRow | None) -> StartAnswer:
-        verdict = for_runner(admission.verdict, asker.repository, asker.in_force.policy)
+        verdict = verdict_for(admission.verdict, asker.reader)
         page = pull_request_page(world, asker.repository, asker.where.pull_request)
         if session is None:
             return StartAnswer(verdict, page=page)
@@ -66,7 +68,7 @@ def would_start(world: World, asker: Asker, asked: StartRequest) -> Verdict:
     with world.store.look(asker.organization.id) as books:
         engineer = books.save_engineer(asker.engineer)
         verdict = ask(books, replace(start, engineer_id=engineer.id), now).verdict
-    return for_runner(verdict, asker.repository, asker.in_force.policy)
+    return verdict_for(verdict, asker.reader)
 
 
 def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
@@ -95,6 +97,7 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         engineer,
         where,
         in_force,
+        job_log(repository, in_force.policy),
         claims.token_id,
         claims.run_id,
         claims.run_attempt,
@@ -116,7 +119,9 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
         raise not_installed(organization.login)
     branch = "" if asked.branch == repository.default_branch else asked.branch
     where = Whereabouts(branch, None, "named by the engineer's own token", "claimed")
-    return Asker(organization, repository, engineer, where, in_force, f"engineer:{token.id}:{key}", sha=asked.head_sha)
+    token_id = f"engineer:{token.id}:{key}"
+    reader = own_terminal(engineer)
+    return Asker(organization, repository, engineer, where, in_force, reader, token_id, sha=asked.head_sha)
 
 
 def standing_findings(organization: Organization, in_force: InForce) -> tuple[Finding, ...]:

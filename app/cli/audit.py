@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import click
 from app.cli.opening import Opened, OperatorError, opened
 from app.jobs.seal_audit import seal_key
 from app.ledger.books import Head
+from app.ledger.recompute import Difference, recompute
 from app.registry import Organization
 from app.store.audit_chain import BEFORE_THE_FIRST, Flaw
 from app.store.audit_chain import verify as verify_chain
+from tabstop.quantity import plural
 
 PART = 1_000
 """Rows checked at a time."""
@@ -116,3 +119,32 @@ def read_heads(file: Path) -> dict[str, Head]:
             )
         heads[found["login"].lower()] = Head(int(found["seq"]), found["hash"])
     return heads
+
+
+@audit.command("recompute")
+@click.option("--organization", "login", metavar="ORG", help="Only of this one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def recompute_totals(login: str | None, as_json: bool) -> None:
+    """Add up the ledger's entries anew and compare with what budgets and sessions show. Changes nothing.
+
+    Exit code 1 when something differs: that is a mistake in Tabstop, please report it with this output.
+    """
+    differs = False
+    with opened() as here:
+        for organization in here.organizations(login):
+            with here.store.look(organization.id) as books:
+                found = recompute(books, here.now())
+                counted = (len(books.all_budgets(here.now())), len(books.all_sessions()))
+            differs = differs or bool(found)
+            click.echo(_compared(organization.login, found, *counted, as_json=as_json))
+    sys.exit(1 if differs else 0)
+
+
+def _compared(login: str, found: Sequence[Difference], budgets: int, sessions: int, *, as_json: bool) -> str:
+    if as_json:
+        told = {"organization": login, "budgets": budgets, "sessions": sessions, "differences": [str(d) for d in found]}
+        return json.dumps(told)
+    looked_at = f"{plural(budgets, 'budget')} and {plural(sessions, 'session')}"
+    if not found:
+        return f"{login}: {looked_at} equal the ledger."
+    return "\n".join([f"{login}: {plural(len(found), 'difference')} in {looked_at}:", *(f"  {d}" for d in found)])

@@ -34,11 +34,11 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     if isinstance(port, str):
         errors.print(port, markup=False, soft_wrap=True)
         return CANNOT_START
-    signal.signal(signal.SIGTERM, _interrupt)
+    for one in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
+        signal.signal(one, _interrupt)
     try:
         return _play(console, errors, port, once="--once" in words)
     except KeyboardInterrupt:
-        # A second Ctrl-C must not cut the clean-up short, which is over by now.
         console.print("\n  Ended; nothing is left behind.")
         return TRUE
 
@@ -46,7 +46,9 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
 def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
     address = f"http://localhost:{port}"
     console.print("\n  [bold]Tabstop[/bold]: a pull request's tab, from green to red and back.", soft_wrap=True)
-    console.print("  Server, action and sessions are real; GitHub and Slack are previews on a local page.")
+    console.print(
+        "  Server, action and sessions are real; GitHub and Slack are previews on a local page.", soft_wrap=True
+    )
     console.print(f"  page  {address}\n", style="cyan")
     telling = Telling(console)
     plays: list[Play] = []
@@ -56,15 +58,26 @@ def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
         return pages(plays[0], telling)
 
     with stage(port, page) as there:
-        came_true = tell(telling, plays[0])
-        if not came_true:
-            errors.print(f"\n  This did not come true: {telling.failed}", style="red", markup=False, soft_wrap=True)
-            errors.print("\n".join(["", "  The server said last:", *_last_lines(there)]), markup=False, soft_wrap=True)
-            return NOT_TRUE
-        if not once:
-            console.print(f"\n  page at {address} — Ctrl-C ends", style="bold")
-            threading.Event().wait()
+        try:
+            if not tell(telling, plays[0]):
+                _explain(errors, telling.failed, there)
+                return NOT_TRUE
+            if not once:
+                console.print(f"\n  page at {address} — Ctrl-C ends", style="bold")
+                threading.Event().wait()
+        except KeyboardInterrupt:
+            # An impatient second one must not cut the clean-up short.
+            for one in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(one, signal.SIG_IGN)
+            raise
         return TRUE
+
+
+def _explain(errors: Console, failed: str, there: Stage) -> None:
+    errors.print(f"\n  This did not come true: {failed}", style="red", markup=False, soft_wrap=True)
+    lines = there.server_log().splitlines()[-LOG_LINES:]
+    said = ["", "  The server said last:", *(f"    {line}" for line in lines)]
+    errors.print("\n".join(said), markup=False, soft_wrap=True)
 
 
 def _port(environ: Mapping[str, str]) -> int | str:
@@ -77,10 +90,6 @@ def _port(environ: Mapping[str, str]) -> int | str:
     except PortTakenError as error:
         return str(error)
     return int(given)
-
-
-def _last_lines(there: Stage) -> list[str]:
-    return [f"    {line}" for line in there.server_log().splitlines()[-LOG_LINES:]]
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

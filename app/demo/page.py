@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from app.ledger.books import SealedRow
 from tabstop.money import show_exact
 
 HERE = Path(__file__).parent
+
+_COMMIT = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def _inline(name: str, value: object) -> str:
         return show_exact(value)
     if isinstance(value, list | dict):
         return str(len(value))
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    return _COMMIT.sub(r"\1", json.dumps(value) if isinstance(value, bool) else str(value))
 
 
 def _audit(play: Play) -> list[SealedRow]:

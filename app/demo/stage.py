@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import subprocess
@@ -156,6 +157,7 @@ def stage(port: int, page: Callable[[Stage], Flask]) -> Iterator[Stage]:
         log = stack.enter_context((folder / "server.log").open("a", encoding="utf-8", buffering=1))
         configure("text")
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=log))
+        logging.basicConfig(level=logging.WARNING, stream=log, force=True)
         settings = settings_on(port, folder)
         upgrade(settings.database_url)
         now = lambda: datetime.now(UTC)  # noqa: E731 (one clock for all)

@@ -5,14 +5,17 @@ Every figure is read back from the server and from what it posted; a step that d
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from app.demo import cast, github_events
 from app.demo.captures import Capture
+from app.demo.github_events import DeliveryError
 from app.demo.stage import NotTrueError, Stage
 from app.demo.telling import Colour, Step, Telling
 from app.demo.workflow_job import StepRun, WorkflowJob
@@ -38,10 +41,8 @@ class Play:
 
     stage: Stage
     refused: StepRun | None = None
-    last_settle: StepRun | None = None
     overdrive: str = ""
     audit: str = ""
-    _title: str = field(default="")
 
     def step(self, title: str, *said: str, check: CheckRun | None = None, anchor: str = "") -> Step:
         """A step that came true now."""
@@ -71,7 +72,7 @@ def tell(telling: Telling, play: Play) -> bool:
     for act in ACTS:
         try:
             telling.say(act(play))
-        except NotTrueError as error:
+        except (NotTrueError, DeliveryError, subprocess.TimeoutExpired) as error:
             telling.end(str(error))
             return False
     telling.end()
@@ -89,12 +90,12 @@ def installs(play: Play) -> Step:
             return ""
         with stage.world.store.look(organization.id) as db:
             repository = db.repository_by_github_id(cast.REPOSITORY_ID)
-            in_force = db.policy_in_force(repository.id) if repository else None
-        cap = in_force.policy.tab.nano if in_force and in_force.commit else None
-        approvers = in_force.policy.approvers if in_force else ()
-        if cap is None or not approvers:
-            return ""
-        return f"its policy: a pull request's tab may come to {show(cap)}; {', '.join(approvers)} may grant more"
+            files = [db.policy_file(repository.id), db.policy_file(None)] if repository else []
+            if repository is None or not all(file and file.state == "valid" for file in files):
+                return ""
+            policy = db.policy_in_force(repository.id).policy
+        cap = show(policy.tab.nano or 0)
+        return f"its policy: a pull request's tab may come to {cap}; {', '.join(policy.approvers)} may grant more"
 
     said = stage.eventually(policy, "The policy was not read after the App was installed.")
     return play.step(f"{cast.ORGANIZATION} installs the App on {cast.REPOSITORY}", said, anchor="policy")
@@ -130,7 +131,6 @@ class session:  # noqa: N801 (an act; reads as one in the table)
         settle = job.run_action(command="settle", execution_file=execution_file, agent_outcome="success")
         reported = settle.ok and settle.outputs.get("reported") == "true"
         play.true(reported, f"Settle did not report {self.what}:\n{settle.log}")
-        play.last_settle = settle
         tab = stage.tab()
         newest = tab.sessions[0]
         play.true(newest.unknown_usages == 0, f"A call of {self.what} has no price.")
@@ -159,7 +159,8 @@ def next_run_is_refused(play: Play) -> Step:
     play.true(bool(errors) and bool(gate.summary), "The refusal did not explain itself.")
     play.refused = gate
     heard = _slack_hears(play, before, 1)
-    return play.step("the next run is refused", errors[0].text.splitlines()[0], heard, anchor="refused")
+    arithmetic = errors[0].text.partition(" Ask ")[0].splitlines()[0]
+    return play.step("the next run is refused", arithmetic, heard, check=play.stage.check(), anchor="refused")
 
 
 def approver_grants_more(play: Play) -> Step:
@@ -182,9 +183,8 @@ def run_is_admitted_again(play: Play) -> Step:
     )
     settle = job.run_action(command="settle", agent_outcome="skipped")
     play.true(settle.ok, f"Settle failed after an agent that did not run:\n{settle.log}")
-    return play.step(
-        "the run, started again, is admitted", f"limits that bind the agent: {gate.outputs['claude_args']}"
-    )
+    said = f"limits that bind the agent: {gate.outputs['claude_args']}"
+    return play.step("the run, started again, is admitted", said, check=play.stage.check(), anchor="pull-request")
 
 
 def merge_queue_is_answered(play: Play) -> Step:
@@ -203,12 +203,14 @@ def books_are_verified(play: Play) -> Step:
     play.true(organization is not None, "The organization is gone.")
     stage.world.store.enqueue([Job("seal_audit", "all")])  # due every few minutes; here it is wanted now
     stage.eventually(lambda: "overdrive.granted" in sealed(stage), "The audit log was not sealed.")
-    play.audit = stage.command("audit", "verify")
+    chain = json.loads(stage.command("audit", "verify", "--json"))
+    play.true(chain["flaw"] is None, f"The audit log is not whole: {chain}")
+    play.audit = f"audit log verified: {plural(chain['rows'], 'row')} in a chain that ends in {chain['hash'][:12]}"
     tab = stage.tab()
     total = sum(one.spent.nano for one in tab.sessions)
     play.true(total == tab.spent, f"The sessions come to {show_exact(total)}, the tab to {show_exact(tab.spent)}.")
     said = f"{plural(len(tab.sessions), 'session')} come to {show_exact(total)}, and so does the tab"
-    return play.step("the books are checked", said, play.audit.splitlines()[0], anchor="audit")
+    return play.step("the books are checked", said, play.audit, anchor="audit")
 
 
 def sealed(stage: Stage) -> list[str]:

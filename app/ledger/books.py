@@ -426,6 +426,9 @@ class Books(Protocol):
     def entry_sums(self) -> list[EntrySums]:
         """The whole ledger, added up by place and session."""
 
+    def all_entries(self) -> list[Entry]:
+        """The whole ledger, oldest first: to be looked through offline, and in tests."""
+
     def all_budgets(self, now: datetime) -> list[Budget]:
         """Every budget, with overdrives in force."""
 

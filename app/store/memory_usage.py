@@ -63,6 +63,10 @@ class MemoryUsage(MemoryPart):
         for entry in entries:
             self._put(self._t.entries, entry.id, entry)
 
+    def all_entries(self) -> list[Entry]:
+        """See `Books`."""
+        return [entry for _, entry in sorted(self._t.entries.items())]
+
     def entry_sums(self) -> list[EntrySums]:
         """See `Books`."""
         sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])

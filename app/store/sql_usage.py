@@ -13,7 +13,7 @@ from app.store.bulk import BulkInsert
 from app.store.columns import from_micros
 from app.store.sql_part import AnyRow, SqlPart, per_database
 from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY
-from app.store.usage_rows import entry_values, usage_of, usage_values
+from app.store.usage_rows import entry_of, entry_values, usage_of, usage_values
 from tabstop.usage import Grain, Tokens
 
 _U, _K, _E, _C = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c
@@ -61,6 +61,7 @@ _REPOINT = (
     .where(_K.organization_id == bindparam("org"), _K.usage_id == bindparam("from_usage"))
     .values(usage_id=bindparam("to_usage"))
 )
+_ENTRIES = select(ENTRY).where(_E.organization_id == bindparam("org")).order_by(_E.id)
 _SUMS = (
     select(
         _E.place_id, _E.session_id, func.sum(_E.nano), func.sum(_E.notional), func.sum(_E.tokens), func.sum(_E.unknown)
@@ -146,6 +147,10 @@ class SqlUsage(SqlPart):
         if self._writes:
             rows = [entry_values(self.organization_id, entry) for entry in entries]
             _ADD_ENTRIES.insert(self._db, rows, is_sqlite=self._is_sqlite)
+
+    def all_entries(self) -> list[Entry]:
+        """See `Books`."""
+        return [entry_of(row) for row in self._rows(_ENTRIES)]
 
     def entry_sums(self) -> list[EntrySums]:
         """See `Books`."""

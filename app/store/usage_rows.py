@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.ledger.books import Entry, KnownUsage, UsageRow
+from app.ledger.books import Cause, Entry, EntryKind, KnownUsage, UsageRow
 from app.store.columns import from_micros, to_micros
 from tabstop.cost import CostState
 from tabstop.usage import Billing, Grain, Tokens
@@ -98,4 +98,23 @@ def entry_values(organization_id: int, entry: Entry) -> tuple[Any, ...]:
         to_micros(entry.occurred_at),
         to_micros(entry.received_at),
         entry.note,
+    )
+
+
+def entry_of(row: Any) -> Entry:
+    """A row of the entry table."""
+    return Entry(
+        row.id,
+        row.usage_id,
+        EntryKind(row.kind),
+        row.place_id,
+        row.nano,
+        row.notional,
+        row.tokens,
+        row.unknown,
+        Cause(row.cause),
+        from_micros(row.occurred_at),
+        from_micros(row.received_at),
+        row.note,
+        row.session_id,
     )

@@ -66,6 +66,8 @@ class UrllibTransport:
             raise NoAnswerError(_said(error.reason)) from error
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswerError(_said(error)) from error
+        except ValueError:  # its text would show the header, which may be a token
+            raise NoAnswerError("a header or an address that cannot be sent") from None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

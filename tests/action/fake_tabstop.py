@@ -110,7 +110,7 @@ Fault = Callable[[str], Response | None]
 class FakeTabstop:
     """The server's half of the contract in memory. `decide` gives verdicts; `fault` may answer before anything else does.
 
-    fault: takes `start`, `usage` or `end`; a `Response` is what the caller gets; raising `NoAnswerError` is silence.
+    ends: changes the totals a session ends with. fault: takes `start`, `usage` or `end`; a `Response` is what the caller gets; raising `NoAnswerError` is silence.
     identify: gives a token's `jti`, or raises `ValueError`; without it every token is its own.
     """
 
@@ -122,6 +122,7 @@ class FakeTabstop:
         self.asked: list[Asked] = []
         self.sessions: dict[str, Known] = {}
         self.page = PAGE
+        self.ends: Callable[[EndAnswer], EndAnswer] = lambda answer: answer
         self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
         self._answers: dict[str, tuple[str, Response]] = {}
 
@@ -182,9 +183,8 @@ class FakeTabstop:
     def _end(self, known: Known) -> Response:
         tokens = known.tokens.total
         cost = tokens * NANO_PER_TOKEN
-        return Response(
-            200, encoded(EndAnswer(Verdict(), cost=cost, tokens=tokens, tab_cost=12 * DOLLAR + cost, page=self.page))
-        )
+        answer = EndAnswer(Verdict(), cost=cost, tokens=tokens, tab_cost=12 * DOLLAR + cost, page=self.page)
+        return Response(200, encoded(self.ends(answer)))
 
 
 def encoded(value: object) -> bytes:

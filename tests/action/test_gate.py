@@ -204,6 +204,20 @@ def test_the_identity_service_may_be_away_too(job: Job) -> None:
     assert "HTTP 500" in job.said("warning")[0].message
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"value": 3}', b"<html>"])
+def test_an_identity_service_that_answers_nonsense_is_away(job: Job, body: bytes) -> None:
+    """No token came out of it, so nobody could be asked."""
+    job.transport.routes = {"https://pipelines.example": lambda _request: Response(200, body)}
+    assert job.run("gate", if_unreachable="block") == 3
+
+
+def test_without_room_for_its_file_the_gate_still_answers(job: Job) -> None:
+    """Settle will not find the session; the log says so, and the agent may run."""
+    (job.temp / "tabstop").write_text("in the way")
+    assert job.run("gate") == 0
+    assert "settle will not find this session" in job.log
+
+
 def test_a_missing_permission_gives_the_lines_to_add(tmp_path: Path) -> None:
     """`id-token: write` missing is a mistake in the workflow: it fails whatever `if-unreachable` says."""
     job = Job(tmp_path, identity=False)

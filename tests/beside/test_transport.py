@@ -56,6 +56,16 @@ def test_too_late() -> None:
         UrllibTransport().send(post(address), 0.2)
 
 
+@pytest.mark.parametrize("token", ["a\nX-Other: b", "\ud800", "€"])
+def test_a_token_that_cannot_be_sent_is_not_shown(token: str) -> None:
+    """A header that HTTP does not allow is an error without the header in it."""
+    request = Request("POST", "http://127.0.0.1:9/", {"Authorization": f"Bearer {token}"}, b"")
+    with pytest.raises(NoAnswerError) as caught:
+        UrllibTransport().send(request, 1)
+    assert token not in str(caught.value)
+    assert caught.value.__cause__ is None or not isinstance(caught.value.__cause__, ValueError)
+
+
 def test_an_endless_answer_is_cut() -> None:
     """Memory is bounded by the longest answer there can be."""
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.cli.audit import PART
 from app.jobs.seal_audit import seal_key
+from app.ledger.books import AuditRow
 from tests.cli_operator.operator_at_work import SECRET, AtWork
 
 
@@ -101,9 +103,6 @@ def test_long_chains_are_checked_in_parts(at_work: AtWork, kept_at: int) -> None
 
 def many(at_work: AtWork, organization_id: int) -> Callable[[int], None]:
     """Adds and seals so many rows."""
-    from datetime import UTC, datetime
-
-    from app.ledger.books import AuditRow
 
     def add(count: int) -> None:
         store = at_work.store()

@@ -81,8 +81,9 @@ def test_a_pull_request_lives_through_its_budget(stage: Stage) -> None:
     admitted = stage.job(pull).run(command="gate", purpose="feature")
     assert admitted.outcome == "success", admitted.log
 
-    stage.emulators.deliver("merge_group", merge_group("f" * 40))
-    stage.check_that("f" * 40, conclusion="success")
+    queued = stage.emulators.commit("gh-readonly-queue/main/pr-1", {"src/queued.py": "print('queued')\n"})
+    stage.emulators.deliver("merge_group", merge_group(queued))
+    stage.check_that(queued, conclusion="success")
 
     verified = stage.server.command("audit", "recompute")
     assert verified.returncode == 0, verified.stdout + verified.stderr
@@ -98,7 +99,13 @@ def merge_group(sha: str) -> dict[str, object]:
             "base_ref": "refs/heads/main",
             "base_sha": "b" * 40,
         },
-        "repository": {"id": 1, "full_name": "acme/widget", "private": True, "default_branch": "main"},
+        "repository": {
+            "id": 1,
+            "full_name": "acme/widget",
+            "private": True,
+            "default_branch": "main",
+            "owner": {"id": 1, "login": "acme", "type": "Organization"},
+        },
         "organization": {"id": 1, "login": "acme"},
         "installation": {"id": 777},
         "sender": {"id": 5, "login": "carol", "type": "User"},

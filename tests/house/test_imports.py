@@ -22,8 +22,8 @@ STRANGERS = {
 EDGES = {
     "githubkit": ("app.github_api",),
     "slack_sdk": ("app.slack_api",),
-    "flask": ("app.web",),
-    "werkzeug": ("app.web",),
+    "flask": ("app.web", "app.demo"),
+    "werkzeug": ("app.web", "app.demo"),
     "sqlalchemy": ("app.store",),
     "sqlmodel": ("app.store",),
     "alembic": ("app.store",),
@@ -42,6 +42,8 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
     # Installed by those that declare them, and used through their public faces.
     "httpx": "githubkit",
+    "markdown_it": "rich",
+    "markupsafe": "jinja2",
     "pydantic_core": "pydantic",
     "sqlalchemy": "sqlmodel",
     "werkzeug": "flask",

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.github_api.fake import FakeGitHub, PostedCheck, PostedComment
@@ -219,11 +221,25 @@ def _answer(admission: Admission, _session: SessionRow | None) -> StartAnswer:
     return StartAnswer(verdict=admission.verdict)
 
 
+@cache
+def _migrated() -> bytes:
+    """A migrated database's file, made once: migrating takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 def a_town(folder: Path) -> Town:
     """On a fresh SQLite database."""
-    url = f"sqlite:///{folder / 'town.db'}"
-    upgrade(url)
-    return Town(open_store(url))
+    path = folder / "town.db"
+    path.write_bytes(_migrated())
+    return Town(open_store(f"sqlite:///{path}"))
+
+
+def a_town_in_memory() -> Town:
+    """Without a database."""
+    return Town(open_store("memory://"))
 
 
 def repository_body(remote: RemoteRepository) -> dict[str, Any]:

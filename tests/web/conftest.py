@@ -17,9 +17,18 @@ from werkzeug.test import TestResponse
 
 from app.github_api.fake import FakeGitHub
 from app.github_api.protocol import RemoteRepository
+from app.identity.engineer_token import digest_of, written
 from app.identity.oidc import OidcVerifier, keys_at
 from app.pricing import price_card, price_usage
-from app.registry import InForce, Organization, PolicyFile, Repository
+from app.registry import (
+    Engineer,
+    EngineerKind,
+    EngineerToken,
+    InForce,
+    Organization,
+    PolicyFile,
+    Repository,
+)
 from app.settings import Settings
 from app.store.migrate import upgrade
 from app.store.open import open_store
@@ -105,6 +114,25 @@ class Bench:
             "occurred_at": self.clock.now.isoformat(),
             **changes,
         }
+
+    def engineer_token(self, login: str, *scopes: str) -> str:
+        """A member's own token with these scopes."""
+        self.clock.pass_by(seconds=1)
+        text = written(uuid.uuid4().hex * 2)
+        with self.world.store.open(self.organization.id) as books:
+            github_id = int.from_bytes(login.encode()[:6], "big")
+            engineer = books.save_engineer(Engineer(0, github_id, login, EngineerKind.MEMBER, self.clock.now))
+            token = EngineerToken(
+                books.new_id(),
+                self.organization.id,
+                engineer.id,
+                digest_of(text),
+                "laptop",
+                scopes,
+                self.clock.now,
+            )
+            books.add_engineer_token(token)
+        return text
 
     def policy(self, text: str) -> None:
         """Put a policy in force for the repository."""

@@ -179,3 +179,25 @@ def test_a_member_s_figures_stay_out_of_the_job_log(bench: Bench) -> None:
     assert (engineer["cap"], engineer["spent"], engineer["held"]) == (None, 0, 0)
     tab = next(finding for finding in findings if finding["scope"] == "tab")
     assert tab["cap"] == 50_000_000_000
+
+
+def test_an_engineer_with_their_own_token_sees_their_own_figures(bench: Bench) -> None:
+    """A laptop names repository and branch; the answer shows the engineer their own budget, which a job log does not."""
+    token = bench.engineer_token("alice", "start")
+    answer = json_of(bench.start(token=token, repository="acme/widget", branch="claude/fix"))
+    engineer = next(finding for finding in answer["verdict"]["findings"] if finding["scope"] == "engineer")
+    assert (engineer["subject"], engineer["cap"]) == ("alice", 1_000_000_000_000)
+    with bench.world.store.look(bench.organization.id) as books:
+        tab = books.tab_of_branch(bench.repository.id, "claude/fix")
+        assert tab is not None
+        assert len(books.sessions_of_tab(tab.id)) == 1
+
+
+def test_an_engineer_token_without_the_scope_or_revoked_is_refused(bench: Bench) -> None:
+    """Scopes are kept, and a revoked token is good for nothing from that moment."""
+    reading = bench.engineer_token("alice", "read")
+    assert bench.start(token=reading, repository="acme/widget").status_code == 403
+    token = bench.engineer_token("bob", "start")
+    with bench.world.store.open(bench.organization.id) as books:
+        books.revoke_engineer_token(books.engineer_tokens()[0].id, bench.clock.now)
+    assert bench.start(token=token, repository="acme/widget").status_code == 401

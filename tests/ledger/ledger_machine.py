@@ -1,0 +1,288 @@
+"""A hypothesis state machine that does everything a ledger can meet, and checks the promises after every step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from app.ledger.books import Books, Cause, Place
+from app.ledger.end_session import end_session
+from app.ledger.move import move
+from app.ledger.overdrives import grant, revoke
+from app.ledger.recompute import recompute
+from app.ledger.reprice import reprice
+from app.registry import Store
+from tabstop.budget import Amount, Budget, Scope
+from tabstop.cost import Cost, CostState
+from tabstop.money import dollars
+from tabstop.policy.model import Downgrade, OnEmpty, Policy
+from tabstop.session import SessionOutcome
+from tabstop.usage import Billing, Tokens, Usage
+from tabstop.window import WindowKind
+from tabstop.wire import ClientTotal
+from tests.ledger.builders import (
+    NOW,
+    REPOSITORY,
+    a_cap,
+    a_policy,
+    a_price,
+    a_report,
+    a_start,
+    an_organization,
+    begin,
+    report,
+)
+
+POLICIES = {
+    "wide": a_policy(),
+    "narrow": a_policy(
+        tab=a_cap("1", window=WindowKind.LIFETIME), engineer=a_cap("2", window=WindowKind.DAY), organization="4"
+    ),
+    "tokens": a_policy(engineer=a_cap(tokens=1_500_000, window=WindowKind.WEEK), repository="3"),
+    "downgrade": a_policy(
+        engineer=a_cap("0.50"), on_empty=OnEmpty.DOWNGRADE, downgrade=Downgrade(("claude-haiku-4-5",), dollars("0.4"))
+    ),
+    "counting": a_policy(subscription_counts=True, tab=a_cap("1", window=WindowKind.LIFETIME), hold="0.20"),
+}
+MODELS = ["claude-sonnet-4-5", "claude-haiku-4-5", "mystery"]
+
+counts = st.integers(0, 400_000)
+tokens = st.builds(Tokens, input=counts, cache_read=counts, cache_write_5m=counts, cache_write_1h=counts, output=counts)
+keys = st.lists(st.integers(0, 12).map("anthropic:req:{}".format), min_size=1, max_size=3, unique=True).map(tuple)
+
+
+def a_dear_price(usage: Usage) -> Cost:
+    """Twice the price, and the mystery solved."""
+    usual = a_price(usage)
+    if usual.state is CostState.UNKNOWN:
+        return Cost(CostState.ESTIMATED, usage.tokens.total * 500, "mystery-1")
+    return Cost(CostState.KNOWN, (usual.nano or 0) * 2, usual.matched)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Admissions, reports in any order and number, endings, silences, moves, corrections, prices, raises, time."""
+
+    new_store: Callable[[], Store]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = type(self).new_store()
+        self.now = NOW
+        self.started = 0
+        self.sessions: list[str] = []
+        self.sent: list[tuple[str, Any]] = []
+        self.policy_of: dict[str, Policy] = {}
+        self.highest: dict[int, Amount] = {}
+
+    @initialize(timezone=st.sampled_from(["UTC", "Europe/Berlin"]))
+    def install(self, timezone: str) -> None:
+        self.organization = an_organization(self.store, timezone=timezone).id
+
+    @rule(
+        policy=st.sampled_from(sorted(POLICIES)),
+        branch=st.sampled_from(["", "claude/x", "claude/y"]),
+        person=st.sampled_from([(1, Scope.ENGINEER), (2, Scope.ENGINEER), (3, Scope.GUEST), (None, None)]),
+        billing=st.sampled_from(list(Billing)),
+    )
+    def start(self, policy: str, branch: str, person: tuple[int | None, Scope | None], billing: Billing) -> None:
+        """Whoever is admitted leaves room in every budget: spent + held <= cap (promise 3)."""
+        self.started += 1
+        asked = a_start(
+            str(self.started),
+            policy=POLICIES[policy],
+            branch=branch,
+            engineer_id=person[0],
+            person=person[1],
+            billing=billing,
+        )
+        with self.store.open(self.organization) as books:
+            attempt = begin(books, asked, self.now)
+            again = begin(books, asked, self.now)
+            assert again == attempt
+            if not attempt.session_id:
+                return
+            session = books.session(attempt.session_id)
+            assert session is not None
+            place = books.places([session.place_id])[session.place_id]
+            for budget in books.budgets_by_id(place.budget_ids, self.now).values():
+                assert budget.fits(Amount()), budget
+        self.sessions.append(attempt.session_id)
+        self.policy_of[attempt.session_id] = POLICIES[policy]
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def use(self, data: st.DataObject) -> None:
+        """A batch: new calls, known ones, keys that join two, calls before a window turned, unknown prices."""
+        session = data.draw(st.sampled_from(self.sessions))
+        calls = data.draw(
+            st.lists(
+                st.builds(
+                    Usage,
+                    keys=keys,
+                    model=st.sampled_from(MODELS),
+                    tokens=tokens,
+                    occurred_at=st.integers(0, 60 * 72).map(lambda minutes: self.now - timedelta(minutes=minutes)),
+                    cache_split_known=st.booleans(),
+                    web_searches=st.integers(0, 3),
+                ),
+                max_size=4,
+            )
+        )
+        totals = data.draw(
+            st.lists(
+                st.builds(ClientTotal, st.sampled_from(["t1", "t2"]), st.sampled_from(MODELS[:2]), tokens), max_size=2
+            )
+        )
+        batch = a_report(calls, totals=totals, policy=self.policy_of[session])
+        with self.store.open(self.organization) as books:
+            report(books, session, batch, self.now)
+        self.sent.append((session, batch))
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def replay(self, data: st.DataObject) -> None:
+        """Sending any prefix of all reports again adds nothing to the ledger (promise 2)."""
+        prefix = self.sent[: data.draw(st.integers(1, len(self.sent)))]
+        with self.store.open(self.organization) as books:
+            before = entries_of(books)
+            for session, batch in prefix:
+                report(books, session, batch, self.now)
+            assert entries_of(books) == before
+
+    @precondition(lambda self: self.sessions)
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from([SessionOutcome.FINISHED, SessionOutcome.SILENT, SessionOutcome.CANCELLED]),
+    )
+    def end(self, data: st.DataObject, outcome: SessionOutcome) -> None:
+        session_id = data.draw(st.sampled_from(self.sessions))
+        with self.store.open(self.organization) as books:
+            session = books.session(session_id)
+            assert session is not None
+            end_session(books, session, outcome, "", self.now)
+
+    @rule()
+    def silence(self) -> None:
+        """Leases that ran out end their sessions."""
+        with self.store.open(self.organization) as books:
+            for session in books.live_sessions(silent_at=self.now):
+                end_session(books, session, SessionOutcome.SILENT, "", self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), branch=st.sampled_from(["claude/x", "claude/y"]))
+    def move_some(self, data: st.DataObject, branch: str) -> None:
+        session_id = data.draw(st.sampled_from(self.sessions))
+        with self.store.open(self.organization) as books:
+            rows = books.usages_of(session_id)
+            if not rows:
+                return
+            tab = books.open_tab(REPOSITORY, branch, self.now)
+            budgets = [b for b in books.all_budgets(self.now) if b.key.scope in {Scope.REPOSITORY, Scope.TAB}]
+            mine = [b.id for b in budgets if b.key.scope is Scope.REPOSITORY or b.key.subject_id == tab.id]
+            place = Place(tab.id, REPOSITORY, budget_ids=tuple(mine), reason="moved by hand")
+            move(books, [row.id for row in rows], place, why="test", steps=(75, 90), now=self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), dear=st.booleans())
+    def price_again(self, data: st.DataObject, *, dear: bool) -> None:
+        session_id = data.draw(st.sampled_from(self.sessions))
+        with self.store.open(self.organization) as books:
+            ids = [row.id for row in books.usages_of(session_id)]
+            reprice(books, ids, a_dear_price if dear else a_price, why="test", steps=(75, 90), now=self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), amount=st.integers(0, 3_000_000_000), minutes=st.none() | st.integers(1, 2_000))
+    def raise_budget(self, data: st.DataObject, amount: int, minutes: int | None) -> None:
+        with self.store.open(self.organization) as books:
+            budget = data.draw(st.sampled_from(books.all_budgets(self.now)))
+            expires = None if minutes is None else self.now + timedelta(minutes=minutes)
+            grant(
+                books,
+                budget,
+                Amount(amount, amount // 1_000),
+                expires_at=expires,
+                approver="bob",
+                why="test",
+                now=self.now,
+            )
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def take_raise_back(self, data: st.DataObject) -> None:
+        with self.store.open(self.organization) as books:
+            granted = books.overdrives()  # type: ignore[attr-defined]
+            if not granted:
+                return
+            overdrive = data.draw(st.sampled_from(granted))
+            budget = books.budgets_by_id([overdrive.budget_id], self.now)[overdrive.budget_id]
+            revoke(books, overdrive, budget, why="test", now=self.now)
+
+    @rule(minutes=st.sampled_from([1, 30, 150, 24 * 60, 7 * 24 * 60, 20 * 24 * 60]))
+    def pass_time(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @invariant()
+    def promises_hold(self) -> None:
+        """Projections equal the ledger; each usage's cost is the sum of its entries; overruns have named causes."""
+        if not hasattr(self, "organization"):
+            return
+        with self.store.look(self.organization) as books:
+            assert recompute(books, self.now) == []
+            usages_are_their_entries(books)
+            self._overruns_are_named(books)
+
+    def _overruns_are_named(self, books: Books) -> None:
+        """What takes spent + held over the highest ceiling a budget ever had was posted under a named cause."""
+        named: dict[int, Amount] = defaultdict(Amount)
+        places = books.all_places()
+        for entry in entries_of(books):
+            if entry.cause is Cause.ADMITTED:
+                continue
+            place = places[entry.place_id]
+            nano = entry.nano + (entry.notional if place.counts_notional else 0)
+            for budget_id in place.budget_ids:
+                named[budget_id] += Amount(nano, entry.tokens).at_least_zero()
+        for budget in books.all_budgets(self.now):
+            lowest = self._lowest_room(budget)
+            if lowest is not None:
+                assert -lowest.nano <= named[budget.id].nano, (budget, named[budget.id])
+                assert -lowest.tokens <= named[budget.id].tokens, (budget, named[budget.id])
+
+    def _lowest_room(self, budget: Budget) -> Amount | None:
+        """Room under the highest ceiling so far: a ceiling that came down is a named cause of its own."""
+        unlimited = 2**60
+        ceiling = Amount(
+            unlimited if budget.nano_ceiling is None else budget.nano_ceiling,
+            unlimited if budget.token_ceiling is None else budget.token_ceiling,
+        )
+        highest = self.highest.get(budget.id, Amount())
+        highest = Amount(max(highest.nano, ceiling.nano), max(highest.tokens, ceiling.tokens))
+        self.highest[budget.id] = highest
+        return highest - budget.spent - budget.held
+
+
+def entries_of(books: Books) -> list[Any]:
+    """Every entry, oldest first."""
+    return books.all_entries()
+
+
+def usages_are_their_entries(books: Books) -> None:
+    """What a usage costs, and where it lies, is the sum of its entries (promise 1)."""
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    where: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for entry in entries_of(books):
+        sums[entry.usage_id][0] += entry.nano + entry.notional
+        sums[entry.usage_id][1] += entry.tokens
+        where[entry.usage_id][entry.place_id] += entry.tokens
+    for session in books.all_sessions():
+        for row in books.usages_of(session.id):
+            assert sums[row.id] == [row.cost, row.tokens.total], row
+            assert {place: count for place, count in where[row.id].items() if count} in (
+                {},
+                {row.place_id: row.tokens.total},
+            )
