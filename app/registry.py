@@ -312,3 +312,6 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Raise when the database cannot be used."""
+
+    def close(self) -> None:
+        """Close every connection. Do it before a fork: a child that inherits SQLite's file would drop its own locks."""

@@ -36,7 +36,8 @@ class Settings:
     )
     public_url: str = _setting(
         "TABSTOP_PUBLIC_URL",
-        "Where people and GitHub reach this server; links and the webhook address are built from it.",
+        "Where people and GitHub reach this server; links and the webhook address are built from it. Unset: this machine, "
+        "at PORT.",
         "http://localhost:8000",
     )
     host: str = _setting("TABSTOP_HOST", "The address to listen on.", "127.0.0.1")
@@ -91,6 +92,8 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read every setting. Raises `SettingsError` with all problems at once."""
         values = {f.name: environ.get(f.metadata["name"], "").strip() or f.metadata["default"] for f in fields(cls)}
+        if not environ.get("TABSTOP_PUBLIC_URL", "").strip():
+            values["public_url"] = f"http://localhost:{values['port']}"
         problems = [
             f"{f.metadata['name']} is not set. {f.metadata['doc']}" for f in fields(cls) if values[f.name] is None
         ]

@@ -42,7 +42,11 @@ def ready(settings: Settings) -> Settings:
 
     Raises `OperatorError`, `SecretKeyError`.
     """
-    found = with_kept_credentials(settings, open_store(settings.database_url))
+    store = open_store(settings.database_url)
+    try:
+        found = with_kept_credentials(settings, store)
+    finally:
+        store.close()  # the worker process is a fork of this one
     try:
         _ = found.private_key
     except OSError as error:

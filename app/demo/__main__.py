@@ -13,7 +13,7 @@ from rich.console import Console
 
 from app.demo.page import pages
 from app.demo.stage import Stage, stage
-from app.demo.story import Play, tell
+from app.demo.story import ACTS, Play, tell
 from app.demo.telling import Telling
 from app.serving import PortTakenError, check_port
 
@@ -21,6 +21,13 @@ TRUE, NOT_TRUE, CANNOT_START = 0, 1, 2
 """Exit codes: everything came true (or somebody ended it), a step did not, the port cannot be used."""
 
 LOG_LINES = 30
+
+PARTS = (
+    ("check and comment", "pull-request"),
+    ("Slack messages", "slack"),
+    ("the refused run", "refused"),
+    ("audit log", "audit"),
+)
 
 
 def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -59,11 +66,11 @@ def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
 
     with stage(port, page) as there:
         try:
-            if not tell(telling, plays[0]):
+            if not tell(telling, plays[0], ACTS):
                 _explain(errors, telling.failed, there)
                 return NOT_TRUE
             if not once:
-                console.print(f"\n  page at {address} — Ctrl-C ends", style="bold")
+                _point_at(console, address)
                 threading.Event().wait()
         except KeyboardInterrupt:
             # An impatient second one must not cut the clean-up short.
@@ -71,6 +78,13 @@ def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
                 signal.signal(one, signal.SIG_IGN)
             raise
         return TRUE
+
+
+def _point_at(console: Console, address: str) -> None:
+    console.print("\n  What people see of it:")
+    for what, anchor in PARTS:
+        console.print(f"      {what:<18} {address}/#{anchor}", style="cyan", soft_wrap=True)
+    console.print(f"\n  page at {address} — Ctrl-C ends", style="bold", soft_wrap=True)
 
 
 def _explain(errors: Console, failed: str, there: Stage) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -31,7 +31,7 @@ A_MOMENT = timedelta(milliseconds=50)
 class Act(Protocol):
     """One step of the story."""
 
-    def __call__(self, play: Play) -> Step:
+    def __call__(self, play: Play, /) -> Step:
         """Have it happen, see that it came true, and say what came of it. Raises `NotTrueError`."""
 
 
@@ -67,9 +67,9 @@ class Play:
             raise NotTrueError(because)
 
 
-def tell(telling: Telling, play: Play) -> bool:
-    """Play every act; False when one did not come true, which `telling` then says."""
-    for act in ACTS:
+def tell(telling: Telling, play: Play, acts: Sequence[Act]) -> bool:
+    """Play these acts; False when one did not come true, which `telling` then says."""
+    for act in acts:
         try:
             telling.say(act(play))
         except (NotTrueError, DeliveryError, subprocess.TimeoutExpired) as error:
@@ -233,7 +233,7 @@ def _slack_hears(play: Play, before: int, wanted: int) -> str:
     return f"#{new[-1].message.channel.lstrip('#')}: {new[-1].message.text.splitlines()[0]}" if new else ""
 
 
-ACTS: tuple[Callable[[Play], Step], ...] = (
+ACTS: tuple[Act, ...] = (
     installs,
     pull_request_opens,
     session("plain", "claude-opus-5-5", "implement", "a first session runs", "success"),

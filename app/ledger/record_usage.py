@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.ledger.books import Books, Cause, EntryKind, SessionRow, UsageRow
+from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, Sums, counted, sums_of
 from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
 from app.ledger.settling import Settling
-from app.ledger.touched import Current, current_place
+from app.ledger.touched import Current, current_place, reach
 from app.ledger.true_up import true_up
 from tabstop.cost import Cost
 from tabstop.policy.model import Policy
@@ -55,18 +55,16 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
 
     batch = sort_out(report.usages, books.known([key for usage in report.usages for key in usage.keys]))
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
-    elsewhere = {row.place_id for row in stored.values()} - places.keys()
-    if elsewhere:
-        found = books.places(elsewhere)
-        places.update(found)
-        touched = {b for place in found.values() for b in place.budget_ids}
-        budgets.update(books.budgets_by_id(touched - budgets.keys(), now))
+    reach(books, places, budgets, (row.place_id for row in stored.values()), now)
 
     postings = Postings(books, now, places)
     settling = Settling(session, budgets, places, current.place_id)
     _charge_new(postings, settling, session, batch, report.price, current)
-    _correct_known(postings, settling, session, batch, stored, report.price)
-    true_up(postings, settling, session, report.totals, report.price, current)
+    _correct_known(postings, settling, batch, stored, report.price)
+    at = current.place_for(session.ended_at or now)
+    true_up(postings, session, report.totals, report.price, at, settling)
+    for other in _others(books, session, stored):
+        true_up(postings, other, (), report.price, other.place_id, settling)
 
     held, covered = settling.close(postings)
     postings.write(budgets, report.policy.steps)
@@ -92,17 +90,6 @@ def priced(row: UsageRow, price: Pricer) -> UsageRow:
         )
     )
     return replace(row, cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
-
-
-def cause_of_growth(
-    postings: Postings, settling: Settling, session: SessionRow, before: UsageRow, after: UsageRow
-) -> Cause:
-    """Why a stored usage may change: growth of a session's own is settled like new usage; anything else is a correction."""
-    grown = sums_of(after).less(sums_of(before))
-    amount = counted(postings.places[before.place_id], grown)
-    cause = settling.cause_of(before.place_id, amount)
-    grows = amount.nano > 0 or amount.tokens > 0
-    return cause if grows and before.session_id == session.id else Cause.CORRECTED
 
 
 def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
@@ -166,7 +153,6 @@ def _charge_new(
 def _correct_known(
     postings: Postings,
     settling: Settling,
-    session: SessionRow,
     batch: Sorted,
     stored: dict[int, UsageRow],
     price: Pricer,
@@ -183,8 +169,17 @@ def _correct_known(
         before = stored[usage_id]
         if whole != said_of(before):
             after = priced(_with(before, whole), price)
-            cause = cause_of_growth(postings, settling, session, before, after)
+            amount = counted(postings.places[before.place_id], sums_of(after).less(sums_of(before)))
+            cause = settling.cause_for(before.session_id, before.place_id, amount)
             postings.correct(before, after, EntryKind.CORRECT, cause, "a report that says more")
+
+
+def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> Iterator[SessionRow]:
+    """Other sessions whose calls this report changed."""
+    for session_id in sorted({row.session_id for row in stored.values()} - {session.id}):
+        other = books.session(session_id)
+        if other is not None:
+            yield other
 
 
 def _as_said(usage: Usage, said: Said) -> Usage:

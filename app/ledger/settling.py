@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
-from app.ledger.books import Cause, Place, SessionRow
+from app.ledger.books import Books, Cause, Place, SessionRow
 from app.ledger.postings import Postings, changed
+from app.ledger.touched import reach
 from tabstop.budget import Amount, Budget
 from tabstop.hold import topped_up
 
@@ -43,7 +45,7 @@ class Settling:
     """Follows one session's hold through a batch. The hold lies in the session's place; new usage goes to `current_id`."""
 
     def __init__(
-        self, session: SessionRow, budgets: Mapping[int, Budget], places: Mapping[int, Place], current_id: int
+        self, session: SessionRow, budgets: dict[int, Budget], places: dict[int, Place], current_id: int
     ) -> None:
         """Start from the budgets as they are, this session's hold included."""
         self._session = session
@@ -52,6 +54,10 @@ class Settling:
         self._current_id = current_id
         self._accounts: dict[int, _Account] = {}
         self._at: dict[int, list[_Account]] = {}
+
+    def reach(self, books: Books, place_ids: Iterable[int], now: datetime) -> None:
+        """Load what charging these places needs."""
+        reach(books, self._places, self._budgets, place_ids, now)
 
     def cause_of(self, place_id: int, amount: Amount) -> Cause:
         """Why this much may be charged now, taking it from the hold and then from the room."""
@@ -65,6 +71,15 @@ class Settling:
         for account in accounts:
             fits = account.take(nano, tokens) and fits
         return Cause.ADMITTED if fits else Cause.OVERSHOOT
+
+    def cause_for(self, session_id: str, place_id: int, amount: Amount) -> Cause:
+        """Why something already stored may change by this much: growth of the session's own is settled like new usage.
+
+        What shrinks, and what belongs to another session, is a correction.
+        """
+        cause = self.cause_of(place_id, amount)
+        grows = amount.nano > 0 or amount.tokens > 0
+        return cause if grows and session_id == self._session.id else Cause.CORRECTED
 
     def close(self, postings: Postings) -> tuple[Amount, bool]:
         """Give the hold back and take anew what the session should have, where its usage goes now.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -102,15 +103,26 @@ def current_place(
     return Current(turned_id, turned, (*earlier, (ends, session.place_id)))
 
 
+def reach(
+    books: Books, places: dict[int, Place], budgets: dict[int, Budget], place_ids: Iterable[int], now: datetime
+) -> None:
+    """Load places, and their budgets, that are not among those already loaded."""
+    missing = set(place_ids) - places.keys()
+    if missing:
+        found = books.places(missing)
+        places.update(found)
+        touched = {b for place in found.values() for b in place.budget_ids} - budgets.keys()
+        if touched:
+            budgets.update(books.budgets_by_id(touched, now))
+
+
 def _earlier(
     books: Books, session: SessionRow, places: dict[int, Place], budgets: dict[int, Budget], now: datetime
 ) -> tuple[tuple[datetime, int], ...]:
     if not session.earlier_places:
         return ()
-    found = books.places(session.earlier_places)
-    places.update(found)
-    budgets.update(books.budgets_by_id({b for place in found.values() for b in place.budget_ids} - budgets.keys(), now))
-    ends = [(_first_end(found[place_id], budgets), place_id) for place_id in session.earlier_places]
+    reach(books, places, budgets, session.earlier_places, now)
+    ends = [(_first_end(places[place_id], budgets), place_id) for place_id in session.earlier_places]
     return tuple((end, place_id) for end, place_id in ends if end is not None)
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.ledger.books import Cause, EntryKind, SessionRow, UsageRow
+from app.ledger.books import EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, counted, sums_of
 from app.ledger.settling import Settling
-from app.ledger.touched import Current
 from tabstop import true_up as rest
 from tabstop.cost import Cost
 from tabstop.model_id import bare
@@ -22,13 +21,16 @@ from tabstop.wire import ClientTotal
 
 def true_up(
     postings: Postings,
-    settling: Settling,
     session: SessionRow,
     reported: Sequence[ClientTotal],
     price: Callable[[Usage], Cost],
-    current: Current,
+    place_id: int,
+    settling: Settling,
 ) -> None:
-    """Bring the session's true-up usages to what its client's totals and its calls say now."""
+    """Bring the session's true-up usages to what its client's totals and its calls say now.
+
+    place_id: where a new one lies. `settling` may be another session's: its report changed calls of this one.
+    """
     totals = _kept(postings, session, reported)
     if not totals:
         return
@@ -38,19 +40,18 @@ def true_up(
         Usage((), model, tokens, at, web_searches=searches)
         for model, (tokens, searches) in books.call_sums(session.id).items()
     ]
-    wanted = {
-        usage.keys[0]: usage for usage in rest.true_up(calls, totals, session=session.id, at=at, agent=session.agent)
-    }
+    left = rest.true_up(calls, totals, session=session.id, at=at, agent=session.agent)
+    wanted = {usage.keys[0]: usage for usage in left}
     keys = sorted({f"tabstop:rest:{session.id}/{bare(total.model)}" for total in totals} | wanted.keys())
     known = books.known(keys)
     stored = books.usages([found.id for found in known.values()]) if known else {}
+    settling.reach(books, (place_id, *(row.place_id for row in stored.values())), postings.now)
     for key in keys:
-        row = stored[known[key].id] if key in known else None
         usage = wanted.get(key)
-        if row is not None:
-            _follow(postings, settling, row, usage, price)
+        if key in known:
+            _follow(postings, settling, session, stored[known[key].id], usage, price)
         elif usage is not None:
-            _begin(postings, settling, session, usage, price(usage), current)
+            _begin(postings, settling, session, usage, price(usage), place_id)
 
 
 def _kept(postings: Postings, session: SessionRow, reported: Sequence[ClientTotal]) -> list[ClientTotal]:
@@ -68,12 +69,12 @@ def _kept(postings: Postings, session: SessionRow, reported: Sequence[ClientTota
 
 
 def _begin(
-    postings: Postings, settling: Settling, session: SessionRow, usage: Usage, cost: Cost, current: Current
+    postings: Postings, settling: Settling, session: SessionRow, usage: Usage, cost: Cost, place_id: int
 ) -> None:
     new = UsageRow(
         id=postings.books.new_id(),
         session_id=session.id,
-        place_id=current.place_for(usage.occurred_at),
+        place_id=place_id,
         agent=session.agent,
         thread=usage.thread,
         model=usage.model,
@@ -89,13 +90,14 @@ def _begin(
         cost=cost.nano or 0,
     )
     postings.books.add_usages([new], dict.fromkeys(usage.keys, new.id))
-    amount = counted(postings.places[new.place_id], sums_of(new))
-    postings.charge(new, settling.cause_of(new.place_id, amount), EntryKind.TRUE_UP)
+    amount = counted(postings.places[place_id], sums_of(new))
+    postings.charge(new, settling.cause_for(session.id, place_id, amount), EntryKind.TRUE_UP)
 
 
 def _follow(
     postings: Postings,
     settling: Settling,
+    session: SessionRow,
     row: UsageRow,
     wanted: Usage | None,
     price: Callable[[Usage], Cost],
@@ -115,6 +117,4 @@ def _follow(
         matched=cost.matched,
     )
     amount = counted(postings.places[row.place_id], sums_of(after).less(sums_of(row)))
-    cause = settling.cause_of(row.place_id, amount)
-    grows = amount.nano > 0 or amount.tokens > 0
-    postings.correct(row, after, EntryKind.TRUE_UP, cause if grows else Cause.CORRECTED, "")
+    postings.correct(row, after, EntryKind.TRUE_UP, settling.cause_for(session.id, row.place_id, amount), "")

@@ -28,12 +28,12 @@ _IN_FORCE = and_(
     _O.granted_at <= bindparam("now", type_=_O.granted_at.type),
     or_(_O.expires_at.is_(None), _O.expires_at > bindparam("now", type_=_O.granted_at.type)),
 )
-_WITH_RAISES: Select[Any] = (
-    select(BUDGET, _O.nano.label("raised_nano"), _O.tokens.label("raised_tokens"))
-    .select_from(BUDGET.outerjoin(OVERDRIVE, _IN_FORCE))
-    .where(_B.organization_id == bindparam("org"))
+_EVERYBODYS: Select[Any] = select(BUDGET, _O.nano.label("raised_nano"), _O.tokens.label("raised_tokens")).select_from(
+    BUDGET.outerjoin(OVERDRIVE, _IN_FORCE)
 )
 """One row per budget and raise in force; those without a raise come once."""
+
+_WITH_RAISES = _EVERYBODYS.where(_B.organization_id == bindparam("org"))
 
 _ALL = _WITH_RAISES.order_by(_B.id)
 _OF_SUBJECT = _WITH_RAISES.where(
@@ -100,8 +100,12 @@ _REVOKE = (
 
 @cache
 def _by_lines(count: int) -> Select[Any]:
-    """The budgets of `count` lines, each in the window that holds its instant."""
-    return _WITH_RAISES.where(
+    """The budgets of `count` lines, each in the window that holds its instant.
+
+    The organization stands in each branch and nowhere else: beside them, SQLite would take it for the best index and read
+    every budget of the organization (measured: 0.03 ms with 250 budgets, 0.75 ms with 5,000).
+    """
+    return _EVERYBODYS.where(
         or_(
             *(
                 and_(

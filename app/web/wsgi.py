@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing.util import Finalize
 
 from flask import Flask
 
@@ -60,6 +60,7 @@ def start_runners(world: World, watched: Meters, count: int) -> None:
         for thread in threads:
             thread.join(STOP_SECONDS)
 
-    atexit.register(finish)
+    # Not `atexit`: granian's workers are children of multiprocessing, which end without running that.
+    Finalize(None, finish, exitpriority=10)
     for thread in threads:
         thread.start()

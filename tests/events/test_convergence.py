@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from app.events.arrival import read
@@ -52,12 +52,14 @@ class Examples:
             github.put(remote.full_name, seen)
 
 
-@pytest.fixture(scope="module")
-def examples(example_payloads: Callable[[str], list[Body]]) -> Examples:
-    """Octokit's examples, each with the installation an App's webhook names."""
+@pytest.fixture(scope="module", params=["all", "as if nothing had been closed"])
+def examples(request: pytest.FixtureRequest, example_payloads: Callable[[str], list[Body]]) -> Examples:
+    """Octokit's examples, each with the installation an App's webhook names; with and without what closes pull requests."""
     found = Examples()
     for event in HANDLERS:
         for body in example_payloads(event):
+            if request.param != "all" and (body.get("pull_request") or {}).get("state") == "closed":
+                continue
             owner = _owner(body)
             installation = {**(body.get("installation") or {}), "id": owner["id"], "account": owner}
             found.arrivals.append((event, {**body, "installation": installation}))
@@ -92,16 +94,19 @@ def state_of(town: Town) -> Iterator[object]:
                 yield (repository.active, repository.topics)
             tabs = {}
             for repository in db.repositories():
-                for number in range(1, 3_000) if repository.active else ():
-                    pull = (
-                        db.pull_request(repository.id, number)
-                        if number in _numbers(town, repository.full_name)
-                        else None
+                for number in sorted(_numbers(town, repository.full_name)):
+                    pull = db.pull_request(repository.id, number)
+                    if pull is None:  # the examples give one repository to two owners
+                        continue
+                    yield (pull.number, pull.state, pull.draft, pull.head_sha, pull.head_branch, pull.base_branch)
+                    # Whether one that is closed by now was answered while it was open depends on when that was.
+                    yield (
+                        pull.title,
+                        pull.updated_at,
+                        pull.check_sha if pull.state == "open" else "",
+                        pull.edits_policy,
                     )
-                    if pull is not None:
-                        yield (pull.number, pull.state, pull.draft, pull.head_sha, pull.head_branch, pull.base_branch)
-                        yield (pull.title, pull.updated_at, pull.check_sha, pull.edits_policy)
-                        tabs[pull.tab_id] = db.tab(pull.tab_id)
+                    tabs[pull.tab_id] = db.tab(pull.tab_id)
             for tab in tabs.values():
                 assert tab
                 yield (tab.branch, tab.generation, tab.ended_at is None)
@@ -130,11 +135,13 @@ def play(town: Town, examples: Examples, order: list[int]) -> list[object]:
     return sorted(state_of(town), key=repr)
 
 
-def orders(count: int) -> st.SearchStrategy[list[int]]:
-    """Every example, some of them two or three times, in any order."""
-    everything = list(range(count))
-    twice = st.lists(st.sampled_from(everything), max_size=20)
-    return twice.flatmap(lambda more: st.permutations([*everything, *more, *more]))
+def shuffled(count: int, seed: int) -> list[int]:
+    """Every example, some of them two or three times, in some order."""
+    dice = random.Random(seed)  # noqa: S311
+    more = dice.choices(range(count), k=dice.randrange(20))
+    order = [*range(count), *more, *more]
+    dice.shuffle(order)
+    return order
 
 
 @pytest.fixture(scope="module")
@@ -149,19 +156,16 @@ def test_there_is_something_to_agree_on(expected: list[object]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
-@given(data=st.data())
-def test_any_order_leads_to_one_state(examples: Examples, expected: list[object], data: st.DataObject) -> None:
+@settings(max_examples=40, phases=(Phase.explicit, Phase.generate))  # a smaller seed is no simpler shuffle
+@given(seed=st.integers(0, 2**32))
+def test_any_order_leads_to_one_state(examples: Examples, expected: list[object], seed: int) -> None:
     """Promise 2 for webhooks: nothing counts twice, nothing depends on the order."""
-    order = data.draw(orders(len(examples.arrivals)))
-    assert play(a_town_in_memory(), examples, order) == expected
+    assert play(a_town_in_memory(), examples, shuffled(len(examples.arrivals), seed)) == expected
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_order_leads_to_one_state_on_disk(examples: Examples, expected: list[object], seed: int) -> None:
     """The same on SQLite."""
-    order = [*range(len(examples.arrivals))] * 2
-    random.Random(seed).shuffle(order)
     with TemporaryDirectory() as folder:
-        assert play(a_town(Path(folder)), examples, order) == expected
+        assert play(a_town(Path(folder)), examples, shuffled(len(examples.arrivals), seed)) == expected
