@@ -143,7 +143,7 @@ class EndRequest:
 
     skipped: what was not read and why, `reason → count`.
     branch, pull_request: what the run turned out to work on, where its start could not know (an agent that answers an
-    issue makes its own branch); claims, like the start's.
+    issue makes its own branch); kept as evidence, they move nothing by themselves.
     """
 
     outcome: str

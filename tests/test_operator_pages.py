@@ -21,13 +21,14 @@ def settings_table() -> str:
         name, default, doc = (setting.metadata[key] for key in ("name", "default", "doc"))
         shown = "**required**" if default is None else f"`{default}`" if default else ""
         rows.append(f"| `{name}` | {shown} | {doc} |")
-    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| setting | default | meaning |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 @pytest.mark.parametrize(
     ("page", "part", "text"),
     [
         ("docs/configuration.md", "settings", settings_table()),
+        ("README.md", "permissions", permission_table()),
         ("docs/operating.md", "permissions", permission_table()),
         ("docs/operating.md", "events", event_table()),
     ],
@@ -35,8 +36,8 @@ def settings_table() -> str:
 def test_generated_parts_are_in_step(page: str, part: str, text: str) -> None:
     """What stands between the marks is generated; the rest of the page is written by people."""
     path = ROOT / page
-    before, begin, rest = path.read_text(encoding="utf-8").partition(f"<!-- {part}: generated -->\n")
-    _, end, after = rest.partition(f"<!-- end of {part} -->\n")
+    before, begin, rest = path.read_text(encoding="utf-8").partition(f"<!-- {part}:begin -->\n")
+    _, end, after = rest.partition(f"<!-- {part}:end -->\n")
     assert begin, f"{page} has no mark for {part}"
     assert end, f"{page} has no mark for the end of {part}"
     expect_file(path, f"{before}{begin}{text}{end}{after}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
@@ -56,7 +57,7 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
     now = world.now()
     with world.store.open(claim.organization_id) as books:
         session = _session(books, claim)
-        ended = end_session(books, session, outcome, request.detail[:500], now)
+        ended = end_session(books, session, outcome, request.detail[:500], now, _said(request))
         stands = session_stands(_use(ended, now), ended.limits, approaching=75)
         if stands.findings and session.ended_at is None:
             body = {"limits": [to_json(finding) for finding in stands.findings], "outcome": outcome.value}
@@ -70,6 +71,17 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         unpriced=ended.unknown_usages,
         tab_cost=tabs[0].spent.nano if tabs else 0,
     )
+
+
+def _said(request: EndRequest) -> dict[str, Any]:
+    """What the end says besides its outcome, cut to a sensible size: evidence for attribution, not yet a move."""
+    said = {
+        "branch": request.branch[:255],
+        "pull_request": request.pull_request,
+        "duration_seconds": request.duration_seconds,
+        "skipped": {reason[:200]: count for reason, count in list(request.skipped.items())[:50]},
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def as_usage(call: Call, agent: str) -> Usage:

@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 class AskableApp(Protocol):
-    """What is asked of GitHub. Every method raises `GitHubError`; a key that is none raises what its reader raises."""
+    """What is asked of GitHub. Every method raises `GitHubError`."""
 
     def app(self) -> RemoteApp:
         """The App's own registration."""
@@ -140,7 +140,7 @@ def _github(
         yield github.hook(found, app.hook_url())
         failed = list(islice(app.failed_deliveries(outside.now() - DAY), MOST_DELIVERIES + 1))
         yield github.deliveries(failed[:MOST_DELIVERIES], more=len(failed) > MOST_DELIVERIES)
-    except (GitHubError, ValueError, OSError) as error:  # a key that is none is a ValueError of its reader
+    except (GitHubError, OSError) as error:  # a key in a file that is not there is an OSError
         yield github.refused(found, error)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from app.github_api.manifest import missing_events, missing_permissions, unused_permissions
 from app.github_api.protocol import FailedDelivery, GitHubError, RemoteApp
+from app.github_api.refusals import NO_KEY
 from app.registry import Organization
 from app.settings import Settings
 from tabstop.quantity import plural
@@ -31,7 +32,7 @@ def refused(settings: Settings, error: Exception) -> Diagnosis:
             "Check that the id and the private key belong to the same App and the key was not deleted in the App's "
             "settings, that the App still exists, and that this machine's clock is right.",
         )
-    if isinstance(error, GitHubError):
+    if isinstance(error, GitHubError) and NO_KEY not in str(error):
         return problem(
             "GitHub App",
             f"GitHub could not be asked at {settings.github_api_url}: {error}",
@@ -39,9 +40,16 @@ def refused(settings: Settings, error: Exception) -> Diagnosis:
         )
     return problem(
         "GitHub App",
-        f"The private key cannot be used ({type(error).__name__}).",
+        f"The private key cannot be used: {_cause(error)}.",
         "TABSTOP_GITHUB_PRIVATE_KEY has to be the PEM text that GitHub gave, with its line breaks, or a path to it.",
     )
+
+
+def _cause(error: Exception) -> str:
+    """Never a key's text, which a reader's own error could quote."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return "it is no PEM key"
 
 
 def app_answers(settings: Settings, app: RemoteApp) -> list[Diagnosis]:

@@ -105,10 +105,10 @@ def missing_events(heard: Sequence[str]) -> list[Event]:
 def permission_table() -> str:
     """The permissions as a Markdown table, for the README and the docs."""
     rows = [f"| {p.title} | {p.access} | {p.why} |" for p in PERMISSIONS]
-    return "\n".join(["| permission | access | why |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| permission | access | why |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def event_table() -> str:
     """The events as a Markdown table."""
     rows = [f"| `{event.name}` | {event.why} |" for event in EVENTS]
-    return "\n".join(["| event | why |", "|---|---|", *rows]) + "\n"
+    return "\n".join(["| event | why |", "| --- | --- |", *rows]) + "\n"

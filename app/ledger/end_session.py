@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.ledger.books import AuditRow, Books, BudgetChange, Job, SessionRow
 from tabstop.budget import Amount
@@ -14,8 +16,18 @@ _INFERRED = {SessionOutcome.SILENT, SessionOutcome.CANCELLED}
 """Outcomes seen from outside; what the session itself says later replaces them."""
 
 
-def end_session(books: Books, session: SessionRow, outcome: SessionOutcome, detail: str, now: datetime) -> SessionRow:
-    """End it once; ending it again changes nothing, except that its own word replaces what was only inferred."""
+def end_session(
+    books: Books,
+    session: SessionRow,
+    outcome: SessionOutcome,
+    detail: str,
+    now: datetime,
+    said: Mapping[str, Any] | None = None,
+) -> SessionRow:
+    """End it once; ending it again changes nothing, except that its own word replaces what was only inferred.
+
+    said: what else the session said of itself (plain JSON values); kept in the audit row as evidence, believed by nobody.
+    """
     if session.ended_at is not None:
         if session.outcome not in _INFERRED or outcome in _INFERRED:
             return session
@@ -35,6 +47,7 @@ def end_session(books: Books, session: SessionRow, outcome: SessionOutcome, deta
                 "detail": detail,
                 "spent": {"nano": session.spent.nano, "tokens": session.spent.tokens},
                 "notional": session.notional,
+                **({"said": dict(said)} if said else {}),
             },
             session.engineer_id,
         )

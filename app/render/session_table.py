@@ -10,6 +10,7 @@ from tabstop.markdown import code, prose, table
 from tabstop.money import Nano, show
 from tabstop.quantity import plural, span
 from tabstop.quantity import tokens as show_tokens
+from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 
 HEAD = (*("Purpose", "Agent", "Model", "Who", "Cost", "Tokens", "Tool calls", "Duration", "Enforcement", "Outcome"),)
@@ -49,7 +50,9 @@ def totals(facts: TabFacts) -> str:
         if older > 0
         else plural(len(sessions), "session")
     )
-    return f"{which}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
+    silent = sum(reported_nothing(s.session) for s in sessions if s.session.ended_at)
+    unsaid = f"; {silent} of them reported nothing, so what {'it' if silent == 1 else 'they'} cost is unknown"
+    return f"{which}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens{unsaid if silent else ''}"
 
 
 def _not_shown(count: int, where: str = "") -> list[str]:
@@ -84,9 +87,16 @@ def _short_row(shown: ShownSession) -> tuple[str, ...]:
 
 
 def cost(session: SessionRow) -> str:
-    """Real dollars, or the equivalent marked as such; calls without a price are named, never zero."""
+    """Real dollars, or the equivalent marked as such; calls without a price are named, and silence is not zero either."""
+    if reported_nothing(session):
+        return "nothing reported" if session.ended_at else "not reported yet"
     paid_by = PAID_BY.get(session.billing, "")
     return amounts(session.spent.nano, session.notional, session.unknown_usages, paid_by)
+
+
+def reported_nothing(session: SessionRow) -> bool:
+    """Whether the agent may have run and not one call of it is known; one that never started truly cost nothing."""
+    return session.spent.tokens == 0 and session.outcome is not SessionOutcome.NOT_STARTED
 
 
 def amounts(real: Nano, notional: Nano, unknown: int, paid_by: str = "") -> str:

@@ -13,7 +13,8 @@ from app.doctor.diagnosis import Diagnosis, Level
 from app.doctor.examine import misset
 from app.doctor.reach import Answer
 from app.doctor.report import as_json, line, summary
-from app.github_api.protocol import FailedDelivery
+from app.github_api.protocol import FailedDelivery, GitHubError
+from app.github_api.refusals import NO_KEY
 from app.ledger.books import Job
 from app.registry import PolicyFile, Repository
 from app.secrets_store import keep_app
@@ -110,8 +111,11 @@ def rest_is_looked_at(found: list[Diagnosis]) -> bool:
     [
         (refusal(401), "GitHub does not take the credentials of App 4711"),
         (refusal(503), "GitHub could not be asked at https://api.github.com"),
-        (ValueError("secret part of a key"), "The private key cannot be used (ValueError)."),
-        (FileNotFoundError("/keys/app.pem"), "The private key cannot be used (FileNotFoundError)."),
+        (GitHubError(f"{NO_KEY} (InvalidKeyError: secret part of a key)"), "cannot be used: it is no PEM key."),
+        (
+            FileNotFoundError(2, "No such file or directory", "/keys/app.pem"),
+            "cannot be used: /keys/app.pem: No such file or directory.",
+        ),
     ],
 )
 def test_github_refuses(patient: Patient, error: Exception, said: str) -> None:

@@ -28,7 +28,7 @@ Body = dict[str, Any]
 class Examples:
     """Every example of every event we handle, as an App would get it, and the GitHub they came from."""
 
-    arrivals: list[tuple[str, Body]] = field(default_factory=list)
+    arrivals: list[tuple[str, Body]] = field(default_factory=list, repr=False)
 
     def github(self) -> FakeGitHub:
         """How things are on GitHub: the newest of what the examples say."""
@@ -124,7 +124,7 @@ def play(town: Town, examples: Examples, order: list[int]) -> list[object]:
     for position, index in enumerate(order):
         event, body = examples.arrivals[index]
         met[index] = met.get(index, 0) + 1
-        guid = f"{index}" if met[index] < 3 else f"{index}-again"
+        guid = f"{index}" if met[index] < 3 else f"{index}-{met[index]}"
         assert town.store.keep_delivery(guid, event, copy.deepcopy(body), town.at) == (met[index] != 2)
         if position % 7 == 0:
             town.work()

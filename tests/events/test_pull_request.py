@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.events.seen import ask_about
 from app.github_api.protocol import RemotePullRequest
 from app.ledger.books import Tab
 from tests.jobs.town import SITE, WIDGET, Town
@@ -152,8 +153,6 @@ def test_what_was_closed_while_we_were_away_is_found_out(town: Town) -> None:
     town.pull(1, state="merged")
     town.pull_event("edited", town.pull(2), SITE)
     with town.books() as db:
-        from app.events.seen import ask_about  # noqa: PLC0415
-
         ask_about(db, town.repository(), "acme/widget")
     town.settle()
     assert town.seen(1).state == "merged"

@@ -35,7 +35,6 @@ EDGES = {
 # What a distribution is called where its import name differs.
 DISTRIBUTIONS = {
     "genai_prices": "genai-prices",
-    "github": "pygithub",
     "jwt": "pyjwt",
     "prometheus_client": "prometheus-client",
     "slack_sdk": "slack-sdk",

@@ -137,6 +137,13 @@ CASES: dict[str, TabFacts] = {
     "many-sessions": a_tab(
         sessions=MANY, session_count=312, budget=a_budget(cap="500", spent=amount("333.84", 131_040_000))
     ),
+    "silent": a_tab(
+        sessions=[
+            a_session(2, "0", 0, agent="codex", model="", tool_calls=0),
+            a_session(1, "0", 0, outcome=None, ended_at=None, tool_calls=0),
+            a_session(3, "0", 0, outcome=SessionOutcome.NOT_STARTED, tool_calls=0),
+        ]
+    ),
     "details": a_tab(sessions=[a_session()], links=Links(details="https://tabstop.acme.example/tabs/1")),
 }
 

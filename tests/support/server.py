@@ -76,6 +76,8 @@ class ServerProcess:
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._log is not None:
+            self._log.close()
 
     def stop(self) -> int | None:
         """SIGTERM, then wait; answers the exit status, None when it was not running."""

@@ -24,14 +24,17 @@ LONGEST_FILE = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one `result` event says its turn ended; texts as the client spells them, empty when absent."""
+    """How one `result` event says its turn ended; texts as the client spells them, empty when absent.
+
+    api_status: the HTTP status of the API's last error. The client's error text is not read: it may quote the work.
+    """
 
     subtype: str = ""
     terminal_reason: str = ""
     is_error: bool = False
     turns: int = 0
     local_command: str = ""
-    error: str = ""
+    api_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,6 @@ class _Reading:
 
     def _result(self, event: Row) -> None:
         turns = event.get("num_turns")
-        errors = event.get("errors")
         self._endings.append(
             Ending(
                 subtype=text(event.get("subtype"), 100),
@@ -129,7 +131,7 @@ class _Reading:
                 is_error=event.get("is_error") is True,
                 turns=turns if isinstance(turns, int) else 0,
                 local_command=text(event.get("local_command"), 100),
-                error=text(errors[0], 300) if isinstance(errors, list) and errors else "",
+                api_status=status if isinstance(status := event.get("api_error_status"), int) else None,
             )
         )
         usage = mapping(event.get("modelUsage"))

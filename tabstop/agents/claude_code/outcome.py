@@ -49,7 +49,7 @@ def _of(ending: Ending) -> Outcome:
     if known and not (known[0] is SessionOutcome.FINISHED and _is_error(ending)):
         return known
     if _is_error(ending):
-        said = ending.error or ending.terminal_reason or ending.subtype or "no reason"
+        said = _api_error(ending) or ending.terminal_reason or ending.subtype or "no reason"
         return SessionOutcome.FAILED, f"the agent ended with an error: {said}"
     if ending.terminal_reason:
         return SessionOutcome.FAILED, f"the agent stopped before it was done: {ending.terminal_reason}"
@@ -61,3 +61,7 @@ def _of(ending: Ending) -> Outcome:
 
 def _is_error(ending: Ending) -> bool:
     return ending.is_error or ending.subtype.startswith("error")
+
+
+def _api_error(ending: Ending) -> str:
+    return f"the API answered {ending.api_status}" if ending.api_status is not None else ""

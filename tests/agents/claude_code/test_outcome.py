@@ -71,9 +71,9 @@ def test_captured_runs(name: str, outcome: SessionOutcome, tmp_path_factory: pyt
             "the agent reached its budget (--max-budget-usd)",
         ),
         (
-            Ending("success", "completed", is_error=True, error="401 invalid x-api-key"),
+            Ending("success", "completed", is_error=True, api_status=401),
             SessionOutcome.FAILED,
-            "the agent ended with an error: 401 invalid x-api-key",
+            "the agent ended with an error: the API answered 401",
         ),
         (
             Ending("error_during_execution"),

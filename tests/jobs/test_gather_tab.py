@@ -1,0 +1,69 @@
+"""What a pull request's surfaces are given: promise 12 holds before a word is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.jobs.gather_tab import Outside, gather
+from app.jobs.tab_facts import TabFacts
+from app.ledger.books import Job
+from tabstop.budget import Scope
+from tabstop.money import dollars
+from tabstop.verdict import Outcome
+from tests.jobs.town import Town
+
+
+def facts(town: Town, *, private: bool = True) -> TabFacts:
+    """Those of pull request 1."""
+    with town.store.look(town.org) as db:
+        repository = replace(town.repository(), private=private)
+        pull_request = town.seen(1)
+        tab = db.tab(pull_request.tab_id)
+        assert tab
+        return gather(db, repository, pull_request, tab, Outside(town.at, "https://github.com"))
+
+
+def test_before_any_session(town: Town) -> None:
+    """There is always a cap to show, though nothing has been stored for it yet."""
+    town.opened()
+    found = facts(town)
+    (budget,) = found.budgets
+    assert (budget.cap_nano, budget.spent.nano, found.session_count, found.standings) == (dollars(50), 0, 0, ())
+    assert found.links.pull_request == "https://github.com/acme/widget/pull/1"
+    assert found.links.policy == "https://github.com/acme/widget/new/main?filename=.github/tabstop.yml"
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_other_budgets_are_a_state_only(town: Town, *, private: bool) -> None:
+    """Engineers' and the organization's figures are not even handed over; a public repository's own neither."""
+    text = "engineer:\n  cap: $40\norganization:\n  cap: $10000\n"
+    town.github.write_file("acme/.github", ".github/tabstop.yml", text, "o1")
+    town.deliver(
+        "installation", {"action": "created", "installation": {"id": 777, "account": {"id": 4, "login": "acme"}}}
+    )
+    town.opened()
+    town.spend(town.start(), "40")
+    town.settle()
+    found = {s.scope: s for s in facts(town, private=private).standings}
+    assert set(found) == {Scope.ENGINEER, Scope.REPOSITORY, Scope.ORGANIZATION}
+    engineer = found[Scope.ENGINEER]
+    assert (engineer.outcome, engineer.finding) == (Outcome.STOP, None)
+    assert engineer.subject == ("alice" if private else "")
+    assert found[Scope.ORGANIZATION].finding is None
+    assert (found[Scope.REPOSITORY].finding is not None) == private
+    assert facts(town).conclusion == "neutral", "a spent engineer's budget is a line of text"
+
+
+def test_the_cap_in_force_now_counts(town: Town) -> None:
+    """Not the one that was in force when something last touched the budget."""
+    town.opened()
+    town.spend(town.start(), "6")
+    town.github.write_file("acme/widget", ".github/tabstop.yml", "tab:\n  cap: $5\n", "c1")
+    with town.books() as db:
+        db.enqueue(Job("read_policy", "x", {"repository": town.repository().id}))
+    town.work()
+    found = facts(town)
+    assert (found.budgets[0].cap_nano, found.verdict.outcome) == (dollars(5), Outcome.STOP)
+    assert found.links.policy == "https://github.com/acme/widget/blob/main/.github/tabstop.yml"
