@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +74,8 @@ def opened() -> Iterator[Opened]:
                 "The database's tables are not those of this version. Run `python -m app.cli migrate`, "
                 "or start `serve`, which does it. Nothing was changed."
             )
-        yield Opened(settings, open_store(settings.database_url), lambda: datetime.now(UTC))
+        with closing(open_store(settings.database_url)) as store:
+            yield Opened(settings, store, lambda: datetime.now(UTC))
 
 
 def _must_exist(url: str) -> None:

@@ -74,6 +74,15 @@ def examine(settings: Settings, outside: Outside) -> Iterator[Diagnosis]:
             f"It cannot be used: {reason(error)}",
             "Check TABSTOP_DATABASE_URL, that the database runs, and that its folder exists and can be written.",
         )
+    try:
+        yield from _dependent(settings, outside, store)
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _dependent(settings: Settings, outside: Outside, store: Store | None) -> Iterator[Diagnosis]:
+    """What is looked at with the database, if there is one."""
     known: list[Organization] = store.organizations() if store else []
     yield from _github(settings, outside, store, known)
     yield reach.public_url(settings, _fetched(outside, settings.page("/healthz")))

@@ -29,12 +29,12 @@ POLICY = "tab: $3\nhold: $0.10\nengineer: $100,000\nrepository: $100,000\n"
 QUIET_SECONDS = 150
 """A job whose worker was killed waits for a minute until its lease ends, and what follows from it some seconds more."""
 
-SOON = timedelta(seconds=20)
-"""Work due later than this is no consequence of the load, but of a clock."""
+SOON = timedelta(seconds=8)
+"""What is asked for later than this is no consequence of the load, but of a clock."""
 
 
 def wait_until_quiet(url: str) -> bool:
-    """Wait until the outbox has nothing due, leased or soon due; False when that does not come."""
+    """Wait until the outbox has nothing due, leased, to be tried again or soon due; False when that does not come."""
     with closing(Database(url)) as database:
         deadline = time.monotonic() + QUIET_SECONDS
         while time.monotonic() < deadline:
@@ -46,7 +46,7 @@ def wait_until_quiet(url: str) -> bool:
 
 def _waiting(database: Database) -> int:
     soon = to_micros(datetime.now(UTC) + SOON)
-    waiting = select(func.count()).where(JOB.c.dead_at.is_(None), JOB.c.run_at <= soon, JOB.c.not_before <= soon)
+    waiting = select(func.count()).where(JOB.c.dead_at.is_(None), JOB.c.run_at <= soon)
     with database.reading() as db:
         return int(db.execute(waiting).scalar_one())
 

@@ -116,7 +116,7 @@ class Load:
         self.sessions[answer.session] = session
         sent: list[UsageBatch] = []
         for number in range(drawn.randint(1, 5)):
-            sent.append(_batch(answer.session, number, drawn))
+            sent.append(_batch(answer.session, number, drawn, costly=self.pulls.index(pull["number"]) % 3 == 0))
             self._report(answer, session, sent[-1])
             if drawn.random() < 0.3:  # a client that did not hear the answer sends again; one that resumes, everything
                 self.count("batches sent again")
@@ -155,13 +155,15 @@ class Load:
                 self.count("requests without an answer")
 
 
-def _batch(session: str, number: int, drawn: random.Random) -> UsageBatch:
+def _batch(session: str, number: int, drawn: random.Random, *, costly: bool) -> UsageBatch:
+    """One to eight calls. Every third pull request is worked on with a context so large that its tab turns red."""
     now = datetime.now(UTC)
+    context = 40_000 if costly else 600
     calls = [
         Call(
             keys=(f"anthropic:req:{session}-{number}-{n}", f"anthropic:msg:{session}-{number}-{n}"),
             model=MODEL,
-            tokens=Tokens(drawn.randrange(100), drawn.randrange(40_000), drawn.randrange(5_000), 0, 1 + drawn.randrange(2_000)),
+            tokens=Tokens(drawn.randrange(100), drawn.randrange(context), drawn.randrange(context // 4), 0, 1 + drawn.randrange(90)),
             occurred_at=now,
             thread=session,
         )

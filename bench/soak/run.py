@@ -66,6 +66,8 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
         if not quiet:
             found.append("the outbox does not come to rest: jobs stay due")
         load.counts["writes to GitHub"] = stage.github.writes
+        for line in ("request failed", "job failed", "job postponed", "the outbox could not be used"):
+            load.counts[f"times the log says “{line}”"] = stage.server.log.count(line)
     return Outcome(load.counts, found, time.monotonic() - begun)
 
 

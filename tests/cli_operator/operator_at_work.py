@@ -22,6 +22,7 @@ class AtWork:
 
     folder: Path
     extra: dict[str, str] = field(default_factory=dict)
+    opened: list[Store] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -46,8 +47,14 @@ class AtWork:
         return result
 
     def store(self) -> Store:
-        """The store, as the server would have it."""
-        return open_store(self.url)
+        """The store, as the server would have it; closed with `close`."""
+        self.opened.append(open_store(self.url))
+        return self.opened[-1]
+
+    def close(self) -> None:
+        """Close every store that was asked for."""
+        for store in self.opened:
+            store.close()
 
     def with_acme(self) -> Acme:
         """An organization with a repository, a pull request and an engineer."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,6 @@ import pytest
 
 from app.ledger.books import AuditRow
 from app.store.migrate import upgrade
-from app.store.open import open_store
 from app.store.unsealed import unsealed
 from tests.cli_operator.operator_at_work import AtWork
 from tests.house.source import ROOT
@@ -29,10 +29,12 @@ class OnPostgres(AtWork):
 
 
 @pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> OnPostgres:
+def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[OnPostgres]:
     """A migrated PostgreSQL database, nothing in it."""
     upgrade(postgres_url)
-    return OnPostgres(tmp_path, {"TABSTOP_DATABASE_URL": postgres_url})
+    here = OnPostgres(tmp_path, {"TABSTOP_DATABASE_URL": postgres_url})
+    yield here
+    here.close()
 
 
 @pytest.mark.postgres
@@ -59,7 +61,7 @@ def test_unsealed_rows(on_postgres: OnPostgres) -> None:
     """`doctor` sees how many rows wait for the seal, and since when."""
     acme = on_postgres.with_acme()
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    store = open_store(on_postgres.url)
+    store = on_postgres.store()
     with store.open(acme.organization.id) as books:
         for minutes in (5, 0, 9):
             books.audit(AuditRow("test", at + timedelta(minutes=minutes), "x", {}))

@@ -38,5 +38,5 @@ def test_no_clock(header: dict[str, str]) -> None:
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadTimeout(""), httpx.InvalidURL("no host")])
 def test_no_answer(error: Exception) -> None:
     """Whatever goes wrong on the way is one error with its cause."""
-    with pytest.raises(NoAnswerError, match="refused|ReadTimeout|no host"):
+    with pytest.raises(NoAnswerError, match=r"refused|ReadTimeout|no host"):
         fetching(error)("http://a")

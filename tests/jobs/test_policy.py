@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.github_api.protocol import RemoteRepository
@@ -228,3 +230,17 @@ def test_public_repositories_have_policies_too(town: Town) -> None:
     push(town, "tab:\n  cap: $5\n", "c1", SITE)
     with town.store.look(town.org) as db:
         assert db.policy_in_force(town.repository(SITE).id).policy.tab.nano == dollars(5)
+
+
+def test_an_edit_of_the_organizations_policy_is_judged_as_such(town: Town) -> None:
+    """In ORG/.github the organization's own keys are allowed, and its limits are compared."""
+    sha = "a" * 40
+    remote = replace(town.pull(1), head_sha=sha, head_repository_id=RULES.github_id)
+    town.github.put("acme/.github", remote, (POLICY_PATH,))
+    text = "organization:\n  cap: $900\napprovers: [alice]\ntab:\n  cpa: $2\n"
+    town.github.write_file("acme/.github", POLICY_PATH, text, sha, ref=sha)
+    town.pull_event("opened", remote, RULES)
+    town.settle()
+    (posted,) = town.github.checks_on(sha)
+    assert [(a.start_line, a.level) for a in posted.check.annotations] == [(5, "failure")]
+    assert "organization.cap" in posted.check.summary
