@@ -9,6 +9,7 @@ import base64
 import itertools
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -47,8 +48,7 @@ class LoopbackGitHub:
 
     def __post_init__(self) -> None:
         """Listen on a free port."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.private_key = _private_key()
 
@@ -194,6 +194,15 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("POST", rf"{_REPO}/issues/(\d+)/comments", LoopbackGitHub._create_comment),
     ("PATCH", rf"{_REPO}/issues/comments/(\d+)", LoopbackGitHub._update_comment),
 ]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that was killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(github: LoopbackGitHub) -> type[BaseHTTPRequestHandler]:

@@ -25,7 +25,7 @@ class Tokens:
     @property
     def total(self) -> int:
         """All kinds together: what token limits and token budgets count."""
-        return self.prompt + self.output
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
 
     def __add__(self, other: Tokens) -> Tokens:
         """Add kind by kind."""

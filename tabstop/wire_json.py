@@ -11,6 +11,8 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
 
 class WireError(ValueError):
     """What arrived is not what the contract says. `problems` lists each as `path: found, expected`."""
@@ -23,8 +25,12 @@ class WireError(ValueError):
 
 def to_json(value: Any) -> Any:
     """Turn a wire value into what `json.dumps` takes."""
-    if is_dataclass(value):
-        return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    names = _names(kind)
+    if names is not None:
+        return {name: to_json(getattr(value, name)) for name in names}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, StrEnum):
@@ -43,6 +49,12 @@ def from_json(kind: type[T], data: Any) -> T:
     if problems:
         raise WireError(problems)
     return cast("T", value)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other type."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
 
 
 def _read(kind: Any, data: Any, path: str, problems: list[str]) -> Any:

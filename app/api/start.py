@@ -13,6 +13,7 @@ from app.identity.oidc import RunnerClaims
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
 from app.ledger.books import SessionRow, StartAttempt
+from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository
 from app.world import World
 from tabstop.admission import Admission
@@ -53,10 +54,19 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
         token = sign(world.settings.secret_key, claim, session.lease_until)
         return StartAnswer(verdict, session.id, token, allowance(admission, start, card), session.lease_until, page)
 
+    def answer_late(session: SessionRow) -> StartAnswer:
+        claim = SessionClaim(asker.organization.id, session.id)
+        token = sign(world.settings.secret_key, claim, session.lease_until)
+        page = pull_request_page(world, asker.repository, asker.where.pull_request)
+        return StartAnswer(TOLD_LATE, session.id, token, None, session.lease_until, page)
+
     with world.store.open(asker.organization.id) as books:
         engineer = books.save_engineer(asker.engineer)
+        start = replace(start, engineer_id=engineer.id)
         try:
-            return admit(books, replace(start, engineer_id=engineer.id), now, answer_of)
+            if asked.unadmitted_since is not None:
+                return take_in(books, start, asked.unadmitted_since, now, answer_late)
+            return admit(books, start, now, answer_of)
         except TokenReusedError as error:
             raise token_reused() from error
 

@@ -7,7 +7,7 @@ GitHub already has is not sent again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,6 @@ from app.jobs.tab_facts import PolicyEdit, SharedTab, TabFacts
 from app.ledger.books import Job
 from app.registry import PullRequest, Repository, Transaction
 from app.world import World
-from tabstop.budget import Amount
 from tabstop.conclusion import worst_of
 
 QUIET = timedelta(seconds=5)
@@ -65,7 +64,6 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
             if error.status != 404:
                 raise
             _look_for(world, organization_id, head.repository)
-        _look_again_when_windows_turn(world, organization_id, facts)
 
 
 def run_later(world: World, organization_id: int | None, payload: Mapping[str, Any]) -> None:
@@ -79,20 +77,6 @@ def _look_for(world: World, organization_id: int, repository: Repository) -> Non
     """The repository was renamed, deleted or taken from the installation: ask GitHub which; that asks for this again."""
     with world.store.open(organization_id) as db:
         ask_about(db, repository, repository.full_name)
-
-
-def _look_again_when_windows_turn(world: World, organization_id: int, facts: Sequence[TabFacts]) -> None:
-    """A tab's cap may have windows too; a red check must not outlive its window."""
-    ends = {
-        (each.tab.id, budget.key.window.end)
-        for each in facts
-        for budget in each.budgets
-        if budget.key.window.end is not None and budget.spent != Amount()
-    }
-    if ends:
-        with world.store.open(organization_id) as db:
-            for tab_id, end in sorted(ends):
-                db.enqueue(Job("refresh_tab", f"{tab_id}@{end.isoformat()}", {"tab": tab_id}, end))
 
 
 def _may_post(world: World, organization_id: int, tab_id: int, now: datetime) -> bool:

@@ -67,11 +67,9 @@ def admit(
 
     `answer_of` turns the decision into what the asker is told (it signs the session's token). Raises `TokenReusedError`.
     """
-    before = books.attempt(start.key, start.token_id)
+    before = earlier_answer(books, start)
     if before:
-        if before.key == start.key:
-            return before
-        raise TokenReusedError(start.token_id)
+        return before
 
     tab = books.open_tab(start.repository_id, start.branch, now) if start.branch else None
     facts = _facts(books, start, tab, now)
@@ -86,6 +84,14 @@ def admit(
     books.audit(_audit_row(start, tab, admission, session, now))
     _tell(books, start, tab, admission, attempt)
     return attempt
+
+
+def earlier_answer(books: Books, start: Start) -> StartAttempt | None:
+    """What was answered to this key before. Raises `TokenReusedError` when its token asked under another key."""
+    before = books.attempt(start.key, start.token_id)
+    if before and before.key != start.key:
+        raise TokenReusedError(start.token_id)
+    return before
 
 
 def ask(books: Books, start: Start, now: datetime) -> Admission:

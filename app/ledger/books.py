@@ -114,6 +114,8 @@ class SessionRow:
     pull_request: int | None = None
     policy_commit: str = ""
     earlier_places: tuple[int, ...] = ()
+    unadmitted: bool = False
+    """Told of after the fact: nothing was held for it, and its usage counts when it happened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, Sums, counted, sums_of
 from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
 from app.ledger.settling import Settling
-from app.ledger.touched import Current, current_place, reach
+from app.ledger.touched import Current, current_place, places_by_time, reach
 from app.ledger.true_up import true_up
 from tabstop.cost import Cost
 from tabstop.policy.model import Policy
@@ -51,7 +51,11 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
     """
     places = books.places([session.place_id])
     budgets = books.budgets_by_id(places[session.place_id].budget_ids, now)
-    current = current_place(books, session, places, budgets, report.policy, report.login, now)
+    if session.unadmitted:
+        times = [usage.occurred_at for usage in report.usages]
+        current = places_by_time(books, session, places, budgets, report.policy, report.login, times, now)
+    else:
+        current = current_place(books, session, places, budgets, report.policy, report.login, now)
 
     batch = sort_out(report.usages, books.known([key for usage in report.usages for key in usage.keys]))
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
@@ -94,10 +98,10 @@ def priced(row: UsageRow, price: Pricer) -> UsageRow:
 
 def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
     """The live session after a report: its lease renewed, in its windows of now."""
-    turned = current.place_id != session.place_id
+    turned = current.place_id != session.place_id and not session.unadmitted
     return replace(
         session,
-        place_id=current.place_id,
+        place_id=current.place_id if turned else session.place_id,
         earlier_places=(*session.earlier_places, session.place_id) if turned else session.earlier_places,
         heard_at=now,
         lease_until=max(session.lease_until, lease_until(now, session.limits.get("wall_clock_seconds"))),

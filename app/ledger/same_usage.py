@@ -49,7 +49,7 @@ def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
     for members in _one_per_response(usages, known):
-        stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key))}
+        stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
         if not stored:
             first = members[0]
             if len(members) > 1:
@@ -59,7 +59,9 @@ def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted
             continue
         keep = min(stored)
         for usage in members:
-            keys.update((key, keep) for key in usage.keys if key not in known)
+            for key in usage.keys:
+                if key not in known:
+                    keys[key] = keep
         if len(stored) > 1 or not all(_says_no_more(usage, stored[keep]) for usage in members):
             fuller[keep] = _joined_all([said_of(member) for member in members])
             merged.update((other, keep) for other in stored if other != keep)
@@ -123,18 +125,25 @@ def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:
 
 def _one_per_response(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> list[list[Usage]]:
     """Join reports that share a key or a stored usage, also through a third."""
-    group_of: dict[str | int, int] = {}
-    groups: dict[int, list[Usage]] = {}
-    names_of: dict[int, list[str | int]] = {}
+    first_with: dict[str | int, int] = {}
+    joins: list[tuple[int, int]] = []
     for number, usage in enumerate(usages):
-        names: list[str | int] = list(usage.keys)
-        names += [found.id for key in usage.keys if (found := known.get(key))]
-        touched = {group_of[name] for name in names if name in group_of}
-        home = min(touched, default=number)
-        groups.setdefault(home, []).append(usage)
-        for other in touched - {home}:
-            groups[home] += groups.pop(other)
-            names += names_of.pop(other)
-        names_of.setdefault(home, []).extend(names)
-        group_of.update(dict.fromkeys(names, home))
-    return list(groups.values())
+        for key in usage.keys:
+            other = first_with.setdefault(key, number)
+            if other != number:
+                joins.append((other, number))
+            found = known.get(key)
+            if found is not None:
+                other = first_with.setdefault(found.id, number)
+                if other != number:
+                    joins.append((other, number))
+    if not joins:  # the usual case
+        return [[usage] for usage in usages]
+    groups = {number: [number] for number in range(len(usages))}
+    for one, other in joins:
+        larger, smaller = sorted((groups[one], groups[other]), key=len, reverse=True)
+        if larger is not smaller:
+            larger += smaller
+            groups.update(dict.fromkeys(smaller, larger))
+    distinct = {id(group): group for group in groups.values()}
+    return [[usages[number] for number in sorted(group)] for group in distinct.values()]

@@ -61,6 +61,8 @@ class Settling:
 
     def cause_of(self, place_id: int, amount: Amount) -> Cause:
         """Why this much may be charged now, taking it from the hold and then from the room."""
+        if self._session.unadmitted:
+            return Cause.UNADMITTED
         if self._session.ended_at is not None:
             return Cause.LATE
         accounts = self._at.get(place_id)
@@ -88,7 +90,7 @@ class Settling:
         passed for another reason gets no hold at all. An ended session holds nothing and needs nothing.
         """
         session = self._session
-        if session.ended_at is not None:
+        if session.ended_at is not None or session.unadmitted:
             return session.held, True
         postings.hold(session.place_id, -session.held)
         changes = postings.budget_changes()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import Books, Place, SessionRow
 from tabstop.budget import Budget, BudgetKey, Scope
 from tabstop.policy.model import Cap, Policy
-from tabstop.window import window_at
+from tabstop.window import chargeable_at, window_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +86,34 @@ def current_place(
     ends = _first_end(place, budgets)
     if ends is None or now < ends or session.ended_at is not None:
         return Current(session.place_id, place, earlier)
-    persons = {Scope.ENGINEER, Scope.GUEST, Scope.DOWNGRADE} & {budgets[b].key.scope for b in place.budget_ids}
-    where = Where(
-        books.organization_id,
-        place.repository_id,
-        place.tab_id,
-        place.engineer_id,
-        next(iter(persons), None),
-        login,
-    )
-    opened = books.budgets(touched_budgets(where, policy, books.timezone, now), now)
-    budgets.update((budget.id, budget) for budget in opened)
-    turned = replace(place, budget_ids=tuple(budget.id for budget in opened))
-    turned_id = books.place_id(turned)
-    places[turned_id] = turned
-    return Current(turned_id, turned, (*earlier, (ends, session.place_id)))
+    turned_id = _in_windows_of(books, place, places, budgets, policy, login, now, now)
+    return Current(turned_id, places[turned_id], (*earlier, (ends, session.place_id)))
+
+
+def places_by_time(
+    books: Books,
+    session: SessionRow,
+    places: dict[int, Place],
+    budgets: dict[int, Budget],
+    policy: Policy,
+    login: str,
+    times: Sequence[datetime],
+    now: datetime,
+) -> Current:
+    """Where usage of an unadmitted session goes: the windows in which it happened, at most 35 days back.
+
+    times: when the usages to be placed happened. Places and budgets it needs are added to `places` and `budgets`.
+    """
+    place = places[session.place_id]
+    at = chargeable_at(min(times, default=now), now)
+    earlier: list[tuple[datetime, int]] = []
+    while True:
+        place_id = _in_windows_of(books, place, places, budgets, policy, login, at, now)
+        end = _first_end(places[place_id], budgets)
+        if end is None or end > now:
+            return Current(place_id, places[place_id], tuple(earlier))
+        earlier.append((end, place_id))
+        at = end
 
 
 def reach(
@@ -114,6 +127,28 @@ def reach(
         touched = {b for place in found.values() for b in place.budget_ids} - budgets.keys()
         if touched:
             budgets.update(books.budgets_by_id(touched, now))
+
+
+def _in_windows_of(
+    books: Books,
+    place: Place,
+    places: dict[int, Place],
+    budgets: dict[int, Budget],
+    policy: Policy,
+    login: str,
+    at: datetime,
+    now: datetime,
+) -> int:
+    """The same place in the windows of `at`; it and its budgets are added to `places` and `budgets`."""
+    persons = {Scope.ENGINEER, Scope.GUEST, Scope.DOWNGRADE} & {budgets[b].key.scope for b in place.budget_ids}
+    person = next(iter(persons), None)
+    where = Where(books.organization_id, place.repository_id, place.tab_id, place.engineer_id, person, login)
+    opened = books.budgets(touched_budgets(where, policy, books.timezone, at), now)
+    budgets.update((budget.id, budget) for budget in opened)
+    turned = replace(place, budget_ids=tuple(budget.id for budget in opened))
+    turned_id = books.place_id(turned)
+    places[turned_id] = turned
+    return turned_id
 
 
 def _earlier(

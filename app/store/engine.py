@@ -108,9 +108,7 @@ def _postgres(url: URL) -> Engine:
     # Without `preserve_rowcount` SQLAlchemy does not say how many rows an INSERT made on PostgreSQL, and a first
     # delivery would look like a repeated one.
     counts = {"preserve_rowcount": True}
-    engine = create_engine(
-        url, pool_size=10, max_overflow=THREADS - 10, pool_use_lifo=True, execution_options=counts
-    )
+    engine = create_engine(url, pool_size=10, max_overflow=THREADS - 10, pool_use_lifo=True, execution_options=counts)
 
     @event.listens_for(engine, "checkin")
     def _rests(_connection: Any, record: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -119,6 +119,8 @@ class MemoryPart:
     """What every part of a transaction in memory shares."""
 
     organization_id: int
+    new_id: Callable[[], int]
+    """A fresh id, rising with time."""
 
     def __init__(
         self, tables: OrganizationTables, jobs: dict[tuple[int, str, str], QueuedJob], journal: Journal
@@ -130,7 +132,4 @@ class MemoryPart:
         self._journal = journal
         self._put = journal.put
         self._drop = journal.drop
-
-    def new_id(self) -> int:
-        """A fresh id, rising with time."""
-        return self._journal.ids.next()
+        self.new_id = journal.ids.next

@@ -25,6 +25,9 @@ from app.store.tables import DELIVERY, JOB, SLOT
 LEASE = timedelta(seconds=60)
 """How long a worker may be at one job before another takes it over."""
 
+KEEP_SLOTS = timedelta(days=2)
+"""How long claimed cron slots are kept: longer than the longest period (a day). Each posted tab claims one in five seconds."""
+
 NO_ORGANIZATION = 0
 """Stored in place of an organization, so that kind and key stay unique without one."""
 
@@ -159,12 +162,12 @@ class SqlOutbox:
         return (row.event, json.loads(row.body)) if row and row.body is not None else None
 
     def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
-        """See `Store`. Cron slots go with the delivery ids."""
+        """See `Store`. Cron slots go after `KEEP_SLOTS`."""
         bodies, deliveries = now - timedelta(days=bodies_days), now - timedelta(days=deliveries_days)
         with self._database.writing() as db:
             gone = db.execute(_DROP_DELIVERIES, {"before": deliveries}).rowcount
             gone += db.execute(_DROP_BODIES, {"before": bodies}).rowcount
-            db.execute(_DROP_SLOTS, {"before": deliveries})
+            db.execute(_DROP_SLOTS, {"before": now - KEEP_SLOTS})
         return gone
 
     def _pick(self, statement: PerDatabase) -> Any:

@@ -31,6 +31,8 @@ class SqlPart:
     """One open transaction on one organization. A look reads only: what is written in it goes nowhere."""
 
     organization_id: int
+    new_id: Callable[[], int]
+    """A fresh id, rising with time."""
 
     def __init__(
         self, db: Connection, organization_id: int, ids: IdMaker, *, is_sqlite: bool, writes: bool = True
@@ -38,13 +40,9 @@ class SqlPart:
         """Work on an open connection; who opened it commits."""
         self.organization_id = organization_id
         self._db = db
-        self._ids = ids
+        self.new_id = ids.next
         self._is_sqlite = is_sqlite
         self._writes = writes
-
-    def new_id(self) -> int:
-        """A fresh id, rising with time."""
-        return self._ids.next()
 
     def _read(self, statement: Executable, **params: Any) -> CursorResult[*tuple[Any, ...]]:
         """Run a select; the organization is bound as `org`."""

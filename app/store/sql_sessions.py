@@ -324,6 +324,7 @@ def _values(session: SessionRow) -> dict[str, Any]:
         "billing": session.billing.value,
         "limits": dict(session.limits),
         "earlier_places": list(session.earlier_places),
+        "unadmitted": session.unadmitted,
     }
 
 
@@ -337,6 +338,7 @@ def _session(row: Any) -> SessionRow:
         billing=Billing(row.billing),
         limits=row.limits,
         earlier_places=tuple(row.earlier_places),
+        unadmitted=row.unadmitted,
         spent=Amount(row.spent_nano, row.spent_tokens),
         notional=row.notional,
         unknown_usages=row.unknown_usages,

@@ -105,7 +105,7 @@ class SqlUsage(SqlPart):
             rows = self._db.exec_driver_sql(_KNOWN_SQLITE, (json.dumps(keys), self.organization_id))
         else:
             rows = self._db.exec_driver_sql(_KNOWN_POSTGRES, (self.organization_id, list(keys)))
-        return {row[0]: _known(*row[1:]) for row in rows}
+        return {row[0]: _known(row) for row in rows.all()}
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """See `Books`."""
@@ -189,6 +189,8 @@ class SqlUsage(SqlPart):
         )
 
 
-def _known(usage_id: int, *rest: Any) -> KnownUsage:
-    *counts, split, searches, calls, model, at = rest
-    return KnownUsage._make((usage_id, *counts, bool(split), searches, calls, model, from_micros(at)))
+def _known(row: AnyRow) -> KnownUsage:
+    _, usage_id, fresh, read, write_5m, write_1h, output, split, searches, calls, model, at = row
+    return KnownUsage(
+        usage_id, fresh, read, write_5m, write_1h, output, bool(split), searches, calls, model, from_micros(at)
+    )

@@ -163,6 +163,7 @@ class SessionTable(SQLModel, table=True):
     pull_request: int | None = maybe_whole()
     policy_commit: str = string()
     earlier_places: list[int] = document()
+    unadmitted: bool = False
 
 
 class AttemptTable(SQLModel, table=True):

@@ -194,15 +194,3 @@ def test_a_suspended_installation_posts_nothing(town: Town) -> None:
     town.deliver("installation", {"action": "unsuspend", "installation": {"id": 777, "account": account}})
     town.settle()
     assert town.check(1).check.conclusion == "success"
-
-
-def test_a_red_check_does_not_outlive_its_window(town: Town) -> None:
-    """A tab's cap may be one per day; at midnight the check is green again though nothing else happened."""
-    town.github.write_file("acme/widget", ".github/tabstop.yml", "tab:\n  cap: $5\n  window: day\n", "c1")
-    town.opened()
-    town.spend(town.start(), "5")
-    town.settle()
-    assert town.check().check.conclusion == "failure"
-    town.pass_time(hours=10)
-    town.settle()
-    assert town.check().check.conclusion == "success"

@@ -43,11 +43,16 @@ ALICE: dict[str, Any] = {"id": 1, "login": "alice", "type": "User"}
 
 @dataclass
 class Town:
-    """Everything a test of jobs and events needs; `deliver` is a webhook arriving, `work` the outbox being done."""
+    """Everything a test of jobs and events needs; `deliver` is a webhook arriving, `work` the outbox being done.
+
+    account, widget: GitHub's ids of acme and of acme/widget.
+    """
 
     store: Store
     github: FakeGitHub = field(default_factory=FakeGitHub)
     at: datetime = NOW
+    account: int = 4
+    widget: int = 100
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -68,7 +73,7 @@ class Town:
     @property
     def org(self) -> int:
         """Acme's internal id; it exists once anything was delivered."""
-        found = self.store.organization_by_github_id(ACME["id"])
+        found = self.store.organization_by_github_id(self.account)
         assert found
         return found.id
 
@@ -137,10 +142,10 @@ class Town:
 
     # What came of it
 
-    def repository(self, remote: RemoteRepository = WIDGET) -> Repository:
-        """A repository as stored."""
+    def repository(self, remote: RemoteRepository | None = None) -> Repository:
+        """A repository as stored; acme/widget unless another is named."""
         with self.store.look(self.org) as db:
-            found = db.repository_by_github_id(remote.github_id)
+            found = db.repository_by_github_id(remote.github_id if remote else self.widget)
         assert found
         return found
 

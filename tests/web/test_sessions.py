@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tabstop.budget import Amount, Scope
 from tests.web.conftest import Bench, json_of
 
 
@@ -201,3 +202,32 @@ def test_an_engineer_token_without_the_scope_or_revoked_is_refused(bench: Bench)
     with bench.world.store.open(bench.organization.id) as books:
         books.revoke_engineer_token(books.engineer_tokens()[0].id, bench.clock.now)
     assert bench.start(token=token, repository="acme/widget").status_code == 401
+
+
+def test_a_session_nobody_asked_for_is_taken_in_after_the_fact(bench: Bench) -> None:
+    """The server was away: the usage counts when it happened, nothing is held, and no red budget turns it away."""
+    bench.policy("tab: $0.10\nengineer: {cap: $100, window: day}\n")
+    first = bench.start()
+    bench.report(first, bench.a_call("r1", output=10_000))
+    bench.end(first)
+    assert bench.start().status_code == 403
+    began = bench.clock.now
+    bench.clock.pass_by(days=2)
+    started = bench.start(unadmitted_since=began.isoformat())
+    assert started.status_code == 201
+    answer = json_of(started)
+    assert answer["allowance"] is None
+    assert answer["verdict"]["findings"][0]["scope"] == "unadmitted"
+    late = bench.a_call("late", occurred_at=began.isoformat())
+    reported = json_of(bench.report(started, late, bench.a_call("now")))
+    assert reported["cost"] == 30_000_000
+    bench.end(started)
+    with bench.world.store.look(bench.organization.id) as books:
+        alice = books.engineer_by_login("alice")
+        assert alice is not None
+        then = books.budget_in_window(Scope.ENGINEER, alice.id, began)
+        now = books.budget_in_window(Scope.ENGINEER, alice.id, bench.clock.now)
+    assert then is not None
+    assert now is not None
+    assert (then.spent.nano, now.spent.nano) == (165_000_000, 15_000_000)
+    assert then.held == now.held == Amount()

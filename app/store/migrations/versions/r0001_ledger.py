@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("pull_request", WHOLE, nullable=True),
         sa.Column("policy_commit", sa.String(), nullable=False),
         sa.Column("earlier_places", sa.JSON(), nullable=False),
+        sa.Column("unadmitted", sa.Boolean(), nullable=False),
         sa.CheckConstraint("held_nano >= 0 AND held_tokens >= 0", name="session_held"),
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
