@@ -130,9 +130,8 @@ class StartAttempt:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """A stored usage."""
+class UsageRow(NamedTuple):
+    """A stored usage. A tuple, since a batch makes thousands: several times quicker than a frozen dataclass."""
 
     id: int
     session_id: str

@@ -87,9 +87,9 @@ class Postings:
         self._held: dict[int, Amount] = {}
         self._sessions: dict[str, _Tally] = {}
 
-    def charge(self, row: UsageRow, cause: Cause, kind: EntryKind = EntryKind.CHARGE) -> None:
-        """Post a new usage at its place."""
-        self._post(row, row.place_id, sums_of(row), kind, cause)
+    def charge(self, row: UsageRow, sums: Sums, cause: Cause, kind: EntryKind = EntryKind.CHARGE) -> None:
+        """Post a new usage, with what it adds up to, at its place."""
+        self._post(row, row.place_id, sums, kind, cause)
         if row.grain is Grain.CALL:
             self._count(row.session_id, 1, row.tool_calls)
 
@@ -104,7 +104,7 @@ class Postings:
         """Take back everything a usage was charged: it turned out to be another one."""
         if row.same_as is not None:
             return
-        nothing = replace(row, tokens=Tokens(), web_searches=0, tool_calls=0, cost=0, same_as=same_as)
+        nothing = row._replace(tokens=Tokens(), web_searches=0, tool_calls=0, cost=0, same_as=same_as)
         note = f"the same response as usage {same_as}"
         self._post(row, row.place_id, NOTHING.less(sums_of(row)), EntryKind.CORRECT, Cause.CORRECTED, note)
         if row.grain is Grain.CALL:
@@ -116,7 +116,7 @@ class Postings:
         sums = sums_of(row)
         self._post(row, row.place_id, NOTHING.less(sums), EntryKind.MOVE, Cause.MOVED, note)
         self._post(row, to_place, sums, EntryKind.MOVE, Cause.MOVED, note)
-        self.books.change_usage(replace(row, place_id=to_place))
+        self.books.change_usage(row._replace(place_id=to_place))
 
     def hold(self, place_id: int, amount: Amount) -> None:
         """Change what is held in a place's budgets."""

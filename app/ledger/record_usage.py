@@ -93,7 +93,7 @@ def priced(row: UsageRow, price: Pricer) -> UsageRow:
             cache_split_known=row.cache_split_known,
         )
     )
-    return replace(row, cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
+    return row._replace(cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
 
 
 def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
@@ -124,32 +124,33 @@ def _charge_new(
     rows: list[UsageRow] = []
     keys = dict(batch.keys)
     new_id = postings.books.new_id
-    for usage, said in batch.new:
-        cost = price(usage if said == said_of(usage) else _as_said(usage, said))
+    for usage in batch.new:
+        cost = price(usage)
+        place_id = current.place_for(usage.occurred_at)
         row = UsageRow(
-            id=new_id(),
-            session_id=session.id,
-            place_id=current.place_for(said.occurred_at),
-            agent=usage.agent or session.agent,
-            thread=usage.thread,
-            model=said.model,
-            matched=cost.matched,
-            tokens=said.tokens,
-            web_searches=said.web_searches,
-            tool_calls=said.tool_calls,
-            grain=usage.grain,
-            cost_state=cost.state,
-            billing=session.billing,
-            occurred_at=said.occurred_at,
-            received_at=postings.now,
-            cost=cost.nano or 0,
-            cache_split_known=said.cache_split_known,
+            new_id(),
+            session.id,
+            place_id,
+            usage.agent or session.agent,
+            usage.thread,
+            usage.model,
+            cost.matched,
+            usage.tokens,
+            usage.web_searches,
+            len(usage.tool_calls),
+            usage.grain,
+            cost.state,
+            session.billing,
+            usage.occurred_at,
+            postings.now,
+            cost.nano or 0,
+            usage.cache_split_known,
         )
         rows.append(row)
         for key in usage.keys:
             keys[key] = row.id
-        amount = counted(postings.places[row.place_id], sums_of(row))
-        postings.charge(row, settling.cause_of(row.place_id, amount))
+        sums = sums_of(row)
+        postings.charge(row, sums, settling.cause_of(place_id, counted(postings.places[place_id], sums)))
     if keys:
         postings.books.add_usages(rows, keys)
 
@@ -186,20 +187,8 @@ def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> I
             yield other
 
 
-def _as_said(usage: Usage, said: Said) -> Usage:
-    return replace(
-        usage,
-        tokens=said.tokens,
-        cache_split_known=said.cache_split_known,
-        web_searches=said.web_searches,
-        model=said.model,
-        occurred_at=said.occurred_at,
-    )
-
-
 def _with(row: UsageRow, said: Said) -> UsageRow:
-    return replace(
-        row,
+    return row._replace(
         tokens=said.tokens,
         cache_split_known=said.cache_split_known,
         web_searches=said.web_searches,

@@ -30,12 +30,12 @@ class Said(NamedTuple):
 class Sorted:
     """A batch sorted out.
 
-    new: usages nobody has reported, with what is said of each. fuller: for stored usages (by id) of which a report says
+    new: usages nobody has reported, each once. fuller: for stored usages (by id) of which a report says
     more than is stored, what it says. merged: stored usages found to be one (id to drop → id to keep). keys: new keys
     of stored usages. repeated: how many reports were of usages already stored, or twice in the batch.
     """
 
-    new: tuple[tuple[Usage, Said], ...]
+    new: tuple[Usage, ...]
     fuller: Mapping[int, Said]
     merged: Mapping[int, int]
     keys: Mapping[str, int]
@@ -44,18 +44,14 @@ class Sorted:
 
 def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted:
     """Sort a batch against what is stored."""
-    new: list[tuple[Usage, Said]] = []
+    new: list[Usage] = []
     fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
     for members in _one_per_response(usages, known):
         stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
         if not stored:
-            first = members[0]
-            if len(members) > 1:
-                together = dict.fromkeys(key for member in members for key in member.keys)
-                first = replace(min(members, key=lambda usage: usage.occurred_at), keys=tuple(together))
-            new.append((first, _joined_all([said_of(member) for member in members])))
+            new.append(members[0] if len(members) == 1 else _together(members))
             continue
         keep = min(stored)
         for usage in members:
@@ -93,6 +89,22 @@ def said_of(usage: Usage | UsageRow) -> Said:
     """What a report or a stored row says."""
     calls = usage.tool_calls if isinstance(usage, UsageRow) else len(usage.tool_calls)
     return Said(usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at)
+
+
+def _together(members: Sequence[Usage]) -> Usage:
+    """Several reports of one response as one."""
+    said = _joined_all([said_of(member) for member in members])
+    earliest = min(members, key=lambda usage: usage.occurred_at)
+    return replace(
+        earliest,
+        keys=tuple(dict.fromkeys(key for member in members for key in member.keys)),
+        tokens=said.tokens,
+        cache_split_known=said.cache_split_known,
+        web_searches=said.web_searches,
+        tool_calls=max((member.tool_calls for member in members), key=len),
+        model=said.model,
+        occurred_at=said.occurred_at,
+    )
 
 
 def _joined_all(parts: Sequence[Said]) -> Said:

@@ -7,7 +7,6 @@ as one aggregate usage per model, and follows both numbers: more calls make it s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from app.ledger.books import EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, counted, sums_of
@@ -90,8 +89,9 @@ def _begin(
         cost=cost.nano or 0,
     )
     postings.books.add_usages([new], dict.fromkeys(usage.keys, new.id))
-    amount = counted(postings.places[place_id], sums_of(new))
-    postings.charge(new, settling.cause_for(session.id, place_id, amount), EntryKind.TRUE_UP)
+    sums = sums_of(new)
+    cause = settling.cause_for(session.id, place_id, counted(postings.places[place_id], sums))
+    postings.charge(new, sums, cause, EntryKind.TRUE_UP)
 
 
 def _follow(
@@ -108,8 +108,7 @@ def _follow(
         return
     usage = Usage((), row.model, tokens, row.occurred_at, row.agent, "", searches, Grain.AGGREGATE)
     cost = price(usage)
-    after = replace(
-        row,
+    after = row._replace(
         tokens=tokens,
         web_searches=searches,
         cost=cost.nano or 0,

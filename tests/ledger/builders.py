@@ -107,7 +107,11 @@ def an_answer(start: Start) -> Any:
         if session is None:
             return StartAnswer(admission.verdict)
         return StartAnswer(
-            admission.verdict, session.id, f"token of {session.id}", allowance(admission, start, {}), session.lease_until
+            admission.verdict,
+            session.id,
+            f"token of {session.id}",
+            allowance(admission, start, {}),
+            session.lease_until,
         )
 
     return answer_of

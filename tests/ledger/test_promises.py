@@ -21,7 +21,9 @@ from tests.support.postgres import PostgresServer
 
 def run(new_store: Callable[[], Store], examples: int, steps: int) -> None:
     machine = type("Machine", (LedgerMachine,), {"new_store": staticmethod(new_store)})
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None))
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    )
 
 
 @pytest.mark.slow

@@ -18,7 +18,9 @@ from tests.ledger.builders import NOW, a_cap, an_organization, at
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def key(scope: Scope, subject: int = 1, *, kind: WindowKind = WindowKind.MONTH, zone: str = "UTC", now: datetime = NOW) -> BudgetKey:
+def key(
+    scope: Scope, subject: int = 1, *, kind: WindowKind = WindowKind.MONTH, zone: str = "UTC", now: datetime = NOW
+) -> BudgetKey:
     return BudgetKey(scope, subject, window_at(kind, zone, now))
 
 

@@ -260,7 +260,7 @@ def test_usage_comes_back_as_stored(store: Store) -> None:
         books.repoint_keys(2, 1)
         found = books.known(["c", "e"])
         assert {known.id for known in found.values()} == {1}
-        changed = replace(rows[1], tokens=Tokens(9, 9, 9, 9, 2**40), cost=5, cost_state=CostState.ESTIMATED, same_as=1)
+        changed = rows[1]._replace(tokens=Tokens(9, 9, 9, 9, 2**40), cost=5, cost_state=CostState.ESTIMATED, same_as=1)
         books.change_usage(changed)
         assert books.usages([2]) == {2: changed}
 
