@@ -42,9 +42,19 @@ class RetryLaterError(Exception):
         self.after = after
 
 
+class NotYetError(Exception):
+    """A job is too early: nothing is wrong, it is done at `at` and no sooner, however often it is asked for meanwhile."""
+
+    def __init__(self, reason: str, at: datetime) -> None:
+        """Keep the reason and the time."""
+        super().__init__(reason)
+        self.at = at
+
+
 class GiveUpError(Exception):
     """A job can never be done; the reason is shown by `doctor`."""
 
 
 JobHandler = Callable[[World, int | None, Mapping[str, Any]], None]
-"""Does one job for an organization (internal id, or None). Raises `RetryLaterError` or `GiveUpError`; safe to repeat."""
+"""Does one job for an organization (internal id, or None). Raises `RetryLaterError`, `NotYetError` or `GiveUpError`; safe to
+repeat."""

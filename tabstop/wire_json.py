@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,7 +25,7 @@ class WireError(ValueError):
 
 def to_json(value: Any) -> Any:
     """Turn a wire value into what `json.dumps` takes."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _PLAIN:
         return value
     names = _names(kind)
@@ -53,7 +52,7 @@ def from_json(kind: type[T], data: Any) -> T:
 
 
 @cache
-def _names(kind: Hashable) -> tuple[str, ...] | None:
+def _names(kind: type) -> tuple[str, ...] | None:
     """The fields of a dataclass; None for any other type."""
     return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else None
 

@@ -124,11 +124,11 @@ class FakeGitHub:
 
     def checks_on(self, sha: str) -> list[PostedCheck]:
         """The check runs on a commit, oldest first."""
-        return [posted for posted in self.check_runs.values() if posted.check.head_sha == sha]
+        return [posted for posted in list(self.check_runs.values()) if posted.check.head_sha == sha]
 
     def comments_on(self, full_name: str, number: int) -> list[PostedComment]:
         """The comments on a pull request, oldest first."""
-        return [c for c in self.comments.values() if (c.full_name, c.number) == (full_name, number)]
+        return [c for c in list(self.comments.values()) if (c.full_name, c.number) == (full_name, number)]
 
     def comment(self, full_name: str, number: int, author: str, body: str) -> int:
         """Write a comment as somebody; answers its id."""
@@ -178,7 +178,9 @@ class FakeInstallation:
     def open_pull_requests(self, full_name: str) -> Iterator[RemotePullRequest]:
         """All open ones, newest first."""
         self.github.asked()
-        found = [p for (name, _), p in self.github.pull_requests.items() if name == full_name and p.state == "open"]
+        found = [
+            p for (name, _), p in list(self.github.pull_requests.items()) if name == full_name and p.state == "open"
+        ]
         yield from sorted(found, key=lambda p: -p.number)
 
     def changed_files(self, full_name: str, number: int) -> Iterator[str]:

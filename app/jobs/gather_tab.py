@@ -15,9 +15,9 @@ from app.jobs.tab_facts import (
     Standing,
     TabFacts,
 )
-from app.ledger.books import SessionRow, Tab
+from app.ledger.books import Cause, SessionRow, Tab
 from app.registry import InForce, PullRequest, Repository, Transaction
-from tabstop.budget import Budget, BudgetKey, Scope, standing
+from tabstop.budget import Amount, Budget, BudgetKey, Scope, standing
 from tabstop.conclusion import conclusion_of
 from tabstop.policy.model import Cap, Policy
 from tabstop.standing import how_stands
@@ -58,11 +58,22 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
         sessions=tuple(_shown(db, sessions)),
         session_count=db.count_sessions_of_tab(tab.id),
         unpriced=budget.unknown_usages,
+        overrun_causes=_causes(db, budget),
         notional=budget.notional,
         unattributed=sum(session.engineer_id is None for session in sessions),
         policy_edit=outside.edit,
         links=links(db, repository, pull_request, in_force, outside.github_url),
     )
+
+
+def _causes(db: Transaction, budget: Budget) -> tuple[tuple[Cause, Amount], ...]:
+    """What took spend past the cap, largest first; what was taken back since is left out."""
+    if budget.overrun == Amount():
+        return ()
+    causes = [
+        (cause, amount) for cause, amount in db.causes_of(budget.id).items() if amount.nano > 0 or amount.tokens > 0
+    ]
+    return tuple(sorted(causes, key=lambda one: (-one[1].nano, -one[1].tokens)))
 
 
 def tab_budget(db: Transaction, tab: Tab, policy: Policy, now: datetime) -> Budget:

@@ -20,9 +20,8 @@ from app.jobs.gather_tab import Outside, gather
 from app.jobs.post_tab import post_check, post_comment
 from app.jobs.runner import slot_of
 from app.jobs.tab_facts import PolicyEdit, SharedTab, TabFacts
-from app.ledger.books import Job
 from app.registry import PullRequest, Repository, Transaction
-from app.world import World
+from app.world import NotYetError, World
 from tabstop.conclusion import worst_of
 
 QUIET = timedelta(seconds=5)
@@ -42,8 +41,9 @@ class Head:
 def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -> None:
     """Post what has changed on the tab's open pull requests; closed ones are left alone."""
     tab_id, now = int(payload["tab"]), world.now()
-    if organization_id is None or not _may_post(world, organization_id, tab_id, now):
+    if organization_id is None:
         return
+    _claim_turn(world, organization_id, tab_id, now)
     with world.store.look(organization_id) as db:
         github = installed(world, db.organization())
         heads = _heads(db, tab_id)
@@ -66,27 +66,17 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
             _look_for(world, organization_id, head.repository)
 
 
-def run_later(world: World, organization_id: int | None, payload: Mapping[str, Any]) -> None:
-    """refresh_tab_later: ask for `refresh_tab` now. Only that job posts, so two never post on one tab at a time."""
-    if organization_id is not None:
-        with world.store.open(organization_id) as db:
-            db.enqueue(Job("refresh_tab", str(payload["tab"]), {"tab": payload["tab"]}))
-
-
 def _look_for(world: World, organization_id: int, repository: Repository) -> None:
     """The repository was renamed, deleted or taken from the installation: ask GitHub which; that asks for this again."""
     with world.store.open(organization_id) as db:
         ask_about(db, repository, repository.full_name)
 
 
-def _may_post(world: World, organization_id: int, tab_id: int, now: datetime) -> bool:
-    """Claim this slot for the tab; when it is taken, ask again in the next one."""
+def _claim_turn(world: World, organization_id: int, tab_id: int, now: datetime) -> None:
+    """Claim this slot for the tab; when it is taken, wait for the next one. Whoever asks meanwhile waits with it."""
     slot = slot_of(now, QUIET)
-    if world.store.claim_slot(f"refresh_tab:{organization_id}:{tab_id}", slot):
-        return True
-    with world.store.open(organization_id) as db:
-        db.enqueue(Job("refresh_tab_later", str(tab_id), {"tab": tab_id}, slot + QUIET))
-    return False
+    if not world.store.claim_slot(f"refresh_tab:{organization_id}:{tab_id}", slot):
+        raise NotYetError("This tab was posted a moment ago.", slot + QUIET)
 
 
 def _heads(db: Transaction, tab_id: int) -> list[Head]:

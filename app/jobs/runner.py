@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from app.registry import WaitingJob
-from app.world import GiveUpError, JobHandler, RetryLaterError, World
+from app.world import GiveUpError, JobHandler, NotYetError, RetryLaterError, World
 
 BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200)
 """Delays after a failed attempt; a job that has used them all is buried."""
@@ -89,6 +89,9 @@ class Runner:
         store = self.world.store
         try:
             self.handlers.get(job.kind, _nobody)(self.world, job.organization_id, job.payload)
+        except NotYetError as error:
+            store.retry_job(job, error.at, str(error), firm=True)
+            return "early"
         except RetryLaterError as error:
             return self._again(job, str(error), error.after)
         except GiveUpError as error:
@@ -103,7 +106,9 @@ class Runner:
         if job.attempts > len(BACKOFF_SECONDS):
             return self._bury(job, reason)
         seconds = after if after is not None else BACKOFF_SECONDS[job.attempts - 1]
-        self.world.store.retry_job(job, self.world.now() + timedelta(seconds=seconds), reason)
+        # Somebody's Retry-After holds even when the job is asked for again; our own backoff does not.
+        firm = after is not None
+        self.world.store.retry_job(job, self.world.now() + timedelta(seconds=seconds), reason, firm=firm)
         log.warning("job postponed", kind=job.kind, key=job.key, seconds=seconds, reason=reason)
         return "postponed"
 

@@ -36,7 +36,6 @@ HANDLERS: Mapping[str, JobHandler] = {
     "read_pull_request": read_pull_request.run,
     "reconcile": reconcile.run,
     "refresh_tab": refresh_tab.run,
-    "refresh_tab_later": refresh_tab.run_later,
     "retention": retention.run,
     "seal_audit": seal_audit.run,
     "silence": silence.run,

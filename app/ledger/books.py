@@ -189,6 +189,16 @@ class Entry(NamedTuple):
     session_id: str = ""
 
 
+class CauseSums(NamedTuple):
+    """What the entries of one place and one cause add up to; entries within what was admitted are left out."""
+
+    place_id: int
+    cause: Cause
+    nano: Nano
+    notional: Nano
+    tokens: int
+
+
 class EntrySums(NamedTuple):
     """What the entries of one place and one session add up to."""
 
@@ -423,6 +433,18 @@ class Books(Protocol):
 
     def new_id(self) -> int:
         """A fresh id, rising with time."""
+
+    def add_causes(self, changes: Mapping[tuple[int, Cause], Amount]) -> None:
+        """Add to what each budget (by id) was charged for each cause other than ADMITTED: what an overrun is named by."""
+
+    def causes_of(self, budget_id: int) -> dict[Cause, Amount]:
+        """What one budget was charged for causes that may take it past its cap."""
+
+    def all_causes(self) -> dict[tuple[int, Cause], Amount]:
+        """The same for every budget."""
+
+    def cause_sums(self) -> list[CauseSums]:
+        """What `all_causes` should be, from the ledger."""
 
     def entry_sums(self) -> list[EntrySums]:
         """The whole ledger, added up by place and session."""

@@ -86,6 +86,7 @@ class Postings:
         self._at: dict[int, _Tally] = {}
         self._held: dict[int, Amount] = {}
         self._sessions: dict[str, _Tally] = {}
+        self._causes: dict[tuple[int, Cause], _Tally] = {}
 
     def charge(self, row: UsageRow, sums: Sums, cause: Cause, kind: EntryKind = EntryKind.CHARGE) -> None:
         """Post a new usage, with what it adds up to, at its place."""
@@ -137,6 +138,15 @@ class Postings:
             changes[budget_id] = changes.get(budget_id, BudgetChange()) + BudgetChange(held=held)
         return dict(sorted(changes.items()))
 
+    def _cause_changes(self) -> dict[tuple[int, Cause], Amount]:
+        changes: dict[tuple[int, Cause], Amount] = {}
+        for (place_id, cause), tally in self._causes.items():
+            place = self.places[place_id]
+            amount = Amount(tally.nano + (tally.notional if place.counts_notional else 0), tally.tokens)
+            for budget_id in place.budget_ids:
+                changes[budget_id, cause] = changes.get((budget_id, cause), Amount()) + amount
+        return dict(sorted(changes.items()))
+
     def session_change(self, session_id: str) -> SessionChange:
         """What everything posted so far adds to a session's totals."""
         tally = self._sessions.get(session_id)
@@ -153,6 +163,7 @@ class Postings:
         self.books.add_entries(self.entries)
         changes = self.budget_changes()
         self.books.change_budgets(changes)
+        self.books.add_causes(self._cause_changes())
         self.books.add_to_sessions({session_id: self.session_change(session_id) for session_id in self._sessions})
         for tab_id in sorted({tab for place in self._at if (tab := self.places[place].tab_id) is not None}):
             self.books.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}))
@@ -184,6 +195,8 @@ class Postings:
             at = self._at[place_id] = _Tally()
         at.add(sums)
         self._session(row.session_id).add(sums)
+        if cause is not Cause.ADMITTED:
+            self._causes.setdefault((place_id, cause), _Tally()).add(sums)
 
     def _count(self, session_id: str, calls: int, tool_calls: int) -> None:
         tally = self._session(session_id)

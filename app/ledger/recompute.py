@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.ledger.books import Books, BudgetChange, Place, SessionChange
+from app.ledger.books import Books, BudgetChange, Cause, Place, SessionChange
 from tabstop.budget import Amount
 
 
@@ -32,7 +32,7 @@ class Difference:
 def recompute(books: Books, now: datetime) -> list[Difference]:
     """Every difference; empty when the projections equal the ledger."""
     places = books.all_places()
-    return [*_budgets(books, places, now), *_sessions(books)]
+    return [*_budgets(books, places, now), *_causes(books, places), *_sessions(books)]
 
 
 def _budgets(books: Books, places: dict[int, Place], now: datetime) -> Iterator[Difference]:
@@ -56,6 +56,20 @@ def _budgets(books: Books, places: dict[int, Place], now: datetime) -> Iterator[
         for field in ("spent", "held", "notional", "unknown_usages"):
             if getattr(budget, field) != getattr(says, field):
                 yield Difference("budget", str(budget_id), field, getattr(budget, field), getattr(says, field))
+
+
+def _causes(books: Books, places: dict[int, Place]) -> Iterator[Difference]:
+    right: dict[tuple[int, Cause], Amount] = {}
+    for sums in books.cause_sums():
+        place = places[sums.place_id]
+        amount = Amount(sums.nano + (sums.notional if place.counts_notional else 0), sums.tokens)
+        for budget_id in place.budget_ids:
+            right[budget_id, sums.cause] = right.get((budget_id, sums.cause), Amount()) + amount
+    shown = books.all_causes()
+    for budget_id, cause in sorted(right.keys() | shown.keys()):
+        says, shows = right.get((budget_id, cause), Amount()), shown.get((budget_id, cause), Amount())
+        if says != shows:
+            yield Difference("budget", str(budget_id), f"charged as {cause}", shows, says)
 
 
 def _sessions(books: Books) -> Iterator[Difference]:

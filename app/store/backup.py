@@ -1,66 +1,74 @@
-"""Backup: a whole, checked copy of SQLite's file while the server runs. PostgreSQL has a tool of its own for that."""
+"""Backup of a running database into one file."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
+
+from sqlalchemy import URL
 
 from app.store.engine import database_url
 
 
 class BackupError(Exception):
-    """No backup was made; the message says why and what to do."""
+    """No backup was made; the text says why and what to do."""
 
 
-def back_up(url: str, target: Path) -> int:
-    """Copy the database of this URL to `target`, which must not exist; answers its size in bytes. Raises `BackupError`.
+def backup(url: str, file: Path) -> str:
+    """Copy the database to a file that is not there yet, while it is in use; answers how to restore it.
 
-    One read transaction sees one state (SQLite's online backup, sqlite.org/backup.html); with the write-ahead log,
-    writers go on meanwhile. The copy appears under its name only when it is whole and has been checked.
+    Raises `BackupError`.
     """
+    if file.exists():
+        raise BackupError(f"{file} exists already; name another file, so that no backup is lost.")
+    if not file.parent.is_dir():
+        raise BackupError(f"There is no folder {file.parent}; make it first.")
     parsed = database_url(url)
-    if parsed.drivername != "sqlite":
-        raise BackupError(
-            "PostgreSQL is backed up by its own tool: pg_dump --format=custom "
-            f"--file={target} {parsed.set(drivername='postgresql').render_as_string()} (with the password, or PGPASSWORD)."
-        )
-    source = Path(parsed.database or "")
-    if not source.exists():
-        raise BackupError(f"There is no database at {source.resolve()}: check TABSTOP_DATABASE_URL.")
-    if target.exists():
-        raise BackupError(f"{target} exists and is left as it is: choose another name.")
-    part = target.with_name(target.name + ".part")
+    part = file.with_name(file.name + ".part")
     try:
-        part.unlink(missing_ok=True)  # of a backup that was cut off
-        _copy(source, part)
-        part.rename(target)
-        _sync(target.parent)
-    except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
-        raise BackupError(f"{target} could not be written: {error}. The database is as it was.") from error
-    return target.stat().st_size
-
-
-def _copy(source: Path, part: Path) -> None:
-    # The books hold names and spend, so the copy is its owner's only, from the first byte on.
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(part)) as copy:
-        live.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file; the server turns the log on again
-        found = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-    if found != ["ok"]:
-        raise BackupError(
-            f"The copy fails SQLite's own check, so the database itself is damaged: {found[0]}. Restore an earlier backup."
-        )
-    _sync(part)
-
-
-def _sync(path: Path) -> None:
-    """Until this, a power cut could leave a name without its bytes."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
+        if parsed.drivername == "sqlite":
+            _copy(Path(str(parsed.database)), part)
+            how = f"Stop the server and copy {file} to {parsed.database}; remove {parsed.database}-wal and -shm."
+        else:
+            _dump(parsed, part)
+            how = f"Create an empty database and run: pg_restore --no-owner --dbname URL {file}"
+        part.rename(file)
     finally:
-        os.close(handle)
+        part.unlink(missing_ok=True)
+    return how
+
+
+def _copy(database: Path, to: Path) -> None:
+    """SQLite's own online backup: one consistent state, writers go on."""
+    if not database.exists():
+        raise BackupError(f"There is no database at {database}; look at TABSTOP_DATABASE_URL.")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source, closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whole in itself
+        found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+    if found != "ok":
+        raise BackupError(f"The copy is damaged, and so may the database be: {found}. Check {database} and its disk.")
+
+
+def _dump(url: URL, to: Path) -> None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise BackupError(
+            "pg_dump is not installed here. Install PostgreSQL's client programs (package `postgresql-client`), of the "
+            "server's version or newer, or run pg_dump where they are; your provider's snapshots are a backup too."
+        )
+    plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    secret = {} if url.password is None else {"PGPASSWORD": str(url.password)}  # other users see arguments
+    done = subprocess.run(  # noqa: S603 - a program found on the path, arguments of our own
+        [program, "--format=custom", "--no-owner", f"--file={to}", f"--dbname={plain}"],
+        env={**os.environ, **secret},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BackupError(f"pg_dump failed: {done.stderr.strip()[-800:]}")

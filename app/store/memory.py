@@ -18,7 +18,7 @@ from app.store.memory_registry import MemoryRegistry
 from app.store.memory_sessions import MemorySessions
 from app.store.memory_tables import Delivery, Journal, OrganizationTables, QueuedJob
 from app.store.memory_usage import MemoryUsage, put_job
-from app.store.sql_outbox import LEASE, NO_ORGANIZATION, delivery_job
+from app.store.sql_outbox import KEEP_SLOTS, LEASE, NO_ORGANIZATION, delivery_job
 from app.store.sql_transaction import UnknownOrganizationError
 from app.store.writer_lock import WriterLock
 
@@ -183,7 +183,7 @@ class MemoryStore:
             ]
             for guid in old:
                 self._deliveries[guid] = replace(self._deliveries[guid], body=None)
-            self._slots = {(name, slot) for name, slot in self._slots if slot >= deliveries}
+            self._slots = {(name, slot) for name, slot in self._slots if slot >= now - KEEP_SLOTS}
             return len(gone) + len(old)
 
     def seal_audit(self, organization_id: int, key: bytes) -> int:

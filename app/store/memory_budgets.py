@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from app.ledger.books import AuditRow, BudgetChange, OverbookedError, Overdrive
+from app.ledger.books import AuditRow, BudgetChange, Cause, CauseSums, OverbookedError, Overdrive
 from app.store.budget_rows import end_of, instant_in, line_of, new_budget
 from app.store.cap_change import cap_changed
 from app.store.columns import to_micros
@@ -69,6 +69,29 @@ class MemoryBudgets(MemoryPart):
             return False
         self._put(self._t.latches, (budget_id, step), None)
         return True
+
+    def add_causes(self, changes: Mapping[tuple[int, Cause], Amount]) -> None:
+        """See `Books`."""
+        for key, amount in changes.items():
+            self._put(self._t.causes, key, self._t.causes.get(key, Amount()) + amount)
+
+    def causes_of(self, budget_id: int) -> dict[Cause, Amount]:
+        """See `Books`."""
+        return {cause: amount for (budget, cause), amount in self._t.causes.items() if budget == budget_id}
+
+    def all_causes(self) -> dict[tuple[int, Cause], Amount]:
+        """See `Books`."""
+        return dict(self._t.causes)
+
+    def cause_sums(self) -> list[CauseSums]:
+        """See `Books`."""
+        sums: dict[tuple[int, Cause], list[int]] = {}
+        for entry in self._t.entries.values():
+            if entry.cause is not Cause.ADMITTED:
+                tally = sums.setdefault((entry.place_id, entry.cause), [0, 0, 0])
+                for n, part in enumerate((entry.nano, entry.notional, entry.tokens)):
+                    tally[n] += part
+        return [CauseSums(*key, *tally) for key, tally in sums.items()]
 
     def add_overdrive(self, overdrive: Overdrive) -> None:
         """See `Books`."""

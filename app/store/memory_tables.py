@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from app.ledger.books import (
     AuditRow,
+    Cause,
     Entry,
     Head,
     Overdrive,
@@ -71,6 +72,7 @@ class OrganizationTables:
     lines: dict[str, dict[int, int]] = field(default_factory=dict)
     """Of each line, the budget's id by its window's end."""
     latches: dict[tuple[int, int], None] = field(default_factory=dict)
+    causes: dict[tuple[int, Cause], Amount] = field(default_factory=dict)
     overdrives: dict[int, Overdrive] = field(default_factory=dict)
     sessions: dict[str, SessionRow] = field(default_factory=dict)
     attempts: dict[str, StartAttempt] = field(default_factory=dict)

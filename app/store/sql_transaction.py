@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from app.store.ids import IdMaker
 from app.store.sql_budgets import SqlBudgets
+from app.store.sql_causes import SqlCauses
 from app.store.sql_pull_requests import SqlPullRequests
 from app.store.sql_registry import ORGANIZATION_BY_ID, ORGANIZATION_LOCKED, SqlRegistry, organization_of
 from app.store.sql_sessions import SqlSessions
@@ -17,7 +18,7 @@ class UnknownOrganizationError(LookupError):
     """No organization has this id."""
 
 
-class SqlTransaction(SqlWork, SqlRegistry, SqlPullRequests, SqlBudgets, SqlSessions, SqlUsage):
+class SqlTransaction(SqlWork, SqlRegistry, SqlPullRequests, SqlBudgets, SqlCauses, SqlSessions, SqlUsage):
     """`app.registry.Transaction` on an open connection."""
 
     def __init__(

@@ -93,6 +93,18 @@ class LatchTable(SQLModel, table=True):
     step: int = whole(key=True)
 
 
+class CauseTable(SQLModel, table=True):
+    """What one budget was charged for a cause that may take it past its cap: a projection of the entries."""
+
+    __tablename__ = "overrun_cause"
+    __table_args__ = _CLUSTERED
+    organization_id: int = whole(key=True)
+    budget_id: int = whole(key=True)
+    cause: str = string(key=True)
+    nano: int = whole()
+    tokens: int = whole()
+
+
 class OverdriveTable(SQLModel, table=True):
     """A raise of one budget."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.github_api.fake import FakeGitHub, FakeInstallation
 from app.github_api.protocol import GitHubError
+from app.jobs.runner import Runner
 from app.jobs.tab_facts import CHECK_NAME, MARKER
 from tests.jobs.town import WIDGET, Town
 
@@ -194,3 +197,53 @@ def test_a_suspended_installation_posts_nothing(town: Town) -> None:
     town.deliver("installation", {"action": "unsuspend", "installation": {"id": 777, "account": account}})
     town.settle()
     assert town.check(1).check.conclusion == "success"
+
+
+def test_asking_again_does_not_cut_a_retry_after_short(town: Town) -> None:
+    """Promise 8: a burst that goes on while GitHub wants to be left alone changes nothing about it."""
+    pull_request = town.opened()
+    session = town.start()
+    before = town.github.reads + town.github.writes
+    town.spend(session, "1")
+    town.github.refusals = [GitHubError("slow down", status=429, retry_after=60)]
+    for _ in range(10):
+        town.work()
+        town.spend(session, "1")
+        town.refresh(pull_request.tab_id)
+        town.pass_time(seconds=5)
+    assert town.github.reads + town.github.writes == before
+    town.settle()
+    assert "$11.00" in town.check().check.summary
+
+
+def test_what_always_fails_ends_in_the_dead_state(town: Town) -> None:
+    """A refusal that asking again cannot help is visible at once; waiting for turns does not hide it."""
+    pull_request = town.opened()
+    town.spend(town.start(), "1")
+    town.github.refusals = [GitHubError("Resource not accessible by integration", status=403)]
+    town.settle()
+    assert town.dead() == [("refresh_tab", "Resource not accessible by integration")]
+    town.refresh(pull_request.tab_id)
+    town.settle()
+    assert town.dead() == []
+    assert "$1.00" in town.check().check.summary
+
+
+def test_a_mistake_of_ours_ends_in_the_dead_state(town: Town) -> None:
+    """An error nobody expected is tried again ever later, and then kept with its reason."""
+    pull_request = town.opened()
+    town.start()
+    town.settle()
+    town.runner = Runner(replace(town.world, github=Broken()), town.runner.handlers)
+    town.refresh(pull_request.tab_id)
+    for _ in range(40):
+        town.settle(minutes=1)
+        town.pass_time(minutes=15)
+    assert [kind for kind, _ in town.dead()] == ["refresh_tab"]
+
+
+class Broken(FakeGitHub):
+    """Fails in a way no Protocol promises."""
+
+    def installation(self, installation_id: int) -> FakeInstallation:
+        raise ZeroDivisionError(installation_id)

@@ -122,8 +122,8 @@ def test_a_place_is_stored_once(store: Store) -> None:
         Place(engineer_id=1),
         Place(counts_notional=True),
         Place(reason="the branch's tab", confidence="proven"),
-        Place(1, 2, 3, True, "why", "claimed", (4, 5)),  # noqa: FBT003 - every field once
-        Place(1, 2, 3, True, "why", "claimed", (5, 4)),  # noqa: FBT003 - their order counts
+        Place(1, 2, 3, True, "why", "claimed", (4, 5)),
+        Place(1, 2, 3, True, "why", "claimed", (5, 4)),
     ]
     organization = an_organization(store)
     with store.open(organization.id) as books:
