@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -18,13 +17,11 @@ from app.store.tables import ENTRY, USAGE, USAGE_KEY
 from bench.databases import Databases, Machine, raw_connection
 from bench.figures import Figure, Part, in_turns
 from bench.gate import prepared_scene
-from bench.recording import Transaction, recorded
 from bench.scene import ROOMY, Scene
 from tabstop.cost import Cost
 from tabstop.usage import Tokens, Usage
 
 BATCHES, ROWS = 10, 1_000
-TABLES = (USAGE, USAGE_KEY, ENTRY)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 """One batch as rows, by table."""
@@ -51,10 +48,10 @@ def parts(machine: Machine) -> list[Part]:
 def _ingest(databases: Databases, wanted: Sequence[str]) -> Iterator[Figure]:
     prepared, scene = prepared_scene(databases)
     work = Work(databases, prepared, scene, [_batch(number) for number in range(BATCHES)])
-    with databases.copy_of(prepared) as url, recorded() as recording:
+    with databases.copy_of(prepared) as url:
         _ours(work, url)
-    rows = [found for transaction in recording.transactions if (found := _rows(transaction))["usage"]]
-    assert [len(batch["usage_key"]) for batch in rows] == [2 * ROWS] * BATCHES
+        rows = _stored(url)
+    assert all(len(batch["usage"]) == ROWS and len(batch["usage_key"]) == 2 * ROWS for batch in rows)
     for name in wanted:
         again = name.endswith(".replay")
         value, floor = in_turns(
@@ -107,15 +104,17 @@ def _ours(work: Work, url: str) -> float:
         return time.perf_counter() - begun
 
 
-def _rows(transaction: Transaction) -> Rows:
-    """What a recorded transaction inserted, in the order of the tables' columns."""
-    found: Rows = {table.name: [] for table in TABLES}
-    for statement, parameters, many in transaction:
-        for table in TABLES:
-            if statement.startswith(f'INSERT INTO "{table.name}" '):
-                found[table.name] += (
-                    parameters if many else [tuple(row.values()) for row in json.loads(parameters[0])]
-                )
+def _stored(url: str) -> list[Rows]:
+    """The rows our code stored, cut into the batches they came in: ids rise with time."""
+    database = Database(url)
+    found: list[Rows] = [{} for _ in range(BATCHES)]
+    with closing(database), closing(raw_connection(database)) as raw:
+        for table, order in ((USAGE, "id"), (USAGE_KEY, "usage_id"), (ENTRY, "id")):
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            rows = raw.execute(f'SELECT {names} FROM "{table.name}" ORDER BY "{order}"').fetchall()  # noqa: S608
+            each = len(rows) // BATCHES
+            for number, batch in enumerate(found):
+                batch[table.name] = rows[number * each : (number + 1) * each]
     return found
 
 

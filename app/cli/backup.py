@@ -7,21 +7,22 @@ from pathlib import Path
 import click
 
 from app.cli.opening import OperatorError, environment, explained
-from app.store.backup import BackupError, back_up
+from app.store.backup import BackupError
+from app.store.backup import backup as back_up
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(file: Path) -> None:
-    """Copy SQLite's database to FILE while the server runs: one state, checked, never over an existing file.
+    """Copy the database to FILE while the server runs: one state, checked, never over an existing file.
 
-    Restore: stop the server, put FILE in the database's place, delete its -wal and -shm files, start again.
     TABSTOP_SECRET_KEY is not in it; keep that elsewhere.
     """
     settings = environment()
     try:
         with explained():
-            size = back_up(settings.database_url, file)
+            how = back_up(settings.database_url, file)
     except BackupError as error:
         raise OperatorError(str(error)) from error
-    click.echo(f"{file}: {size:,} bytes, whole and checked. Keep TABSTOP_SECRET_KEY too: it is not in there.")
+    click.echo(f"{file}: {file.stat().st_size:,} bytes, whole and checked. To restore: {how}")
+    click.echo("Keep TABSTOP_SECRET_KEY too: it is not in there.")

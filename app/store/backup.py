@@ -30,6 +30,7 @@ def backup(url: str, file: Path) -> str:
     parsed = database_url(url)
     part = file.with_name(file.name + ".part")
     try:
+        part.touch(mode=0o600)  # the books name people and what they spend
         if parsed.drivername == "sqlite":
             _copy(Path(str(parsed.database)), part)
             how = f"Stop the server and copy {file} to {parsed.database}; remove {parsed.database}-wal and -shm."
