@@ -13,7 +13,14 @@ from bench.figures import NotHereError, Part, say
 
 def parts(here: Machine) -> list[Part]:
     """Everything that can be measured, in the order it is."""
-    return [*gate.parts(here), *over_http.parts(here), *growth.parts(here), *ingest.parts(here), *admission.parts(here), *github_writes.parts(here)]
+    return [
+        *gate.parts(here),
+        *over_http.parts(here),
+        *growth.parts(here),
+        *ingest.parts(here),
+        *admission.parts(here),
+        *github_writes.parts(here),
+    ]
 
 
 def main() -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from app.store.sql_store import SqlStore
 from bench.databases import Databases, Machine
@@ -22,12 +23,12 @@ STARTS, THREADS, ROOM = 320, 32, 100
 def parts(machine: Machine) -> list[Part]:
     """By database."""
     return [
-        Part((f"admission.{databases.name}.admitted",), lambda _wanted, databases=databases: _admission(databases))
+        Part((f"admission.{databases.name}.admitted",), partial(_admission, databases))
         for databases in (machine.sqlite, machine.postgres)
     ]
 
 
-def _admission(databases: Databases) -> Iterator[Figure]:
+def _admission(databases: Databases, _wanted: Sequence[str]) -> Iterator[Figure]:
     """All starts are for one repository, whose budget is new and has room for 100 holds of a dollar."""
     prepared, scene = prepared_scene(databases)
     policy = tight(ROOM * NANO_PER_DOLLAR, NANO_PER_DOLLAR)
@@ -35,9 +36,7 @@ def _admission(databases: Databases) -> Iterator[Figure]:
         with store.open(scene.organization_id) as books:
             repository = replace(books.repositories()[0], id=0, github_id=999, full_name="acme/tight")
             tight_one = books.save_repository(repository)
-        starts = [
-            replace(start, repository_id=tight_one.id, policy=policy) for start in starts_to_come(scene, STARTS)
-        ]
+        starts = [replace(start, repository_id=tight_one.id, policy=policy) for start in starts_to_come(scene, STARTS)]
         admitted: list[bool] = []
 
         def work(number: int) -> None:

@@ -20,7 +20,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """value ÷ floor: for rates the larger the better, for times the smaller."""
+        """Value ÷ floor: for rates the larger the better, for times the smaller."""
         return None if not self.floor else self.value / self.floor
 
     def line(self) -> str:
@@ -47,9 +47,7 @@ class NotHereError(Exception):
     """A part cannot be measured on this machine; the text says why."""
 
 
-def in_turns(
-    name: str, ours: Callable[[], float], floor: Callable[[], float], repeats: int = 5
-) -> tuple[float, float]:
+def in_turns(name: str, ours: Callable[[], float], floor: Callable[[], float], repeats: int = 5) -> tuple[float, float]:
     """Medians of both, measured alternately; the first pair warms up and does not count. The spread goes to stderr."""
     found: list[tuple[float, float]] = []
     for number in range(repeats + 1):

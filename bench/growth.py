@@ -92,13 +92,13 @@ def _multiply(db: Connection, table: Table, count: int) -> None:
     """Insert `count` rows like one that is there, with ids and keys of their own, in the order of time."""
     differing = _LIKE_NO_OTHER[table.name]
     there = db.execute(select(func.count()).select_from(table)).scalar_one()
-    sample = f'(SELECT * FROM "{table.name}" LIMIT 1)' if there else f"({_SAMPLES[table.name]})"
+    sample = f'(SELECT * FROM "{table.name}" LIMIT 1)' if there else f"({_SAMPLES[table.name]})"  # noqa: S608
     columns = ", ".join(
         _numbered(table.name, column.name, column.type.python_type) if column.name in differing else f'"{column.name}"'
         for column in table.columns
     )
     db.exec_driver_sql(
-        f'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) '  # noqa: S608
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "  # noqa: S608
         f'INSERT INTO "{table.name}" SELECT {columns} FROM n, {sample}'
     )
 
@@ -117,7 +117,9 @@ def _sample(table: Table) -> str:
         kind = column.type.python_type
         told.append("1" if kind in {int, bool} else f"'{'x' * 24}'")
     told[0] = "(SELECT id FROM organization)"
-    return "SELECT " + ", ".join(f'{value} AS "{column.name}"' for value, column in zip(told, table.columns, strict=True))
+    return "SELECT " + ", ".join(
+        f'{value} AS "{column.name}"' for value, column in zip(told, table.columns, strict=True)
+    )
 
 
 _SAMPLES = {table.name: _sample(table) for table in (ENTRY, USAGE, USAGE_KEY)}

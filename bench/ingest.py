@@ -67,7 +67,10 @@ def _batch(number: int) -> dict[Usage, Cost]:
     began = datetime.now(UTC) - timedelta(minutes=30)
     usages = [
         Usage(
-            keys=(f"anthropic:req:req_011C{number:04d}{row:06d}abcdefghij", f"anthropic:msg:msg_01{number:04d}{row:06d}klmnopqrst"),
+            keys=(
+                f"anthropic:req:req_011C{number:04d}{row:06d}abcdefghij",
+                f"anthropic:msg:msg_01{number:04d}{row:06d}klmnopqrst",
+            ),
             model="claude-sonnet-4-5-20250929",
             tokens=Tokens(row % 90, 15_000 + row, row % 700, row % 300, 1 + row % 900),
             occurred_at=began + timedelta(milliseconds=number * ROWS + row),
@@ -145,7 +148,7 @@ def _copy(raw: Any, batch: Rows, there: bool) -> None:
     for table, rows in batch.items():
         target = f"new_{table}" if there else f'"{table}"'
         if there:
-            cursor.execute(f'CREATE TEMP TABLE {target} ON COMMIT DROP AS SELECT * FROM "{table}" WHERE false')
+            cursor.execute(f'CREATE TEMP TABLE {target} ON COMMIT DROP AS SELECT * FROM "{table}" WHERE false')  # noqa: S608
         with cursor.copy(f"COPY {target} FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 ORGANIZATION = {"id": 1, "login": "acme", "type": "Organization"}
 INSTALLATION_ID = 777
 APP_SLUG = "tabstop"
-WEBHOOK_SECRET = "loopback-webhook-secret"
+WEBHOOK_SECRET = "loopback-webhook-secret"  # noqa: S105 (guards nothing)
 
 
 @dataclass
@@ -126,46 +126,46 @@ class LoopbackGitHub:
         self._server.shutdown()
         self._server.server_close()
 
-    def _token(self, _body: Json) -> tuple[int, Any]:
+    def issue_token(self, _body: Json) -> tuple[int, Any]:
         expires = datetime.now(UTC) + timedelta(hours=1)
         return 201, {"token": "ghs_loopback", "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
-    def _create_check(self, body: Json) -> tuple[int, Any]:
+    def create_check(self, body: Json) -> tuple[int, Any]:
         check = {**body, "id": next(self._ids)}
         self.check_runs[check["id"]] = check
         return 201, check
 
-    def _update_check(self, body: Json, check_id: str) -> tuple[int, Any]:
+    def update_check(self, body: Json, check_id: str) -> tuple[int, Any]:
         if int(check_id) not in self.check_runs:
             return 404, {"message": "Not Found"}
         self.check_runs[int(check_id)] |= body
         return 200, self.check_runs[int(check_id)]
 
-    def _create_comment(self, body: Json, number: str) -> tuple[int, Any]:
+    def create_comment(self, body: Json, number: str) -> tuple[int, Any]:
         user = {"id": 9, "login": f"{APP_SLUG}[bot]", "type": "Bot"}
         comment = {"id": next(self._ids), "number": int(number), "body": body["body"], "user": user}
         self.comments[comment["id"]] = comment
         return 201, comment
 
-    def _update_comment(self, body: Json, comment_id: str) -> tuple[int, Any]:
+    def update_comment(self, body: Json, comment_id: str) -> tuple[int, Any]:
         if int(comment_id) not in self.comments:
             return 404, {"message": "Not Found"}
         self.comments[int(comment_id)] |= body
         return 200, self.comments[int(comment_id)]
 
-    def _pull(self, _body: Json, number: str) -> tuple[int, Any]:
+    def show_pull(self, _body: Json, number: str) -> tuple[int, Any]:
         pull = self.pulls.get(int(number))
         return (200, pull) if pull else (404, {"message": "Not Found"})
 
-    def _commits(self, _body: Json, repository: str) -> tuple[int, Any]:
+    def list_commits(self, _body: Json, repository: str) -> tuple[int, Any]:
         return 200, [{"sha": "c" * 40}] if self.policy and repository == "widget" else []
 
-    def _file(self, _body: Json) -> tuple[int, Any]:
+    def show_file(self, _body: Json) -> tuple[int, Any]:
         self.policy_reads += 1
         text = base64.b64encode(self.policy.encode()).decode()
         return 200, {"type": "file", "encoding": "base64", "content": text}
 
-    def _member(self, _body: Json, login: str) -> tuple[int, Any]:
+    def show_member(self, _body: Json, login: str) -> tuple[int, Any]:
         return (204, None) if login == "alice" else (404, {"message": "Not Found"})
 
 
@@ -176,23 +176,23 @@ _INSTALLATION = {"id": INSTALLATION_ID, "account": ORGANIZATION, "suspended_at":
 _REPO = "/repos/acme/widget"
 
 _ROUTES: list[tuple[str, str, Route]] = [
-    ("POST", rf"/app/installations/{INSTALLATION_ID}/access_tokens", LoopbackGitHub._token),
+    ("POST", rf"/app/installations/{INSTALLATION_ID}/access_tokens", LoopbackGitHub.issue_token),
     ("GET", "/app", lambda _g, _b: (200, _APP)),
     ("GET", "/app/installations", lambda _g, _b: (200, [_INSTALLATION])),
     ("GET", "/app/hook/deliveries", lambda _g, _b: (200, [])),
     ("GET", "/installation/repositories", lambda g, _b: (200, {"repositories": [g.repository]})),
     ("GET", _REPO, lambda g, _b: (200, g.repository)),
     ("GET", rf"{_REPO}/pulls", lambda g, _b: (200, [p for p in g.pulls.values() if p["state"] == "open"])),
-    ("GET", rf"{_REPO}/pulls/(\d+)", LoopbackGitHub._pull),
+    ("GET", rf"{_REPO}/pulls/(\d+)", LoopbackGitHub.show_pull),
     ("GET", rf"{_REPO}/pulls/\d+/files", lambda _g, _b: (200, [{"filename": "src/main.py"}])),
-    ("GET", r"/repos/acme/([\w.-]+)/commits", LoopbackGitHub._commits),
-    ("GET", rf"{_REPO}/contents/\.github/tabstop\.yml", LoopbackGitHub._file),
-    ("GET", r"/orgs/acme/members/([\w-]+)", LoopbackGitHub._member),
-    ("POST", rf"{_REPO}/check-runs", LoopbackGitHub._create_check),
-    ("PATCH", rf"{_REPO}/check-runs/(\d+)", LoopbackGitHub._update_check),
+    ("GET", r"/repos/acme/([\w.-]+)/commits", LoopbackGitHub.list_commits),
+    ("GET", rf"{_REPO}/contents/\.github/tabstop\.yml", LoopbackGitHub.show_file),
+    ("GET", r"/orgs/acme/members/([\w-]+)", LoopbackGitHub.show_member),
+    ("POST", rf"{_REPO}/check-runs", LoopbackGitHub.create_check),
+    ("PATCH", rf"{_REPO}/check-runs/(\d+)", LoopbackGitHub.update_check),
     ("GET", rf"{_REPO}/issues/(\d+)/comments", lambda g, _b, n: (200, g.comments_on(int(n)))),
-    ("POST", rf"{_REPO}/issues/(\d+)/comments", LoopbackGitHub._create_comment),
-    ("PATCH", rf"{_REPO}/issues/comments/(\d+)", LoopbackGitHub._update_comment),
+    ("POST", rf"{_REPO}/issues/(\d+)/comments", LoopbackGitHub.create_comment),
+    ("PATCH", rf"{_REPO}/issues/comments/(\d+)", LoopbackGitHub.update_comment),
 ]
 
 

@@ -45,9 +45,7 @@ HELLO = Prepared("/hello", {}, b"", "GET")
 def parts(machine: Machine) -> list[Part]:
     """On SQLite, jobs done by the server's own thread, as it is installed."""
     return [
-        Part(
-            ("gate.http.p50", "gate.http.p99", "webhook.answer"), lambda wanted: _over_http(machine.folder, wanted)
-        )
+        Part(("gate.http.p50", "gate.http.p99", "webhook.answer"), lambda wanted: _over_http(machine.folder, wanted))
     ]
 
 
@@ -139,13 +137,11 @@ def _real_payload(stage: LoopbackStage, pull: Mapping[str, Any]) -> dict[str, An
     """GitHub's own example nearest to 26 kB, about our pull request; without the examples one filled up to that size."""
     told = stage.pull_request("labeled", pull)
     try:
-        example = min(
-            octokit_examples("pull_request"), key=lambda found: abs(len(json.dumps(found)) - PAYLOAD_BYTES)
-        )
+        example = min(octokit_examples("pull_request"), key=lambda found: abs(len(json.dumps(found)) - PAYLOAD_BYTES))
     except PayloadsUnavailableError as error:
         say(f"webhook.answer: a made-up payload. {error}")
         return {**told, "pull_request": {**told["pull_request"], "body": "x" * (PAYLOAD_BYTES - len(json.dumps(told)))}}
-    merged = _merged(example, told)
+    merged: dict[str, Any] = _merged(example, told)
     merged.pop("installation", None)
     return merged
 

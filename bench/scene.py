@@ -77,7 +77,9 @@ def starts_to_come(scene: Scene, count: int, *, new_tabs: bool = True, seed: int
         _start(
             scene,
             drawn.randrange(REPOSITORIES),
-            f"claude/new-{uuid.uuid4().hex[:8]}" if new_tabs and number % 4 == 3 else f"claude/{drawn.randrange(BRANCHES)}",
+            f"claude/new-{uuid.uuid4().hex[:8]}"
+            if new_tabs and number % 4 == 3
+            else f"claude/{drawn.randrange(BRANCHES)}",
         )
         for number in range(count)
     ]

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 
-def seconds_for(threads: int, work: Callable[[int], None], prepare: Callable[[int], None] = lambda _number: None) -> float:
+def seconds_for(
+    threads: int, work: Callable[[int], None], prepare: Callable[[int], None] = lambda _number: None
+) -> float:
     """Seconds from a common start until the last thread is done. `prepare` runs in each before the start.
 
     An error in any of them is raised.

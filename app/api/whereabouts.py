@@ -20,13 +20,6 @@ class Whereabouts:
     confidence: str
 
 
-def tab_branch(pull_request: RemotePullRequest, repository: Repository) -> str:
-    """The branch name a pull request's tab goes by: prefixed `owner:` when the head is in another repository."""
-    if pull_request.head_repository_id == repository.github_id:
-        return pull_request.head_branch
-    return f"{pull_request.head_owner or 'unknown'}:{pull_request.head_branch}"
-
-
 def where_is(
     claims: RunnerClaims,
     asked: StartRequest,
@@ -48,7 +41,7 @@ def where_is(
         pull_request = github.pull_request(repository.full_name, asked.pull_request)
         if pull_request is not None and _holds(pull_request, run, claims):
             return Whereabouts(
-                tab_branch(pull_request, repository),
+                pull_request.tab_branch(repository.github_id),
                 pull_request.number,
                 f"pull request #{pull_request.number}, verified through GitHub's API",
                 "verified",
@@ -74,7 +67,7 @@ def _proven(
     except GitHubError:
         pull_request = None
     if pull_request is not None:
-        return Whereabouts(tab_branch(pull_request, repository), number, reason, "proven")
+        return Whereabouts(pull_request.tab_branch(repository.github_id), number, reason, "proven")
     # Runs from forks get no identity token on this event, so `head_ref` is a branch of this very repository.
     return Whereabouts(claims.head_ref, number, reason, "proven")
 

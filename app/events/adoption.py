@@ -32,13 +32,6 @@ class Sighting:
     run_at: datetime | None = None
 
 
-def tab_branch(remote: RemotePullRequest, repository: Repository) -> str:
-    """The branch name a pull request's tab goes by: prefixed `owner:` when the head is in another repository."""
-    if remote.head_repository_id == repository.github_id:
-        return remote.head_branch
-    return f"{remote.head_owner or 'unknown'}:{remote.head_branch}"
-
-
 def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullRequest | None:
     """Store a pull request as seen, with its tab; ask for its check. Answers what is stored then.
 
@@ -77,7 +70,7 @@ def _as_seen(
         tab_id=known.tab_id if known else 0,
         head_sha=remote.head_sha,
         # A pull request keeps its branch for life (renaming a head branch closes it); a deleted fork must not change it.
-        head_branch=known.head_branch if known else tab_branch(remote, repository),
+        head_branch=known.head_branch if known else remote.tab_branch(repository.github_id),
         base_branch=remote.base_branch,
         author_id=author_id,
         title=remote.title,

@@ -62,6 +62,12 @@ class RemotePullRequest:
     author_is_bot: bool
     updated_at: datetime
 
+    def tab_branch(self, repository_id: int) -> str:
+        """The branch name its tab goes by in the repository with this GitHub id: a fork's is prefixed `owner:`."""
+        if self.head_repository_id == repository_id:
+            return self.head_branch
+        return f"{self.head_owner or 'unknown'}:{self.head_branch}"
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteRepository:

@@ -23,11 +23,11 @@ THREADS = 40
 """At most this many connections; more wait. A server has a handful of threads, tests have more."""
 
 _PRAGMAS = (
+    f"busy_timeout = {BUSY_SECONDS * 1000}",  # first: the next one may have to wait
     "journal_mode = WAL",  # readers never wait for the writer
     # FULL, not NORMAL: either survives kill -9, and only FULL keeps what was acknowledged when the power goes. A runner
     # forgets a usage once we said yes, so a lost one is lost for good. It costs one fsync a transaction.
     "synchronous = FULL",
-    f"busy_timeout = {BUSY_SECONDS * 1000}",
     "cache_size = -16000",  # 16 MB a connection
     "temp_store = MEMORY",
 )

@@ -65,6 +65,7 @@ _REVOKE_TOKEN = (
 class SqlRegistry(SqlPart):
     """The part of `app.registry.Registry` about organizations, repositories and people."""
 
+    timezone: str
     _organization: Organization
 
     def organization(self) -> Organization:
@@ -84,6 +85,7 @@ class SqlRegistry(SqlPart):
             },
         )
         self._organization = organization
+        self.timezone = organization.timezone
 
     def repository(self, repository_id: int) -> Repository | None:
         """See `Registry`."""

@@ -53,19 +53,29 @@ class Load:
     """All the threads. `begin`, let them work, `finish`: then nothing is under way and everything was acknowledged."""
 
     stage: LoopbackStage
-    pulls: list[int]
     seed: int
+    busy: int = 6
+    """How many pull requests are worked on at a time: the newest ones."""
     runners: int = 4
+    pulls: list[int] = field(default_factory=list)
     sessions: dict[str, Reported] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     """Answers that a client does not expect: each is a violation."""
 
+    _unannounced: list[int] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open_pull_request(self) -> None:
+        """Open one more on GitHub, whose webhook is sent when the server is there; sessions may come before it."""
+        number = self.stage.github.open_pull_request(f"claude/soak-{len(self.pulls)}")["number"]
+        self.pulls.append(number)
+        self._unannounced.append(number)
+
     def begin(self) -> None:
         """Start the threads."""
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        work: list[Callable[[random.Random], None]] = [self._session] * self.runners + [self._push]
+        work: list[Callable[[random.Random], None]] = [*[self._session] * self.runners, self._push]
         self._threads = [
             threading.Thread(target=self._again_and_again, args=(one, random.Random(f"{self.seed}/{number}")))
             for number, one in enumerate(work)
@@ -78,6 +88,7 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._announce()
 
     def deliver(self, event: str, payload: dict[str, Any]) -> None:
         """A webhook, sent until it is taken, by one delivery id."""
@@ -89,7 +100,7 @@ class Load:
 
     def count(self, what: str) -> None:
         """One more."""
-        with self._lock if hasattr(self, "_lock") else threading.Lock():
+        with self._lock:
             self.counts[what] += 1
 
     def _again_and_again(self, work: Callable[[random.Random], None], drawn: random.Random) -> None:
@@ -105,7 +116,7 @@ class Load:
 
     def _session(self, drawn: random.Random) -> None:
         """Start, report in batches, and mostly end; some just fall silent."""
-        pull = self.stage.github.pulls[drawn.choice(self.pulls)]
+        pull = self.stage.github.pulls[drawn.choice(self.pulls[-self.busy :])]
         answer = self._start(pull, drawn)
         if not answer.session:
             self.count("starts refused")
@@ -138,16 +149,24 @@ class Load:
 
     def _push(self, drawn: random.Random) -> None:
         """A new commit on a pull request now and then; GitHub may tell of it twice."""
-        number = drawn.choice(self.pulls)
+        self._announce()
+        number = drawn.choice(self.pulls[-self.busy :])
         payload = self.stage.pull_request("synchronize", self.stage.github.push(number))
         self.deliver("pull_request", payload)
         if drawn.random() < 0.3:
             self.deliver("pull_request", payload)
         self._stop.wait(drawn.uniform(0.5, 1.5))
 
+    def _announce(self) -> None:
+        while self._unannounced:
+            pull = self.stage.github.pulls[self._unannounced.pop()]
+            self.deliver("pull_request", self.stage.pull_request("opened", pull))
+
     def _insist(self, ask: Callable[[Server], T]) -> T:
         """As a runner and its spool do: the same request again, until it is answered."""
-        server = Server(self.stage.server.url, UrllibTransport(), lambda seconds: time.sleep(min(seconds, LONGEST_PAUSE)))
+        server = Server(
+            self.stage.server.url, UrllibTransport(), lambda seconds: time.sleep(min(seconds, LONGEST_PAUSE))
+        )
         while True:
             try:
                 return ask(server)
@@ -163,7 +182,13 @@ def _batch(session: str, number: int, drawn: random.Random, *, costly: bool) -> 
         Call(
             keys=(f"anthropic:req:{session}-{number}-{n}", f"anthropic:msg:{session}-{number}-{n}"),
             model=MODEL,
-            tokens=Tokens(drawn.randrange(100), drawn.randrange(context), drawn.randrange(context // 4), 0, 1 + drawn.randrange(90)),
+            tokens=Tokens(
+                drawn.randrange(100),
+                drawn.randrange(context),
+                drawn.randrange(context // 4),
+                0,
+                1 + drawn.randrange(90),
+            ),
             occurred_at=now,
             thread=session,
         )

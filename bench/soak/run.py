@@ -21,7 +21,11 @@ from bench.stage import loopback_stage
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to go about it. hurry: pass over the minute that a killed worker's job waits for, instead of waiting."""
+    """How to go about it.
+
+    pull_requests: how many are worked on at a time; each kill brings one more. alive_seconds: the shortest and longest
+    time from ready to killed. hurry: pass over the minute that a killed worker's job waits for, instead of waiting.
+    """
 
     seed: int
     kills: int = 20
@@ -45,16 +49,18 @@ def soak(url: str, folder: Path, plan: Plan, say: Callable[[str], None] = lambda
     drawn = random.Random(plan.seed)
     with loopback_stage(url, folder) as stage:
         stage.install(POLICY)
-        pulls = [stage.github.open_pull_request(f"claude/soak-{n}") for n in range(plan.pull_requests)]
-        load = Load(stage, [pull["number"] for pull in pulls], plan.seed)
-        for pull in pulls:
-            load.deliver("pull_request", stage.pull_request("opened", pull))
+        load = Load(stage, plan.seed, plan.pull_requests)
+        for _ in range(plan.pull_requests):
+            load.open_pull_request()
         load.begin()
         for number in range(plan.kills):
             time.sleep(drawn.uniform(*plan.alive_seconds))
             stage.server.kill()
-            say(f"killed {number + 1} of {plan.kills}: {load.counts['batches acknowledged']} batches acknowledged so far")
+            say(
+                f"killed {number + 1} of {plan.kills}: {load.counts['batches acknowledged']} batches acknowledged so far"
+            )
             time.sleep(drawn.uniform(0, 0.5))
+            load.open_pull_request()
             if plan.hurry:
                 _a_minute_passes(url)
             stage.server.start()

@@ -137,7 +137,7 @@ def play(town: Town, examples: Examples, order: list[int]) -> list[object]:
 
 def shuffled(count: int, seed: int) -> list[int]:
     """Every example, some of them two or three times, in some order."""
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)
     more = dice.choices(range(count), k=dice.randrange(20))
     order = [*range(count), *more, *more]
     dice.shuffle(order)

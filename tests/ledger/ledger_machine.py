@@ -215,7 +215,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def take_raise_back(self, data: st.DataObject) -> None:
         with self.store.open(self.organization) as books:
-            granted = books.overdrives()  # type: ignore[attr-defined]
+            granted = books.overdrives()
             if not granted:
                 return
             overdrive = data.draw(st.sampled_from(granted))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from app.registry import Repository, Store
@@ -28,6 +30,13 @@ def test_work_and_its_consequences_commit_together(store: Store) -> None:
     assert (job.organization_id, job.kind) == (organization.id, "refresh_tab")
 
 
+def fail_half_way(store: Store, organization_id: int) -> None:
+    with store.open(organization_id) as books:
+        begin(books, a_start("lost", branch="other"))
+        books.save_repository(Repository(0, 5, "acme/other"))
+        raise OutageError
+
+
 def test_an_exception_takes_everything_back(store: Store) -> None:
     """Nothing of a transaction that failed is left, whatever it wrote."""
     organization = an_organization(store)
@@ -35,10 +44,8 @@ def test_an_exception_takes_everything_back(store: Store) -> None:
         begin(books, a_start("kept"))
         before = books.all_budgets(NOW)
     store.seal_audit(organization.id, b"key")
-    with pytest.raises(OutageError), store.open(organization.id) as books:
-        begin(books, a_start("lost", branch="other"))
-        books.save_repository(Repository(0, 5, "acme/other"))
-        raise OutageError
+    with pytest.raises(OutageError):
+        fail_half_way(store, organization.id)
     with store.look(organization.id) as books:
         assert books.session("session-lost") is None
         assert books.attempt("key-lost", "token-lost") is None
@@ -79,7 +86,7 @@ def test_an_unknown_organization_is_said_so(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-def test_a_thread_never_waits_for_itself(new_store, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_thread_never_waits_for_itself(new_store: Callable[[str], Store], kind: str) -> None:
     """Two open transactions in one thread are a mistake that is reported, where waiting would never end."""
     store = new_store(kind)
     organization = an_organization(store)

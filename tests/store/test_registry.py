@@ -1,0 +1,207 @@
+"""Organizations, repositories, people, pull requests and policies: stored by GitHub's ids, the newer view wins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.registry import Engineer, EngineerKind, EngineerToken, PolicyFile, PullRequest, Repository, Store
+from tabstop.money import dollars
+from tests.ledger.builders import NOW, REPOSITORY, an_organization, at
+
+
+def test_an_organization_is_stored_by_githubs_id(store: Store) -> None:
+    """A new login or installation changes the one there is; uninstalled and installed again it is active."""
+    first = store.register(1, "acme", 11)
+    with store.open(first.id) as books:
+        books.save_organization(
+            replace(first, active=False, paused=True, timezone="Europe/Berlin", installation_id=None)
+        )
+        assert books.timezone == "Europe/Berlin"
+    assert store.organization_by_installation(11) is None
+    again = store.register(1, "acme-corp", 12)
+    assert again == replace(
+        first, login="acme-corp", installation_id=12, active=True, paused=True, timezone="Europe/Berlin"
+    )
+    assert store.organization_by_github_id(1) == again
+    assert store.organization_by_installation(12) == again
+    assert store.organization_by_github_id(2) is None
+    other = store.register(2, "Beta", 21)
+    assert {organization.id for organization in store.organizations()} == {again.id, other.id}
+    with store.look(first.id) as books:
+        assert books.organization() == again
+
+
+def test_a_repository_keeps_its_id_when_it_is_renamed(store: Store) -> None:
+    """Names change, GitHub's ids do not."""
+    with store.open(an_organization(store).id) as books:
+        new = books.save_repository(Repository(0, 7, "acme/Zoo", "trunk", False, ("payments",)))
+        assert new.id != 0
+        assert books.repository(new.id) == new
+        assert books.repository_by_name("ACME/zoo") == new
+        renamed = books.save_repository(replace(new, id=0, full_name="acme/ape", active=False, topics=()))
+        assert renamed == replace(new, full_name="acme/ape", active=False, topics=())
+        assert books.repository_by_github_id(7) == renamed
+        assert books.repository_by_name("acme/zoo") is None
+        assert books.repository_by_name("") is None
+        assert [found.full_name for found in books.repositories()] == ["acme/ape", "acme/web"]
+        assert (books.repository(1), books.repository_by_github_id(1)) == (None, None)
+
+
+def test_a_name_given_to_another_repository_is_the_active_ones(store: Store) -> None:
+    """A deleted repository's name may come back for another."""
+    with store.open(an_organization(store).id) as books:
+        books.save_repository(Repository(0, 8, "acme/app", active=False))
+        live = books.save_repository(Repository(0, 7, "acme/app"))
+        books.save_repository(Repository(0, 9, "acme/app", active=False))
+        assert books.repository_by_name("acme/app") == live
+
+
+def test_who_was_checked_stays_checked(store: Store) -> None:
+    """Merely seen again, a member stays one; a new check counts."""
+    with store.open(an_organization(store).id) as books:
+        seen = books.save_engineer(Engineer(0, 5, "Alice"))
+        member = books.save_engineer(replace(seen, id=0, kind=EngineerKind.MEMBER, checked_at=NOW))
+        assert member.id == seen.id
+        assert books.save_engineer(Engineer(0, 5, "alice2")) == replace(member, login="alice2")
+        assert books.engineer_by_login("ALICE2") == replace(member, login="alice2")
+        assert books.engineer_by_login("alice") is None
+        left = books.save_engineer(replace(member, kind=EngineerKind.OUTSIDE, checked_at=at(9)))
+        assert books.engineer(member.id) == left
+        erased = books.save_engineer(replace(left, login=""))
+        assert books.engineer(member.id) == erased
+        assert books.engineer_by_login("") is None
+        assert books.engineer(1) is None
+
+
+def test_a_token_is_found_by_its_digest(store: Store) -> None:
+    """In whichever organization; revoked once and for all; newest first."""
+    organization = an_organization(store)
+    token = EngineerToken(1, organization.id, 201, "d1", "laptop", ("start", "usage"), NOW)
+    with store.open(organization.id) as books:
+        books.add_engineer_token(token)
+        books.add_engineer_token(replace(token, id=2, digest="d2"))
+        books.revoke_engineer_token(2, at(1))
+        books.revoke_engineer_token(2, at(2))
+        assert books.engineer_tokens() == [replace(token, id=2, digest="d2", revoked_at=at(1)), token]
+    assert store.engineer_token("d1") == token
+    assert store.engineer_token("d3") is None
+    with pytest.raises(Exception, match=r"UNIQUE|unique|already"), store.open(organization.id) as books:
+        books.add_engineer_token(replace(token, id=3))
+
+
+def a_pull(**more: Any) -> PullRequest:
+    return PullRequest(
+        **{
+            "id": 0,
+            "repository_id": REPOSITORY,
+            "number": 7,
+            "tab_id": 301,
+            "head_sha": "abc",
+            "head_branch": "claude/x",
+            "base_branch": "main",
+            "author_id": 201,
+            "title": "Ünïcode",
+            "state": "open",
+            "draft": False,
+            "updated_at": NOW,
+            **more,
+        }
+    )
+
+
+def test_an_older_event_never_overwrites_a_newer(store: Store) -> None:
+    """Webhooks come in any order; what is stored is the newest seen, with what we posted kept."""
+    with store.open(an_organization(store).id) as books:
+        first = books.save_pull_request(a_pull())
+        posted = replace(
+            first, check_run_id=1, check_sha="abc", check_digest="d", comment_id=2, comment_digest="e", title="not now"
+        )
+        books.note_posted(posted)
+        stored = replace(posted, title="Ünïcode")
+        assert books.pull_request(REPOSITORY, 7) == stored
+        assert books.save_pull_request(a_pull(updated_at=at(-1), state="closed")) == stored
+        newer = books.save_pull_request(a_pull(updated_at=at(1), head_sha="def", edits_policy=True, tab_id=302))
+        assert newer == replace(stored, updated_at=at(1), head_sha="def", edits_policy=True, tab_id=302)
+        assert books.pull_request(REPOSITORY, 7) == newer
+        assert books.pull_request(REPOSITORY, 8) is None
+
+
+def test_pull_requests_are_found_by_tab_and_head(store: Store) -> None:
+    """A shared head, a tab adopted twice, open ones only."""
+    with store.open(an_organization(store).id) as books:
+        pulls: list[dict[str, Any]] = [
+            {},
+            {"head_sha": "def"},
+            {"repository_id": 102},
+            {"state": "merged"},
+            {"tab_id": 302},
+        ]
+        for number, more in enumerate(pulls, start=1):
+            books.save_pull_request(a_pull(number=number, **more))
+
+        def numbers(found: list[PullRequest]) -> list[int]:
+            return [pull.number for pull in found]
+
+        assert numbers(books.pull_requests_of_tab(301)) == [4, 3, 2, 1]
+        assert numbers(books.open_pull_requests()) == [1, 2, 5, 3]
+        assert numbers(books.open_pull_requests(REPOSITORY)) == [1, 2, 5]
+        assert numbers(books.open_pull_requests(REPOSITORY, "abc")) == [1, 5]
+        assert numbers(books.open_pull_requests(head_sha="abc")) == [1, 5, 3]
+
+
+def a_file(repository_id: int | None, state: str, tab: str = "", commit: str = "c1", minutes: int = 0) -> PolicyFile:
+    text = f"version: 1\ntab:\n  cap: {tab}\n" if tab else ""
+    problems = ("line 1: broken",) if state == "invalid" else ()
+    return PolicyFile(repository_id, commit, text, state, problems, at(minutes))
+
+
+def test_the_last_valid_policy_stays_in_force(store: Store) -> None:
+    """The repository's over the organization's over the defaults; unreadable is not absent (promise 6)."""
+    with store.open(an_organization(store).id) as books:
+        assert (books.policy_in_force(REPOSITORY).policy.tab.nano, books.policy_in_force(REPOSITORY).read) == (
+            dollars(50),
+            False,
+        )
+        books.add_policy_file(a_file(None, "valid", "20", "o1"))
+        books.add_policy_file(a_file(REPOSITORY, "absent"))
+        found = books.policy_in_force(REPOSITORY)
+        assert (found.policy.tab.nano, found.commit, found.problem, found.read) == (dollars(20), "o1", "", True)
+
+        books.add_policy_file(a_file(REPOSITORY, "valid", "5", "r1"))
+        found = books.policy_in_force(REPOSITORY)
+        assert (found.policy.tab.nano, found.commit.split()[0]) == (dollars(5), "r1")
+        assert books.policy_in_force(102).policy.tab.nano == dollars(20)
+
+        broken = a_file(REPOSITORY, "invalid", "6", "r2")
+        books.add_policy_file(broken)
+        found = books.policy_in_force(REPOSITORY)
+        assert (found.policy.tab.nano, found.commit.split()[0], bool(found.problem)) == (dollars(5), "r1", True)
+        assert books.policy_file(REPOSITORY) == broken
+        in_force = books.policy_file_in_force(REPOSITORY)
+        assert in_force is not None
+        assert in_force.commit == "r1"
+
+        books.add_policy_file(a_file(None, "unreadable", commit="o2"))
+        assert books.policy_in_force(102).policy.tab.nano == dollars(20)
+        books.add_policy_file(a_file(REPOSITORY, "absent", commit="r3"))
+        found = books.policy_in_force(REPOSITORY)
+        assert (found.policy.tab.nano, bool(found.problem)) == (dollars(20), True)
+
+
+def test_the_same_read_again_is_kept_once(store: Store) -> None:
+    """Reading an unchanged file again only tells when it was last seen."""
+    with store.open(an_organization(store).id) as books:
+        assert books.policy_file(None) is None
+        assert books.policy_file_in_force(None) is None
+        books.add_policy_file(a_file(None, "valid", "20"))
+        books.add_policy_file(a_file(None, "valid", "20", minutes=5))
+        assert books.policy_file(None) == a_file(None, "valid", "20", minutes=5)
+        assert books.policy_file_in_force(None) == a_file(None, "valid", "20", minutes=5)
+
+
+def test_the_store_answers_that_it_is_there(store: Store) -> None:
+    """A database that can be used raises nothing."""
+    store.ping()
