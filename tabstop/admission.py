@@ -94,25 +94,31 @@ def _offer(facts: StartFacts, budgets: tuple[Budget, ...], limits: SessionLimits
             stops.append(refusal)
         else:
             standings.append(standing(budget, facts.policy.steps, subject))
-    return _Offer(budgets, hold, _narrowed(limits, budgets), tuple(stops), tuple(standings))
+    return _Offer(budgets, hold, _narrowed(facts, limits, budgets), tuple(stops), tuple(standings))
 
 
 def _hold(facts: StartFacts, budgets: tuple[Budget, ...], limits: SessionLimits) -> Amount:
     """Sessions whose dollars do not count hold tokens only."""
-    cap = None if limits.cost is None else Amount(limits.cost, limits.tokens or 2**62)
+    unlimited = 2**62
+    cap = Amount(
+        unlimited if limits.cost is None else limits.cost, unlimited if limits.tokens is None else limits.tokens
+    )
     hold = auto_hold(facts.needed, cap, budgets)
     if facts.policy.hold is not None:
-        hold = replace(hold, nano=facts.policy.hold if limits.cost is None else min(facts.policy.hold, limits.cost))
-    if facts.billing.notional and not facts.policy.subscription_counts:
-        hold = replace(hold, nano=0)
-    return hold
+        hold = replace(hold, nano=min(facts.policy.hold, cap.nano))
+    return hold if _dollars_count(facts) else replace(hold, nano=0)
 
 
-def _narrowed(limits: SessionLimits, budgets: tuple[Budget, ...]) -> SessionLimits:
+def _dollars_count(facts: StartFacts) -> bool:
+    """Whether what the session costs is charged to its budgets: not where it is only a subscription's equivalent."""
+    return facts.policy.subscription_counts or not facts.billing.notional
+
+
+def _narrowed(facts: StartFacts, limits: SessionLimits, budgets: tuple[Budget, ...]) -> SessionLimits:
     """The session's limits cut to the room of its budgets, so that a lone session cannot pass a cap it can see."""
     cost, tokens = limits.cost, limits.tokens
     for budget in budgets:
-        if budget.nano_room is not None:
+        if budget.nano_room is not None and _dollars_count(facts):
             cost = budget.nano_room if cost is None else min(cost, budget.nano_room)
         if budget.token_room is not None:
             tokens = budget.token_room if tokens is None else min(tokens, budget.token_room)

@@ -29,16 +29,15 @@ def needed_by_most(amounts: Sequence[int]) -> int | None:
     return ranked[max(0, -(-9 * len(ranked) // 10) - 1)]
 
 
-def auto_hold(needed: Amount | None, session_cap: Amount | None, budgets: Iterable[Budget]) -> Amount:
+def auto_hold(needed: Amount | None, session_cap: Amount, budgets: Iterable[Budget]) -> Amount:
     """The hold of `auto`: what most recent sessions needed, at most the session's cap, at most a quarter of the room.
 
     The quarter keeps parallel starts from being refused out of caution alone: each takes a part of what is left until
-    less than the smallest useful hold remains. Usage tops it up. session_cap: None for an unlimited session.
+    less than the smallest useful hold remains. Usage tops it up. session_cap: its own limits.
     """
     wanted = needed or Amount(WITHOUT_HISTORY, WITHOUT_HISTORY_TOKENS)
     wanted = Amount(max(wanted.nano, SMALLEST), max(wanted.tokens, SMALLEST_TOKENS))
-    if session_cap is not None:
-        wanted = wanted.at_most(session_cap)
+    wanted = wanted.at_most(session_cap)
     nano, tokens = wanted.nano, wanted.tokens
     for budget in budgets:
         if budget.nano_room is not None:

@@ -38,7 +38,7 @@ def round_half_up(nano: Decimal) -> Nano:
     """
     try:
         return int(nano.quantize(Decimal(1), rounding=ROUND_HALF_UP))
-    except InvalidOperation as error:
+    except (InvalidOperation, ValueError) as error:
         raise ValueError(f"{nano} is not an amount of money") from error
 
 

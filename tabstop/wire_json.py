@@ -90,7 +90,15 @@ def _read_plain(kind: Any, data: Any, path: str, problems: list[str]) -> Any:
         names = {int: "a whole number", str: "a text", bool: "true or false"}
         problems.append(f"{path or 'body'}: found {_short(data)}, expected {names.get(kind, kind.__name__)}")
         return None
+    if kind is str and not _can_be_kept(data):
+        problems.append(f"{path or 'body'}: found {_short(data)}, expected text without NUL and lone surrogates")
+        return None
     return data
+
+
+def _can_be_kept(text: str) -> bool:
+    """JSON can spell what UTF-8 cannot (half a surrogate pair) and what PostgreSQL's text cannot (NUL)."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _read_time(data: Any, path: str, problems: list[str]) -> datetime | None:
@@ -115,6 +123,8 @@ def _read_dict(item: Any, data: Any, path: str, problems: list[str]) -> dict[str
     if not isinstance(data, dict):
         problems.append(f"{path or 'body'}: found {_short(data)}, expected an object")
         return {}
+    unkept = [key for key in data if not _can_be_kept(key)]
+    problems += [f"{path or 'body'}: found the key {_short(key)}, expected text without NUL" for key in unkept]
     return {key: _read(item, entry, f"{path}.{key}", problems) for key, entry in data.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,11 +19,16 @@ from tabstop.session import SessionOutcome
 from tabstop.session_standing import SessionUse, orders_for, session_stands
 from tabstop.usage import Billing, Usage
 from tabstop.verdict import Verdict
-from tabstop.wire import Call, EndAnswer, EndRequest, UsageAnswer, UsageBatch
+from tabstop.wire import Call, ClientTotal, EndAnswer, EndRequest, UsageAnswer, UsageBatch
 from tabstop.wire_json import to_json
 
 MOST_CALLS = 5_000
 """Calls in one batch; more are sent in several."""
+
+MOST_TOKENS = 10_000_000_000
+"""Tokens of one kind in one call or total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
+
+MOST_SEARCHES = 100_000
 
 
 def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageAnswer:
@@ -109,11 +114,20 @@ def _refuse_too_many(batch: UsageBatch) -> None:
             problems.append(
                 f"calls[{number}].keys: found {call.keys!r}, expected at least one key of 1 to 300 characters"
             )
-        counts = (*to_json(call.tokens).values(), call.web_searches)
-        if any(not 0 <= count < 2**40 for count in counts):
-            problems.append(f"calls[{number}].tokens: counts must be from 0 to 2^40")
+        problems += _counts(f"calls[{number}]", call)
+    if len(batch.client_totals) > MOST_CALLS:
+        problems.append(f"{len(batch.client_totals)} totals in one batch; at most {MOST_CALLS}")
+    for number, total in enumerate(batch.client_totals):
+        problems += _counts(f"client_totals[{number}]", total)
     if problems:
         raise ApiError(400, "The batch is not valid.", "; ".join(problems[:20]), "Nothing of it was stored.")
+
+
+def _counts(path: str, counted: Call | ClientTotal) -> Iterator[str]:
+    if any(not 0 <= count <= MOST_TOKENS for count in to_json(counted.tokens).values()):
+        yield f"{path}.tokens: counts must be from 0 to {MOST_TOKENS:,}"
+    if not 0 <= counted.web_searches <= MOST_SEARCHES:
+        yield f"{path}.web_searches: found {counted.web_searches}, expected 0 to {MOST_SEARCHES:,}"
 
 
 def _priced(world: World, batch: UsageBatch, agent: str, in_force: InForce) -> Mapping[Usage, Cost]:

@@ -41,7 +41,7 @@ _OF_SUBJECT = _WITH_RAISES.where(
     _B.subject_id == bindparam("subject"),
     _B.window_start <= bindparam("at"),
     _B.window_end > bindparam("at"),
-).order_by(_B.id.desc())
+)
 _INSERT = insert(BUDGET).values(organization_id=bindparam("org"))
 _SET_CAP = (
     update(BUDGET)
@@ -160,12 +160,16 @@ class SqlBudgets(SqlPart):
 
     def budget_in_window(self, scope: Scope, subject_id: int, now: datetime) -> Budget | None:
         """See `Registry`."""
-        rows = self._rows(_OF_SUBJECT, scope=scope.value, subject=subject_id, now=now, at=to_micros(now))
-        return next(iter(self._budgets(rows)), None)
+        return next(iter(self._of_subject(scope, subject_id, now)), None)
 
     def budgets_of_tab(self, tab_id: int, now: datetime) -> list[Budget]:
         """See `Registry`."""
-        return self._budgets(self._rows(_OF_SUBJECT, scope=Scope.TAB.value, subject=tab_id, now=now, at=to_micros(now)))
+        return self._of_subject(Scope.TAB, tab_id, now)
+
+    def _of_subject(self, scope: Scope, subject_id: int, now: datetime) -> list[Budget]:
+        """Newest first; sorted here, since for an ORDER BY its key SQLite would read every budget of the organization."""
+        rows = self._rows(_OF_SUBJECT, scope=scope.value, subject=subject_id, now=now, at=to_micros(now))
+        return sorted(self._budgets(rows), key=lambda budget: -budget.id)
 
     def hold(self, budgets: Sequence[Budget], amount: Amount) -> None:
         """See `Books`."""

@@ -30,8 +30,9 @@ _POSTED = ("check_run_id", "check_sha", "check_digest", "comment_id", "comment_d
 
 _PULLS = select(PULL_REQUEST).where(_P.organization_id == bindparam("org"))
 _BY_NUMBER = _PULLS.where(_P.repository_id == bindparam("repository"), _P.number == bindparam("wanted"))
-_OF_TAB = _PULLS.where(_P.tab_id == bindparam("tab")).order_by(_P.id.desc())
-_OPEN = _PULLS.where(_P.state == "open").order_by(_P.repository_id, _P.number)
+# Sorted here, not there: for an ORDER BY that its key gives for nothing SQLite would read every row of the organization.
+_OF_TAB = _PULLS.where(_P.tab_id == bindparam("tab"))
+_OPEN = _PULLS.where(_P.state == "open")
 _OPEN_OF_REPOSITORY = _OPEN.where(_P.repository_id == bindparam("repository"))
 _ADD = insert(PULL_REQUEST).values(organization_id=bindparam("org"))
 
@@ -48,7 +49,7 @@ _SAVE_SEEN, _SAVE_POSTED = _save(_SEEN), _save(_POSTED)
 
 _FILES_NOW = select(POLICY_FILE).where(
     _F.organization_id == bindparam("org"),
-    or_(_F.repository_id == 0, _F.repository_id == bindparam("repository")),
+    _F.repository_id.in_([0, bindparam("repository")]),
     or_(_F.newest, _F.in_force),
 )
 _ADD_FILE = insert(POLICY_FILE).values(organization_id=bindparam("org"))
@@ -83,12 +84,14 @@ class SqlPullRequests(SqlPart):
 
     def pull_requests_of_tab(self, tab_id: int) -> list[PullRequest]:
         """See `Registry`."""
-        return [_pull_request(row) for row in self._rows(_OF_TAB, tab=tab_id)]
+        found = [_pull_request(row) for row in self._rows(_OF_TAB, tab=tab_id)]
+        return sorted(found, key=lambda pull_request: -pull_request.id)
 
     def open_pull_requests(self, repository_id: int | None = None, head_sha: str = "") -> list[PullRequest]:
         """See `Registry`."""
         rows = self._rows(_OPEN) if repository_id is None else self._rows(_OPEN_OF_REPOSITORY, repository=repository_id)
-        return [_pull_request(row) for row in rows if not head_sha or row.head_sha == head_sha]
+        found = [_pull_request(row) for row in rows if not head_sha or row.head_sha == head_sha]
+        return sorted(found, key=lambda pull_request: (pull_request.repository_id, pull_request.number))
 
     def save_pull_request(self, pull_request: PullRequest) -> PullRequest:
         """See `Registry`."""

@@ -20,15 +20,22 @@ _U, _K, _E, _C = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c
 
 _ADD_USAGES, _ADD_KEYS, _ADD_ENTRIES = BulkInsert(USAGE), BulkInsert(USAGE_KEY), BulkInsert(ENTRY)
 
-_KNOWN = (
-    "SELECT k.key, u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
-    " u.web_searches, u.tool_calls, u.model, u.occurred_at FROM {keys}"
-    " JOIN usage u ON u.organization_id = k.organization_id AND u.id = k.usage_id"
+_KNOWN_COLUMNS = (
+    "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at"
 )
-_KNOWN_SQLITE = _KNOWN.format(
-    keys="json_each(?) j CROSS JOIN usage_key k ON k.organization_id = ? AND k.key = j.value"
-)  # CROSS: keep this order, a lookup per key
-_KNOWN_POSTGRES = _KNOWN.format(keys="usage_key k") + " WHERE k.organization_id = %s AND k.key = ANY(%s)"
+_OF_KEY = "usage u ON u.organization_id = k.organization_id AND u.id = k.usage_id"
+# Both are written so that there is a lookup per key, whatever the planner thinks of the tables: CROSS JOIN keeps its
+# order on SQLite; LATERAL with a LIMIT can only be done row by row on PostgreSQL, which otherwise may join all keys of
+# an organization whose tables were not analyzed yet.
+_KNOWN_SQLITE = (
+    f"SELECT k.key, {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
+    f" CROSS JOIN usage_key k ON k.organization_id = ? AND k.key = j.value JOIN {_OF_KEY}"
+)
+_KNOWN_POSTGRES = (
+    f"SELECT j.value, f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT {_KNOWN_COLUMNS}"  # noqa: S608
+    f" FROM usage_key k JOIN {_OF_KEY} WHERE k.organization_id = %s AND k.key = j.value LIMIT 1) f"
+)
 
 _USAGES = select(USAGE).where(_U.organization_id == bindparam("org"), _U.id.in_(bindparam("ids", expanding=True)))
 _OF_SESSION = (
@@ -101,10 +108,8 @@ class SqlUsage(SqlPart):
         """See `Books`."""
         if not keys:
             return {}
-        if self._is_sqlite:
-            rows = self._db.exec_driver_sql(_KNOWN_SQLITE, (json.dumps(keys), self.organization_id))
-        else:
-            rows = self._db.exec_driver_sql(_KNOWN_POSTGRES, (self.organization_id, list(keys)))
+        statement = _KNOWN_SQLITE if self._is_sqlite else _KNOWN_POSTGRES
+        rows = self._db.exec_driver_sql(statement, (json.dumps(keys), self.organization_id))
         return {row[0]: _known(row) for row in rows.all()}
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:

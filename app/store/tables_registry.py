@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Index, LargeBinary
-from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from app.store.columns import document, maybe_moment, maybe_whole, moment, string, whole
@@ -108,15 +107,7 @@ class PolicyFileTable(SQLModel, table=True):
     """A read of a policy file. repository_id is 0 for the organization's. Kept for ever: decisions name its commit."""
 
     __tablename__ = "policy_file"
-    __table_args__ = (
-        Index(
-            "policy_file_now",
-            "organization_id",
-            "repository_id",
-            sqlite_where=sql("newest OR in_force"),
-            postgresql_where=sql("newest OR in_force"),
-        ),
-    )
+    __table_args__ = (Index("policy_file_now", "organization_id", "repository_id", "newest", "in_force"),)
     organization_id: int = whole(key=True)
     id: int = whole(key=True)
     repository_id: int = whole()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from tabstop.hold import SMALLEST
 from tabstop.policy.document import PolicyDocument, PolicyKind, Written
 from tabstop.policy.limits import LIMITS, Limit, may_be_loosened
 from tabstop.policy.model import Cap, OnEmpty, Policy
@@ -132,7 +133,10 @@ def _loosened(limit: Limit, old: object, new: object, origin: str, repository: P
     set_by = "the organization's" if origin == Origin.ORGANIZATION else "the default"
     what = f"`{path}` loosens {before} ({set_by}) to {after}, and a repository may only tighten"
     amount = limit.is_cap or (isinstance(old, int) and limit.path.startswith(("session.", "engineer.")))
-    bound = f"at most {before}; more only" if amount else f"{before}; anything else only"
+    if limit.path == "hold":
+        bound = f"`auto`, or at least {limit.shown(SMALLEST if old is None else old)}; less only"
+    else:
+        bound = f"at most {before}; more only" if amount else f"{before}; anything else only"
     allowed = f"{bound} if the organization's file lists `{limit.path}` under `may_loosen`"
     return Problem(at.line, at.column, path, what, at.text or after, allowed)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tabstop.hold import SMALLEST
 from tabstop.policy import notation as n
 from tabstop.policy.model import Cap, CheckMode, OnEmpty, Policy, PriceOverride, UnknownPrice, Unreachable
-from tabstop.window import WindowKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,6 @@ class Limit:
         return self.looser is looser_cap
 
 
-_INSIDE = {
-    WindowKind.DAY: {WindowKind.DAY, WindowKind.WEEK, WindowKind.MONTH, WindowKind.LIFETIME},
-    WindowKind.WEEK: {WindowKind.WEEK, WindowKind.LIFETIME},
-    WindowKind.MONTH: {WindowKind.MONTH, WindowKind.LIFETIME},
-    WindowKind.LIFETIME: {WindowKind.LIFETIME},
-}
-"""Each window and those that wholly contain it. A week can lie in two months, so neither bounds the other."""
-
-
 def _more(old: int | None, new: int | None) -> bool:
     return old is not None and (new is None or new > old)
 
@@ -60,11 +51,11 @@ def _more(old: int | None, new: int | None) -> bool:
 def looser_cap(old: Cap, new: Cap) -> bool:
     """Whether some spending that the old cap stops passes the new one.
 
-    The same amount in a longer window that contains the old one binds at least as much; in a shorter one it may not.
+    Another window does so always: it is another budget, with nothing spent in it, so the amount could be had a second time.
     """
     if old.unlimited:
         return False
-    if new.unlimited or new.window not in _INSIDE[old.window]:
+    if new.unlimited or new.window is not old.window:
         return True
     return _more(old.nano, new.nano) or _more(old.tokens, new.tokens)
 
@@ -75,6 +66,11 @@ def _looser_purposes(old: tuple[str, ...], new: tuple[str, ...]) -> bool:
 
 def _fewer_warnings(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     return bool(old) and (not new or new[0] > old[0])
+
+
+def _smaller_hold(old: int | None, new: int | None) -> bool:
+    # `auto` follows measured sessions; all that can be said of it is what it never goes below.
+    return new is not None and new < (SMALLEST if old is None else old)
 
 
 def _looser_prices(old: tuple[PriceOverride, ...], new: tuple[PriceOverride, ...]) -> bool:
@@ -127,8 +123,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("repository.cap", ("repository",), n.show_cap, looser_cap),
     Limit("organization.cap", ("organization",), n.show_cap, looser_cap),
     Limit("steps", ("steps",), _steps, _fewer_warnings),
-    # `auto` follows measured sessions and cannot be compared; a set amount must not shrink to nothing.
-    Limit("hold", ("hold",), _hold, lambda old, new: old is not None and new is not None and new < old),
+    Limit("hold", ("hold",), _hold, _smaller_hold),
     Limit("approvers", ("approvers",), _words, lambda old, new: not set(new) <= set(old)),
     Limit("unknown_price", ("unknown_price",), str, _becomes(UnknownPrice.WARN)),
     Limit("server_unreachable", ("unreachable",), str, _becomes(Unreachable.ALLOW)),

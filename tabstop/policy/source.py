@@ -31,6 +31,7 @@ _CLOSING = {
     '"': 'text, then `"`',
     "'": "text, then `'`",
 }
+_EATEN = "; ` #` begins a comment up to the end of the line, unless it is in quotes"
 _NULLS = {"", "~", "null", "Null", "NULL"}
 
 
@@ -245,14 +246,24 @@ class _Builder:
         mark, context = error.problem_mark or error.context_mark, str(error.context)
         character = mark.buffer[mark.pointer : mark.pointer + 1] if mark and mark.buffer else ""
         what, allowed = _explained(error, character)
+        line, column = self._at(mark) if mark else (1, 1)
         if error.context_mark and ("flow" in context or "quoted" in context):
             # Where it was opened helps; where the scanner gave up can be far below.
-            mark = error.context_mark
-            opened = self.text[mark.index : mark.index + 1]
+            line, column, opened = self._opened(error.context_mark)
             what, allowed = f"the {quoted(opened)} opened here is not closed as it should be", _CLOSING.get(opened, "")
-        line, column = self._at(mark) if mark else (1, 1)
+            if opened in {"[", "{"} and " #" in self.text.split("\n")[line - 1]:
+                allowed += _EATEN
         self.problems.append(Problem(line, column, "", what, allowed=allowed))
         self.broken_at = line
+
+    def _opened(self, mark: Any) -> tuple[int, int, str]:
+        """Line, column and character of what was opened; where the file just ends, the mark stands behind it."""
+        opened = self.text[mark.index : mark.index + 1]
+        if opened not in _CLOSING:
+            flow = next((one for one in reversed(self.open) if one.flow), None)
+            if flow is not None:
+                return flow.line, flow.column, "{" if flow.mapping else "["
+        return *self._at(mark), opened
 
     # PyYAML's stubs allow an event without marks, which its parser never makes: hence Any.
     def _at(self, mark: Any) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
 from app.ledger.recompute import recompute
 from app.ledger.reprice import reprice
+from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import Store
 from tabstop.budget import Amount, Budget, Scope
 from tabstop.cost import Cost, CostState
@@ -24,7 +25,7 @@ from tabstop.policy.model import Downgrade, OnEmpty, Policy
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing, Tokens, Usage
 from tabstop.window import WindowKind
-from tabstop.wire import ClientTotal
+from tabstop.wire import ClientTotal, StartAnswer
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
@@ -111,6 +112,23 @@ class LedgerMachine(RuleBasedStateMachine):
             place = books.places([session.place_id])[session.place_id]
             for budget in books.budgets_by_id(place.budget_ids, self.now).values():
                 assert budget.fits(Amount()), budget
+        self.sessions.append(attempt.session_id)
+        self.policy_of[attempt.session_id] = POLICIES[policy]
+
+    @rule(
+        policy=st.sampled_from(sorted(POLICIES)),
+        minutes=st.integers(0, 60 * 24 * 40),
+        billing=st.sampled_from(list(Billing)),
+    )
+    def run_without_asking(self, policy: str, minutes: int, billing: Billing) -> None:
+        """A session that is told of afterwards: nothing is held for it, and its usage counts."""
+        self.started += 1
+        start = a_start(str(self.started), policy=POLICIES[policy], billing=billing)
+        began = self.now - timedelta(minutes=minutes)
+        with self.store.open(self.organization) as books:
+            attempt = take_in(
+                books, start, began, self.now, lambda session: StartAnswer(TOLD_LATE, session.id, "", None)
+            )
         self.sessions.append(attempt.session_id)
         self.policy_of[attempt.session_id] = POLICIES[policy]
 

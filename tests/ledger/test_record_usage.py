@@ -113,22 +113,29 @@ def test_the_hold_is_eaten_and_topped_up(books: Books) -> None:
     send(books, a_usage("a", tokens=6 * TEN_CENTS), policy=policy)
     tab = budget_of(books, Scope.TAB)
     assert (tab.spent.nano, tab.held.nano) == (dollars("0.6"), dollars(1))
-    recorded = report(books, "session-one", a_report([a_usage("b", tokens=6 * TEN_CENTS)], policy=policy))
+    assert causes(books) == [Cause.ADMITTED]
+
+
+def test_a_hold_that_cannot_be_topped_up_says_wind_down(books: Books) -> None:
+    """Others hold the rest: the session keeps its allowance, takes what room there is, and is told."""
+    policy = a_policy(hold="1", tab="2.50")
+    begun(books, a_start("one", policy=policy))
+    begun(books, a_start("two", policy=policy))
+    recorded = report(books, "session-one", a_report([a_usage("a", tokens=6 * TEN_CENTS)], policy=policy))
+    assert (recorded.session.held.nano, recorded.covered) == (dollars("0.9"), False)
     tab = budget_of(books, Scope.TAB)
-    assert (tab.spent.nano, tab.held.nano, recorded.covered) == (dollars("1.2"), dollars("0.8"), False)
-    assert causes(books) == [Cause.ADMITTED] * 2
+    assert tab.spent.nano + tab.held.nano == tab.cap_nano
 
 
 def test_an_overshoot_is_named(books: Books) -> None:
     """What neither hold nor room covers is charged all the same, under its name, and nothing more is held."""
     policy = a_policy(hold="1", tab="2")
     begun(books, a_start(policy=policy))
-    recorded = report(
-        books, "session-one", a_report([a_usage(key, tokens=9 * TEN_CENTS) for key in "abc"], policy=policy)
-    )
+    send(books, *(a_usage(key, tokens=9 * TEN_CENTS) for key in "abc"), policy=policy)
     tab = budget_of(books, Scope.TAB)
-    assert (tab.overrun.nano, tab.held.nano, recorded.covered) == (dollars("0.7"), 0, False)
+    assert (tab.overrun.nano, tab.held.nano) == (dollars("0.7"), 0)
     assert causes(books) == [Cause.ADMITTED, Cause.ADMITTED, Cause.OVERSHOOT]
+    assert books.causes_of(tab.id)[Cause.OVERSHOOT].nano == dollars("0.9")
 
 
 def test_growth_of_a_streamed_call_is_settled_like_new_usage(books: Books) -> None:

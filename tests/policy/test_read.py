@@ -105,6 +105,8 @@ UNREADABLE: dict[str, str | bytes] = {
     "merge": "base: &b {cap: 5}\ntab: {<<: *b}\n",
     "complex key": "? [a]\n: b\n",
     "open bracket": "tab: $5\nfoo: bar\nsteps: [75, 90\nhold: auto\n",
+    "open bracket at the end": "tab: $5\nsteps: [",
+    "unquoted channel in braces": "slack: {channel: #agents}\n",
     "open quote": 'tab: "$5\n',
     "second colon": "tab: $5: 6\n",
     "indentation": "session:\n  tokens: 5M\n tool_calls: 5\n",

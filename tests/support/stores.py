@@ -20,7 +20,7 @@ KINDS = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with empty tables."""
-    from app.store.migrate import upgrade
+    from app.store.migrate import upgrade  # noqa: PLC0415 (heavy; many runs do without)
 
     path = tmp_path_factory.mktemp("sqlite") / "empty.db"
     upgrade(f"sqlite:///{path}")
@@ -30,7 +30,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def migrated_template(postgres: PostgresServer) -> str:
     """A PostgreSQL database with empty tables, to be copied."""
-    from app.store.migrate import upgrade
+    from app.store.migrate import upgrade  # noqa: PLC0415 (heavy; many runs do without)
 
     return postgres.create_template("migrated", upgrade)
 
@@ -58,8 +58,8 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
 @pytest.fixture
 def new_store(new_url: Callable[[str], str]) -> Iterator[Callable[[str], Store]]:
     """Makes a fresh store of a kind: `memory`, `sqlite` or `postgres`."""
-    from app.store.memory import MemoryStore
-    from app.store.sql_store import SqlStore
+    from app.store.memory import MemoryStore  # noqa: PLC0415 (heavy; many runs do without)
+    from app.store.sql_store import SqlStore  # noqa: PLC0415 (heavy; many runs do without)
 
     made: list[SqlStore] = []
 

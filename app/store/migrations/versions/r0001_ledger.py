@@ -137,16 +137,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "overrun_cause",
-        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
-        sa.Column("budget_id", WHOLE, autoincrement=False, nullable=False),
-        sa.Column("cause", sa.String(), nullable=False),
-        sa.Column("nano", WHOLE, autoincrement=False, nullable=False),
-        sa.Column("tokens", WHOLE, autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("organization_id", "budget_id", "cause"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "need",
         sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("repository_id", WHOLE, autoincrement=False, nullable=False),
@@ -171,6 +161,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
     op.create_index("overdrive_budget", "overdrive", ["organization_id", "budget_id"], unique=False)
+    op.create_table(
+        "overrun_cause",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("budget_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("nano", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("tokens", WHOLE, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "budget_id", "cause"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "place",
         sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),

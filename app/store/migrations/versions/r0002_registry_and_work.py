@@ -136,12 +136,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
     op.create_index(
-        "policy_file_now",
-        "policy_file",
-        ["organization_id", "repository_id"],
-        unique=False,
-        sqlite_where=sa.text("newest OR in_force"),
-        postgresql_where=sa.text("newest OR in_force"),
+        "policy_file_now", "policy_file", ["organization_id", "repository_id", "newest", "in_force"], unique=False
     )
     op.create_table(
         "pull_request",
