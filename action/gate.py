@@ -42,6 +42,7 @@ class _Gate:
         self._job = job_of(world.environ)
         self._begun = world.now()
         self._question = question_of(self._job, inputs)
+        self._key = ""
 
     def run(self) -> int:
         """Ask until there is an answer to act on."""
@@ -79,7 +80,8 @@ class _Gate:
             self._world.environ, self._world.transport, self._world.sleep, audience=self._inputs.audience
         )
         self._runner.mask(token)
-        return self._server.start(self._question, token=token, key=self._world.random(16).hex())
+        self._key = self._world.random(16).hex()
+        return self._server.start(self._question, token=token, key=self._key)
 
     def _admitted(self, answer: StartAnswer, allowance: Allowance) -> int:
         self._runner.mask(answer.token)
@@ -152,7 +154,7 @@ class _Gate:
     def _session(self, admission: Admission) -> Session:
         """What settle has to know; the time is taken now, as late as can be before the agent runs."""
         key = new_key(self._world.random)
-        return Session(admission, self._world.now(), self._question, hmac_key=key)
+        return Session(admission, self._world.now(), self._question, hmac_key=key, key=self._key)
 
     def _keep(self, session: Session) -> None:
         try:

@@ -35,7 +35,8 @@ class Admission(StrEnum):
 class Session:
     """One gate's answer. token, session: empty unless admitted. hmac_key: hex, for tool arguments; never leaves the machine.
 
-    begun_at: when the gate let the job go on; nothing before it is this session's.
+    begun_at: when the gate let the job go on; nothing before it is this session's. key: the Idempotency-Key of its question.
+    settled_at: None until settled; threads: the client's sessions whose totals were told then.
     """
 
     admission: Admission
@@ -46,7 +47,9 @@ class Session:
     page: str = ""
     hmac_key: str = field(default="", repr=False)
     allowance: dict[str, Any] = field(default_factory=dict)
-    settled: bool = False
+    key: str = field(default="", repr=False)
+    settled_at: datetime | None = None
+    threads: tuple[str, ...] = ()
     version: int = VERSION
 
 
@@ -66,10 +69,10 @@ def keep(folder: Path, session: Session) -> Kept:
     return kept
 
 
-def mark_settled(kept: Kept) -> None:
+def mark_settled(kept: Kept, at: datetime, threads: tuple[str, ...] = ()) -> None:
     """Have a later settle step leave it alone. A file that cannot be written changes nothing: sending twice is harmless."""
     try:
-        _write(Kept(kept.path, replace(kept.session, settled=True)))
+        _write(Kept(kept.path, replace(kept.session, settled_at=at, threads=threads)))
     except OSError:
         return
 
@@ -78,10 +81,21 @@ def find(folder: Path, wanted: str = "") -> Kept | None:
     """The session to settle: the wanted one, else the newest that is not settled. The agent may have touched the files:
     what cannot be read does not count.
     """
-    found = [kept for path in _files(folder) if (kept := _read(path)) is not None]
+    found = everything(folder)
     if wanted:
         return next((kept for kept in found if kept.session.session == wanted), None)
-    return next((kept for kept in found if not kept.session.settled), None)
+    return next((kept for kept in found if kept.session.settled_at is None), None)
+
+
+def everything(folder: Path) -> list[Kept]:
+    """All sessions of this job that can be read, newest first."""
+    return [kept for path in _files(folder) if (kept := _read(path)) is not None]
+
+
+def told_since(folder: Path, at: datetime) -> frozenset[str]:
+    """The client's sessions whose totals a settle step told after `at`: those of gates that ran side by side in one job."""
+    settled = [kept.session for kept in everything(folder)]
+    return frozenset(name for one in settled if one.settled_at and one.settled_at > at for name in one.threads)
 
 
 def folder_of(environ: Mapping[str, str]) -> Path:

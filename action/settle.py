@@ -10,7 +10,7 @@ from action.identity import oidc_token
 from action.inputs import Inputs
 from action.job import job_of
 from action.runner import Message, Runner
-from action.session_file import Admission, Kept, Session, find, folder_of, mark_settled
+from action.session_file import Admission, Kept, Session, everything, find, folder_of, mark_settled, told_since
 from action.summary import Settled, annotation, headline, summary
 from action.traces import Traces, read_traces
 from action.world import World
@@ -24,6 +24,8 @@ from tabstop.wire import EndRequest, UsageBatch
 
 DONE, AWAY = 0, 3
 """Exit codes: whatever the agent did, settle ends with 0; 3 only when the report did not arrive and the workflow says `block`."""
+
+SETTLED_BEFORE = "client session: its total was told by an earlier settle step of this job"
 
 _NO_IDENTITY = "This run has no identity (a fork, or Dependabot), so nothing is reported."
 
@@ -41,10 +43,11 @@ class _Settle:
         self._server = Server(inputs.server, world.transport, world.sleep, agent="tabstop-action")
         self._job = job_of(world.environ)
         self._spool = spool_folder(inputs, world)
+        self._folder = folder_of(world.environ)
 
     def run(self) -> int:
         """The session first, then the backlog, which is left alone when the server is away."""
-        kept = find(folder_of(self._world.environ), self._inputs.session)
+        kept = find(self._folder, self._inputs.session)
         arrived = self._settle(kept) if kept is not None else self._nothing_to_settle()
         if arrived:
             backlog = send_backlog(self._spool, self._server, self._identity, self._job.repository)
@@ -58,6 +61,9 @@ class _Settle:
             text = (
                 f"No session {self._inputs.session} of this job is on this runner. The gate has to run in the same job."
             )
+        elif everything(self._folder):
+            self._runner.log("an earlier step of this job settled its session; there is nothing left to settle")
+            return True
         else:
             text = "No gate ran before this step in this job, so there is no session. Add a step with `command: gate`."
         self._runner.warn(Message("Tabstop: nothing to settle", text.replace("`", ""), "", "settle"))
@@ -68,20 +74,31 @@ class _Settle:
         session = kept.session
         if session.admission is Admission.REFUSED:
             self._runner.log("the gate did not let this session start; there is nothing to settle")
-            mark_settled(kept)
+            mark_settled(kept, self._world.now())
             return True
-        traces = read_traces(session, self._inputs, self._job, self._world.environ)
+        traces = self._not_told_before(session, read_traces(session, self._inputs, self._job, self._world.environ))
         if session.admission is Admission.NO_IDENTITY:
             self._say(Settled(session, traces, self._world.now(), undelivered=_NO_IDENTITY, final=True))
-            mark_settled(kept)
+            mark_settled(kept, self._world.now())
             return True
         delivered = deliver(self._report(session, traces), self._server, self._identity)
         session = replace(session, session=delivered.rest.session)  # a new one, when it was started after the fact
         artifact = self._keep_what_is_left(delivered) if delivered.error is not None else ""
         why = _why_not(delivered.error)
         self._say(Settled(session, traces, self._world.now(), delivered.answer, why, artifact))
-        mark_settled(kept)
+        mark_settled(kept, self._world.now(), tuple(sorted({total.thread for total in traces.totals})))
         return delivered.error is None
+
+    def _not_told_before(self, session: Session, traces: Traces) -> Traces:
+        """Without the totals another settle step told since this session's gate.
+
+        Two gates, two agents, two settles: each settle finds both agents' files. The server knows a call by its keys, but
+        a total has none, and would be taken for usage that no call explains.
+        """
+        told = told_since(self._folder, session.begun_at)
+        left = tuple(total for total in traces.totals if total.thread not in told)
+        again = len({total.thread for total in traces.totals} & told)
+        return replace(traces, totals=left, skipped={**traces.skipped, SETTLED_BEFORE: again}) if again else traces
 
     def _report(self, session: Session, traces: Traces) -> Undelivered:
         told = traces.billing is not Billing.UNKNOWN
@@ -102,6 +119,7 @@ class _Settle:
             batches=batches_of(traces.calls, traces.totals, template=template) if spent else (),
             session=session.session,
             token=session.token,
+            key=session.key or self._world.random(16).hex(),
         )
 
     def _identity(self) -> tuple[str, str]:
@@ -122,7 +140,8 @@ class _Settle:
             text = f"What could not be reported could not be kept either: {error}."
             self._runner.warn(Message("Tabstop: usage is lost", text, "", "the-server-is-away"))
             return ""
-        name = f"tabstop-spool-{environ.get('GITHUB_RUN_ID', '0')}-{environ.get('GITHUB_RUN_ATTEMPT', '1')}-{path.stem}"
+        run, attempt = environ.get("GITHUB_RUN_ID", "0"), environ.get("GITHUB_RUN_ATTEMPT", "1")
+        name = f"tabstop-spool-{run}-{attempt}-{left.session or path.stem}"
         self._runner.output("spool-artifact", name)
         self._runner.output("spool-path", str(path))
         return name
@@ -131,7 +150,9 @@ class _Settle:
         self._runner.summarize(summary(settled))
         self._runner.output("outcome", settled.traces.outcome.value)
         self._runner.output("reported", "true" if settled.answer is not None else "false")
-        if settled.calls_for_attention:
+        if settled.undelivered and not settled.final and self._inputs.if_unreachable == "block":
+            self._runner.fail(annotation(settled))
+        elif settled.calls_for_attention:
             self._runner.warn(annotation(settled))
         else:
             self._runner.note(annotation(settled))

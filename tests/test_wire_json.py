@@ -15,7 +15,7 @@ from tabstop.usage import Billing, Grain, Tokens, ToolCall
 from tabstop.wire import Call, ClientTotal, StartRequest, UsageBatch
 from tabstop.wire_json import WireError, from_json, to_json
 
-texts = st.text(max_size=10)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
 counts = st.integers(0, 2**40)
 tokens = st.builds(Tokens, counts, counts, counts, counts, counts)
 instants = st.datetimes(timezones=st.just(UTC))

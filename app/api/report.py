@@ -22,8 +22,14 @@ from tabstop.verdict import Verdict
 from tabstop.wire import Call, ClientTotal, EndAnswer, EndRequest, UsageAnswer, UsageBatch
 from tabstop.wire_json import to_json
 
+OWN_KEYS = "tabstop:"
+"""Keys of usages the server makes itself (true-ups); a runner that could name one could change it."""
+
 MOST_CALLS = 5_000
 """Calls in one batch; more are sent in several."""
+
+NEAR = 75
+"""Percent of a limit from which a session is said to have come near it, in its audit rows and at its end."""
 
 MOST_TOKENS = 10_000_000_000
 """Tokens of one kind in one call or total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
@@ -49,6 +55,7 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
             login=login,
         )
         recorded = record_usage(books, session, report, now)
+        _audit_limits(books, session, recorded.session, now)
     return _usage_answer(recorded, now)
 
 
@@ -63,10 +70,8 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
     with world.store.open(claim.organization_id) as books:
         session = _session(books, claim)
         ended = end_session(books, session, outcome, request.detail[:500], now, _said(request))
-        stands = session_stands(_use(ended, now), ended.limits, approaching=75)
-        if stands.findings and session.ended_at is None:
-            body = {"limits": [to_json(finding) for finding in stands.findings], "outcome": outcome.value}
-            books.audit(AuditRow("session.limit", now, session.id, body, session.engineer_id))
+        stands = session_stands(_use(ended, now), ended.limits, approaching=NEAR)
+        _audit_limits(books, session, ended, now)
         tabs = books.budgets_of_tab(ended.tab_id, now) if ended.tab_id is not None else []
     return EndAnswer(
         verdict=stands,
@@ -76,6 +81,18 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         unpriced=ended.unknown_usages,
         tab_cost=tabs[0].spent.nano if tabs else 0,
     )
+
+
+def _audit_limits(books: Transaction, before: SessionRow, after: SessionRow, now: datetime) -> None:
+    """A row when a session comes near a limit or reaches one: at once, since many such sessions never say their end."""
+    heard = before.heard_at or before.admitted_at
+    stood = session_stands(_use(before, heard), before.limits, approaching=NEAR)
+    known = {(finding.scope, finding.outcome) for finding in stood.findings}
+    stands = session_stands(_use(after, now), after.limits, approaching=NEAR)
+    new = [finding for finding in stands.findings if (finding.scope, finding.outcome) not in known]
+    if new:
+        body = {"limits": [to_json(finding) for finding in new]}
+        books.audit(AuditRow("session.limit", now, after.id, body, after.engineer_id))
 
 
 def _said(request: EndRequest) -> dict[str, Any]:
@@ -114,6 +131,8 @@ def _refuse_too_many(batch: UsageBatch) -> None:
             problems.append(
                 f"calls[{number}].keys: found {call.keys!r}, expected at least one key of 1 to 300 characters"
             )
+        if any(key.startswith(OWN_KEYS) for key in call.keys):
+            problems.append(f"calls[{number}].keys: keys that begin with {OWN_KEYS!r} are the server's own")
         problems += _counts(f"calls[{number}]", call)
     if len(batch.client_totals) > MOST_CALLS:
         problems.append(f"{len(batch.client_totals)} totals in one batch; at most {MOST_CALLS}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.api.people import checked, draws_on, starter_of
 from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
@@ -45,30 +46,38 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
     start = _start(world, asker, key, asked)
     card = world.price_card(_models(asked, asker.in_force), now, asker.in_force.policy.prices)
 
+    page = pull_request_page(world, asker.repository, asker.where.pull_request)
+
     def answer_of(admission: Admission, session: SessionRow | None) -> StartAnswer:
         verdict = verdict_for(admission.verdict, asker.reader)
-        page = pull_request_page(world, asker.repository, asker.where.pull_request)
         if session is None:
             return StartAnswer(verdict, page=page)
-        claim = SessionClaim(asker.organization.id, session.id)
-        token = sign(world.settings.secret_key, claim, session.lease_until)
-        return StartAnswer(verdict, session.id, token, allowance(admission, start, card), session.lease_until, page)
+        allowed = allowance(admission, start, card)
+        return StartAnswer(verdict, session.id, "", allowed, session.lease_until, page)
 
     def answer_late(session: SessionRow) -> StartAnswer:
-        claim = SessionClaim(asker.organization.id, session.id)
-        token = sign(world.settings.secret_key, claim, session.lease_until)
-        page = pull_request_page(world, asker.repository, asker.where.pull_request)
-        return StartAnswer(TOLD_LATE, session.id, token, None, session.lease_until, page)
+        return StartAnswer(TOLD_LATE, session.id, "", None, session.lease_until, page)
 
     with world.store.open(asker.organization.id) as books:
         engineer = books.save_engineer(asker.engineer)
         start = replace(start, engineer_id=engineer.id)
         try:
             if asked.unadmitted_since is not None:
-                return take_in(books, start, asked.unadmitted_since, now, answer_late)
-            return admit(books, start, now, answer_of)
+                attempt = take_in(books, start, asked.unadmitted_since, now, answer_late)
+            else:
+                attempt = admit(books, start, now, answer_of)
         except TokenReusedError as error:
             raise token_reused() from error
+    return _with_token(world, asker.organization.id, attempt)
+
+
+def _with_token(world: World, organization_id: int, attempt: StartAttempt) -> StartAttempt:
+    """The answer with its session's token, which is signed for every answer and never stored."""
+    if not attempt.session_id:
+        return attempt
+    lease_until = datetime.fromisoformat(attempt.answer["lease_until"])
+    token = sign(world.settings.secret_key, SessionClaim(organization_id, attempt.session_id), lease_until)
+    return replace(attempt, answer={**attempt.answer, "token": token})
 
 
 def would_start(world: World, asker: Asker, asked: StartRequest) -> Verdict:

@@ -14,7 +14,7 @@ from datetime import datetime
 from app.events.arrival import Account
 from app.events.seen import engineer_of
 from app.github_api.protocol import RemotePullRequest
-from app.jobs.digest import is_answered
+from app.jobs.digest import is_answered, to_be_sent_again
 from app.ledger.books import Job
 from app.registry import PullRequest, Repository, Transaction
 
@@ -54,6 +54,10 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
         return known
     seen = replace(seen, tab_id=_tab_of(db, known, seen, sighting.now))
     stored = db.save_pull_request(seen)
+    if known is not None and known.state != "open" and stored.state == "open":
+        # While it was closed nobody answered for its head: Re-run may have left the check waiting.
+        stored = replace(stored, check_digest=to_be_sent_again(stored.check_digest))
+        db.note_posted(stored)
     _end_tab_without_work(db, stored, sighting.now)
     if _needs_check(known, stored):
         _ask_for_check(db, stored, sighting.run_at)

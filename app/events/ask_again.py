@@ -9,6 +9,15 @@ from app.ledger.books import Job
 from app.registry import Repository, Transaction
 
 
+QUEUE = "gh-readonly-queue/"
+"""The branches of merge groups (docs.github.com, managing a merge queue)."""
+
+
+def is_queue(branch: str | None) -> bool:
+    """Whether a branch is a merge group's."""
+    return (branch or "").startswith(QUEUE)
+
+
 def ask_again(db: Transaction, repository: Repository, head_sha: str) -> bool:
     """Have the check on this commit posted again; False when no open pull request has it as its head."""
     found = db.open_pull_requests(repository.id, head_sha)

@@ -18,5 +18,5 @@ def run(world: World, _organization_id: int | None, payload: Mapping[str, Any]) 
 
     try:
         dispatch(world.store, event, body, world.now())
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise GiveUpError(f"The `{event}` webhook cannot be read ({type(error).__name__}: {error}).") from error

@@ -15,8 +15,9 @@ import structlog
 from app.registry import WaitingJob
 from app.world import GiveUpError, JobHandler, NotYetError, RetryLaterError, World
 
-BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200)
-"""Delays after a failed attempt; a job that has used them all is buried."""
+BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 21_600)
+"""Delays after a failed attempt; a job that has used them all, in about a day, is buried. Whoever we ask may name a longer
+delay, never a shorter one: an outage of an hour must not use up the attempts in minutes."""
 
 IDLE_SECONDS = 0.5
 """How long the runner sleeps when nothing is due."""
@@ -105,7 +106,7 @@ class Runner:
     def _again(self, job: WaitingJob, reason: str, after: int | None) -> str:
         if job.attempts > len(BACKOFF_SECONDS):
             return self._bury(job, reason)
-        seconds = after if after is not None else BACKOFF_SECONDS[job.attempts - 1]
+        seconds = max(after or 0, BACKOFF_SECONDS[job.attempts - 1])
         # Somebody's Retry-After holds even when the job is asked for again; our own backoff does not.
         firm = after is not None
         self.world.store.retry_job(job, self.world.now() + timedelta(seconds=seconds), reason, firm=firm)

@@ -95,10 +95,10 @@ def _overrun(overrun: Amount, causes: tuple[tuple[Cause, Amount], ...]) -> str:
     past = overrun.nano or overrun.tokens
     said = f"**Overrun: {show_amount(past, unit)} past the cap.** No session was admitted over it"
     named = [
-        f"{show_amount(amount.nano if unit == 'usd' else amount.tokens, unit)} by {CAUSES[cause]}"
+        f"{CAUSES[cause]} ({show_amount(amount.nano if unit == 'usd' else amount.tokens, unit)})"
         for cause, amount in causes
         if (amount.nano if unit == "usd" else amount.tokens)
     ]
     if named:
-        return f"{said}; causes: {'; '.join(named)}."
+        return f"{said}; what took it there: {', '.join(named)}."
     return f"{said}; a running session's last call, late usage, a new price or a lowered cap can still pass it."

@@ -80,7 +80,7 @@ def _shared(facts: TabFacts) -> list[str]:
     if not facts.shared_with:
         return []
     rows = [f"- #{tab.number} ({code(tab.branch)}): {tab.conclusion.value}" for tab in facts.shared_with]
-    own = f"- this one: {facts.own_conclusion.value}"
+    own = f"- #{facts.pull_request.number} ({code(facts.tab.branch)}), shown here: {facts.own_conclusion.value}"
     return [
         "### Other pull requests at this commit",
         "",

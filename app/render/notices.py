@@ -118,7 +118,7 @@ def refused_notice(
         plain(f"Start refused: {continued(headline(verdict))}"),
         (what, *refusal(verdict, at), "More refusals for this reason are not reported again within the hour."),
         at,
-        next((sums for reason in verdict.reasons if (sums := arithmetic(reason))), ""),
+        arithmetic(verdict.reasons[0]) if verdict.reasons else "",  # of the reason that the title names, or none
         where,
         links,
     )

@@ -57,7 +57,8 @@ def _changes(edit: PolicyEdit) -> list[str]:
         for change in edit.changes[:MOST_LISTED]
     ]
     rest = len(edit.changes) - len(rows)
-    lines = ["If it were merged:", "", *table(("Limit", "Now", "Then", "Effect"), rows)]
+    then = "Once it is corrected, as far as it can be read now:" if edit.problems else "If it were merged:"
+    lines = [then, "", *table(("Limit", "Now", "Then", "Effect"), rows)]
     return [*lines, *(["", f"and {rest} more"] if rest > 0 else []), ""]
 
 

@@ -56,7 +56,10 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
 
 def parsed(kind: type[T], call: Request) -> T:
     """The request's JSON body as a wire value. Raises `ApiError` with every problem."""
-    data = call.get_json(silent=True, force=True)
+    try:
+        data = call.get_json(silent=True, force=True)
+    except RecursionError:
+        data = None
     if data is None:
         raise ApiError(400, "The body is not JSON.", remedy="Send a JSON object.")
     try:
@@ -68,7 +71,7 @@ def parsed(kind: type[T], call: Request) -> T:
 def from_query(call: Request) -> StartRequest:
     """A dry question's fields from the query string."""
     number = call.args.get("pull_request", "")
-    if number and not number.isdigit():
+    if number and not (number.isascii() and number.isdigit() and len(number) < 12):
         raise ApiError(400, "pull_request must be a number.", f"Found {number!r}.")
     return StartRequest(
         agent=call.args.get("agent", ""),

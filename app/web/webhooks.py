@@ -59,7 +59,7 @@ def _headers() -> tuple[str, str]:
 def _object(body: bytes) -> dict[str, object]:
     try:
         data = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(
             400, "The webhook is not JSON.", remedy="Set the App's webhook content type to application/json."
         ) from error

@@ -61,25 +61,43 @@ def deliver(left: Undelivered, server: Server, identity: Identity) -> Delivered:
 
     A session the server does not know, or whose token it no longer takes, is started anew, after the fact.
     """
+    if left.token:
+        try:
+            return _send(left, server)
+        except _StoppedError as stopped:
+            left = stopped.rest
+            if not stopped.gone:
+                return Delivered(left, error=stopped.why)
     try:
-        if left.token:
-            try:
-                return _send(left, server)
-            except _StoppedError as stopped:
-                left = stopped.rest
-                if not (isinstance(stopped.why, NotAcceptedError) and stopped.why.status in _GONE):
-                    return Delivered(left, error=stopped.why)
-        token, key = identity()
-        asked = replace(left.start, unadmitted_since=left.begun_at)
-        answer = server.start(asked, token=token, key=key)
-        if not answer.session:
-            return Delivered(left, error=NotTakenError(answer.verdict))
-        left = replace(left, session=answer.session, token=answer.token)
-        return _send(left, server)
+        return _start_and_send(left, server, identity)
     except _StoppedError as stopped:
         return Delivered(stopped.rest, error=stopped.why)
     except (ServerError, NoTokenError) as error:
         return Delivered(left, error=error)
+
+
+def _start_and_send(left: Undelivered, server: Server, identity: Identity) -> Delivered:
+    """Ask for the session after the fact, under the report's own key, so that copies of a report are one session.
+
+    The gate's question may have arrived though its answer did not: then this key brings back that session. Where that
+    answer was a refusal, or its token is no longer good, the session ran all the same and is opened under a second key.
+    """
+    asked = replace(left.start, unadmitted_since=left.begun_at)
+    verdict = Verdict()
+    for ending in ("", "-late") if left.key else ("",):
+        token, fresh = identity()
+        answer = server.start(asked, token=token, key=f"{left.key or fresh}{ending}")
+        verdict = answer.verdict
+        if not answer.session:
+            continue
+        left = replace(left, session=answer.session, token=answer.token)
+        try:
+            return _send(left, server)
+        except _StoppedError as stopped:
+            left = stopped.rest
+            if ending or not (left.key and stopped.gone):
+                raise
+    return Delivered(left, error=NotTakenError(verdict))
 
 
 class _StoppedError(Exception):
@@ -89,6 +107,11 @@ class _StoppedError(Exception):
         super().__init__(str(why))
         self.rest = rest
         self.why = why
+
+    @property
+    def gone(self) -> bool:
+        """Whether the server knows no such session, or takes its token no more."""
+        return isinstance(self.why, NotAcceptedError) and self.why.status in _GONE
 
 
 def _send(left: Undelivered, server: Server) -> Delivered:

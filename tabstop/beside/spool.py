@@ -25,7 +25,8 @@ class Undelivered:
     """A session's usage and ending that the server has not got.
 
     server: for which it is meant; never used as an address, only compared. session, token: empty when the session was
-    never admitted, or its token is not kept: whoever delivers it starts it after the fact, as `start` says.
+    never admitted, or its token is not kept: whoever delivers it asks for it again, as `start` says, under `key`, the
+    Idempotency-Key of the gate's question. So every copy of a report is the same session, however often it is delivered.
     begun_at: since when it ran. batches: what is left to send. why: how the last try ended.
     """
 
@@ -36,6 +37,7 @@ class Undelivered:
     batches: tuple[UsageBatch, ...] = ()
     session: str = ""
     token: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
     why: str = ""
     version: int = VERSION
 

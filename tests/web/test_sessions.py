@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tabstop.budget import Amount, Scope
 from tests.web.conftest import Bench, json_of
+
+
+OWN_CALL = {
+    "keys": ["tabstop:rest:ses/claude"],
+    "model": "claude-sonnet-4-5",
+    "tokens": {"output": 1},
+    "occurred_at": "2026-11-21T12:00:00Z",
+}
 
 
 def test_an_admitted_start_comes_with_everything_the_runner_needs(bench: Bench) -> None:
@@ -148,6 +158,7 @@ def test_a_session_token_is_good_for_its_own_session_only(bench: Bench) -> None:
     ("body", "said"),
     [
         ({"calls": [{"keys": ["k"]}]}, "calls[0].model: missing"),
+        ({"calls": [OWN_CALL]}, "calls[0].keys: keys that begin with 'tabstop:' are the server's own"),
         ({"calls": "x"}, "calls: found 'x', expected a list"),
         ({"calls": [], "billing": "free"}, "billing: found 'free'"),
     ],
@@ -231,3 +242,59 @@ def test_a_session_nobody_asked_for_is_taken_in_after_the_fact(bench: Bench) -> 
     assert now is not None
     assert (then.spent.nano, now.spent.nano) == (165_000_000, 15_000_000)
     assert then.held == now.held == Amount()
+
+
+def limits_told(bench: Bench) -> list[list[tuple[str, str]]]:
+    bench.world.store.seal_audit(bench.organization.id, b"key")
+    with bench.world.store.look(bench.organization.id) as books:
+        rows = [sealed.row for sealed in books.audit_rows() if sealed.row.kind == "session.limit"]
+    return [[(limit["scope"], limit["outcome"]) for limit in row.body["limits"]] for row in rows]
+
+
+def test_a_limit_is_on_record_when_it_is_reached(bench: Bench) -> None:
+    """Near, then reached, once each; a run that is killed never says its end, and the row is there all the same."""
+    bench.policy("session: {cost: $0.10}\n")
+    started = bench.start()
+    for key, output in (("r1", 1_000), ("r2", 5_000), ("r2", 5_000), ("r3", 2_000), ("r4", 1_000)):
+        bench.report(started, bench.a_call(key, output=output))
+    assert limits_told(bench) == [[("cost", "warn")], [("cost", "stop")]]
+    bench.clock.pass_by(hours=2)
+    bench.end(started)
+    assert limits_told(bench)[2:] == [[("wall_clock_seconds", "stop")]]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ({"tokens": {"output": 10_000_000_001}}, "calls[0].tokens: counts must be from 0 to 10,000,000,000"),
+        ({"web_searches": 100_001}, "calls[0].web_searches: found 100001, expected 0 to 100,000"),
+        ({"model": "half \ud800"}, "calls[0].model: found 'half \\ud800', expected text without NUL"),
+        ({"thread": "a\x00b"}, "calls[0].thread: found 'a\\x00b', expected text without NUL"),
+    ],
+)
+def test_what_no_ledger_can_hold_is_refused(bench: Bench, call: dict[str, Any], said: str) -> None:
+    """With its place in the body, as a mistake of the caller; nothing of the batch is stored."""
+    started = bench.start()
+    answer = bench.report(started, bench.a_call("fine"), calls=[bench.a_call("r1", **call)])
+    assert answer.status_code == 400
+    assert said in json_of(answer)["detail"]
+    assert json_of(bench.end(started))["tokens"] == 0
+
+
+def test_totals_are_bounded_too(bench: Bench) -> None:
+    """A client's own totals are numbers of the same kind."""
+    total = {"thread": "t", "model": "claude-sonnet-4-5", "tokens": {"input": -1}, "web_searches": 0}
+    answer = bench.report(bench.start(), client_totals=[total])
+    assert answer.status_code == 400
+    assert "client_totals[0].tokens" in json_of(answer)["detail"]
+
+
+def test_the_session_s_token_is_not_in_the_database(bench: Bench) -> None:
+    """A copy of the database speaks for no session; the repeated answer is signed anew, and equal."""
+    token = bench.token()
+    first = json_of(bench.start(token=token, key="kept-answer"))
+    with bench.world.store.look(bench.organization.id) as books:
+        attempt = books.attempt("kept-answer", "")
+    assert attempt is not None
+    assert first["token"] not in str(attempt)
+    assert json_of(bench.start(token=token, key="kept-answer")) == first
