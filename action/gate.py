@@ -12,6 +12,7 @@ from action.inputs import Inputs
 from action.job import Job, job_of
 from action.runner import Runner
 from action.session_file import Admission, Session, folder_of, keep, new_key
+from action.when_away import who_blocks
 from action.world import World
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
 from tabstop.money import plain
@@ -100,7 +101,7 @@ class _Gate:
         self._runner.output("allowance", shown(allowance))
         self._runner.output("remaining", remaining(answer.verdict))
         if answer.verdict.outcome is Outcome.WARN:
-            self._runner.warn(messages.warned(answer.verdict))
+            self._runner.warn(messages.warned(answer.verdict, self._world.now()))
         self._runner.log(f"admitted as session {answer.session}; {_bounds(flags)}")
         if self._inputs.model and flags.model != self._inputs.model:
             self._runner.log(f"model {self._inputs.model} is not in this allowance; use {flags.model}")
@@ -122,11 +123,13 @@ class _Gate:
 
     def _unasked(self, admission: Admission, why: str) -> int:
         """The question could not be put: the workflow said beforehand what then happens."""
-        allowed = self._inputs.if_unreachable == "allow"
         if admission is Admission.NO_IDENTITY:
+            allowed = self._inputs.if_unreachable == "allow"
             said = messages.low_trust(allowed=allowed)
         else:
-            said = messages.unreachable(self._inputs.server, why, allowed=allowed)
+            blocked_by = who_blocks(self._inputs, self._world.environ)
+            allowed = not blocked_by
+            said = messages.unreachable(self._inputs.server, why, blocked_by)
         if not allowed:
             self._keep(self._session(Admission.REFUSED))
             self._runner.fail(said)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from action.runner import Message
-from tabstop.explain import headline, moment, refusal, refusal_markdown
+from tabstop.explain import explain, headline, moment, refusal, refusal_markdown
 from tabstop.markdown import plain, prose
-from tabstop.verdict import Verdict
+from tabstop.verdict import Outcome, Verdict
 from tabstop.wire import Problem
 
 _PERMISSIONS = """permissions:
@@ -53,11 +53,11 @@ def low_trust(*, allowed: bool) -> Message:
     return Message(title, plain(text), text, "forks")
 
 
-def unreachable(server: str, why: str, *, allowed: bool) -> Message:
-    """The server could not be asked at the gate."""
+def unreachable(server: str, why: str, blocked_by: str) -> Message:
+    """The server could not be asked at the gate. blocked_by: what says `block`, the input or the policy's key; empty for none."""
     happened = f"Tabstop at {server} could not be asked whether this session may start: {why}."
     cause = "Likely cause: the server is down or restarting, or this runner's network does not reach it."
-    if allowed:
+    if not blocked_by:
         title = "Tabstop: not asked, the server is away"
         end = (
             "The job goes on, because `if-unreachable` is `allow`. The default limits of a session bind it, and settle "
@@ -65,7 +65,8 @@ def unreachable(server: str, why: str, *, allowed: bool) -> Message:
         )
     else:
         title = "Tabstop: not started, the server is away"
-        end = "The job ends here, because `if-unreachable` is `block`. Running it again can help."
+        said = "`if-unreachable`" if blocked_by == "if-unreachable" else f"the policy's `{blocked_by}`"
+        end = f"The job ends here, because {said} is `block`. Running it again can help."
     return Message(
         title,
         "\n".join([plain(happened), cause, plain(end)]),
@@ -114,9 +115,10 @@ def waiting(verdict: Verdict, until: datetime, deadline: datetime, now: datetime
     return f"{headline(verdict)}{expected}. Asking again at {until:%H:%M:%S} UTC, giving up at {deadline:%H:%M:%S} UTC."
 
 
-def warned(verdict: Verdict) -> Message:
-    """Admitted, with something to know."""
-    return Message("Tabstop: admitted, with a warning", headline(verdict))
+def warned(verdict: Verdict, now: datetime) -> Message:
+    """Admitted, with something to know: each reason with its arithmetic."""
+    said = [plain(explain(finding, now)) for finding in verdict.findings if finding.outcome is Outcome.WARN]
+    return Message("Tabstop: admitted, with a warning", "\n".join(said) or headline(verdict))
 
 
 def fault_of_ours() -> Message:

@@ -13,6 +13,7 @@ from action.runner import Message, Runner
 from action.session_file import Admission, Kept, Session, everything, find, folder_of, mark_settled, told_since
 from action.summary import Settled, annotation, headline, summary
 from action.traces import Traces, read_traces
+from action.when_away import who_blocks
 from action.world import World
 from tabstop.beside.delivery import Delivered, batches_of, deliver
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
@@ -44,6 +45,7 @@ class _Settle:
         self._job = job_of(world.environ)
         self._spool = spool_folder(inputs, world)
         self._folder = folder_of(world.environ)
+        self._blocked = bool(who_blocks(inputs, world.environ))
 
     def run(self) -> int:
         """The session first, then the backlog, which is left alone when the server is away."""
@@ -52,7 +54,7 @@ class _Settle:
         if arrived:
             backlog = send_backlog(self._spool, self._server, self._identity, self._job.repository)
             self._tell(backlog)
-        return DONE if arrived or self._inputs.if_unreachable == "allow" else AWAY
+        return DONE if arrived or not self._blocked else AWAY
 
     def _nothing_to_settle(self) -> bool:
         if self._inputs.spool:
@@ -150,7 +152,7 @@ class _Settle:
         self._runner.summarize(summary(settled))
         self._runner.output("outcome", settled.traces.outcome.value)
         self._runner.output("reported", "true" if settled.answer is not None else "false")
-        if settled.undelivered and not settled.final and self._inputs.if_unreachable == "block":
+        if settled.undelivered and not settled.final and self._blocked:
             self._runner.fail(annotation(settled))
         elif settled.calls_for_attention:
             self._runner.warn(annotation(settled))

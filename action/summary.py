@@ -164,7 +164,7 @@ def _findings(settled: Settled) -> list[str]:
 def _undelivered(settled: Settled) -> str:
     if not settled.undelivered:
         return ""
-    kept = f" It is kept as the artifact {code(settled.kept_as)}." if settled.kept_as else ""
+    kept = f" It is kept as the artifact {code(settled.kept_as, 120)}." if settled.kept_as else ""
     return f"**Not reported{'' if settled.final else ' yet'}.** {prose(settled.undelivered)}{kept}"
 
 

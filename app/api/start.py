@@ -25,7 +25,11 @@ from tabstop.wire import StartAnswer, StartRequest
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run."""
+    """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run.
+
+    key_of: whose idempotency keys these are. The answer to a key holds a session's token, so a key that another run
+    happens to know, or to share, is another key.
+    """
 
     organization: Organization
     repository: Repository
@@ -34,6 +38,7 @@ class Asker:
     in_force: InForce
     reader: Reader
     token_id: str
+    key_of: str
     run_id: str = ""
     run_attempt: str = ""
     job_id: str = ""
@@ -118,6 +123,7 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         in_force,
         job_log(repository, in_force.policy),
         claims.token_id,
+        f"run {claims.run_id}",
         claims.run_id,
         claims.run_attempt,
         claims.job_id,
@@ -134,13 +140,16 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
         if engineer is None or repository is None or not repository.active:
             raise not_covered(asked.repository)
         in_force = books.policy_in_force(repository.id)
-    if not organization.active:
+    if not organization.active or organization.installation_id is None:
         raise not_installed(organization.login)
+    github = world.github.installation(organization.installation_id)
+    engineer = checked(engineer, engineer.github_id, engineer.login, organization, github, world.now())
     branch = "" if asked.branch == repository.default_branch else asked.branch
     where = Whereabouts(branch, None, "named by the engineer's own token", "claimed")
     token_id = f"engineer:{token.id}:{key}"
     reader = own_terminal(engineer)
-    return Asker(organization, repository, engineer, where, in_force, reader, token_id, sha=asked.head_sha)
+    whose = f"token {token.id}"
+    return Asker(organization, repository, engineer, where, in_force, reader, token_id, whose, sha=asked.head_sha)
 
 
 def standing_findings(organization: Organization, in_force: InForce) -> tuple[Finding, ...]:
@@ -192,7 +201,7 @@ def _engineer(
 
 def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
     return Start(
-        key=key,
+        key=f"{asker.key_of}:{key}" if key else "",
         token_id=asker.token_id,
         session_id=world.new_session_id(),
         repository_id=asker.repository.id,

@@ -8,7 +8,6 @@ from app.jobs.digest import to_be_sent_again
 from app.ledger.books import Job
 from app.registry import Repository, Transaction
 
-
 QUEUE = "gh-readonly-queue/"
 """The branches of merge groups (docs.github.com, managing a merge queue)."""
 

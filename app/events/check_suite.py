@@ -8,6 +8,7 @@ from app.events.seen import repository_of
 from app.ledger.books import Job
 from app.registry import Transaction
 
+
 def handle(db: Transaction, arrival: Arrival) -> None:
     """Requested: make sure the commit is answered. Rerequested: answer it again."""
     if arrival.action not in {"requested", "rerequested"}:

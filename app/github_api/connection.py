@@ -6,9 +6,10 @@ tomorrow's GitHub adds. Paths are written out, without the API version that gith
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ class Connection:
     client: GitHub[Any]
     pace: Pace
     now: Callable[[], datetime]
+    _quiet_until: datetime | None = field(default=None, init=False)
 
     def get(self, path: str, /, **params: str | int) -> Any:
         """GET a path's JSON."""
@@ -102,10 +104,24 @@ class Connection:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
+        self._keep_quiet(f"{method} {path}")
         try:
             return self.client.request(method, path, params=params or None, json=body).raw_response
         except GitHubException as error:
-            raise translated(error, f"{method} {path}", self.now()) from error
+            refusal = translated(error, f"{method} {path}", self.now())
+            if refusal.status in {403, 429} and refusal.retry_after is not None:
+                self._quiet_until = self.now() + timedelta(seconds=refusal.retry_after)
+            raise refusal from error
+
+    def _keep_quiet(self, asked: str) -> None:
+        """Refuse by ourselves while GitHub's rate limit holds: the limit is the installation's, so it is every job's.
+
+        Who goes on asking while limited risks a ban (docs.github.com/rest, best practices, "Handle rate limit errors").
+        """
+        left = (self._quiet_until - self.now()).total_seconds() if self._quiet_until else 0
+        if left > 0:
+            message = f"GitHub's rate limit holds for another {math.ceil(left)} s; not asked: {asked}."
+            raise GitHubError(message, status=429, retry_after=math.ceil(left))
 
     def _json(self, answer: httpx.Response) -> Any:
         if not answer.content:

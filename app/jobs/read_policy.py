@@ -116,6 +116,8 @@ def _store(db: Transaction, asked: Asked, file: PolicyFile, now: datetime) -> No
         changes = organization_changes(old, new)
         follow_timezone(db, effective(new, None, name="").policy.timezone, first=before_file is None, now=now)
     audit_changes(db, changes, file, asked.who, now)
+    if any(change.key.startswith("prices") for change in changes):
+        db.enqueue(Job("reprice", "all" if whose is None else str(whose), {"repository": whose}))
     same_problem = newest is not None and newest.problems == file.problems
     if changes or not same_problem:
         _show_again(db, asked.repository, now)

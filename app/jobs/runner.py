@@ -106,9 +106,10 @@ class Runner:
     def _again(self, job: WaitingJob, reason: str, after: int | None) -> str:
         if job.attempts > len(BACKOFF_SECONDS):
             return self._bury(job, reason)
-        seconds = max(after or 0, BACKOFF_SECONDS[job.attempts - 1])
+        ours = BACKOFF_SECONDS[job.attempts - 1]
+        seconds = max(after or 0, ours)
         # Somebody's Retry-After holds even when the job is asked for again; our own backoff does not.
-        firm = after is not None
+        firm = after is not None and after >= ours
         self.world.store.retry_job(job, self.world.now() + timedelta(seconds=seconds), reason, firm=firm)
         log.warning("job postponed", kind=job.kind, key=job.key, seconds=seconds, reason=reason)
         return "postponed"

@@ -15,6 +15,7 @@ from app.jobs import (
     read_pull_request,
     reconcile,
     refresh_tab,
+    reprice,
     retention,
     seal_audit,
     silence,
@@ -36,6 +37,7 @@ HANDLERS: Mapping[str, JobHandler] = {
     "read_pull_request": read_pull_request.run,
     "reconcile": reconcile.run,
     "refresh_tab": refresh_tab.run,
+    "reprice": reprice.run,
     "retention": retention.run,
     "seal_audit": seal_audit.run,
     "silence": silence.run,
@@ -60,6 +62,7 @@ CRONS: tuple[Cron, ...] = (
     Cron("sweep a day's deliveries", timedelta(hours=4), _due(Job("sweep_deliveries", "day", {"hours": 24}))),
     Cron("reconcile", timedelta(minutes=15), _due(Job("reconcile", "all"))),
     Cron("sync installations", timedelta(days=1), _due(Job("sync_installations", "all"))),
+    Cron("reprice", timedelta(days=1), _due(Job("reprice", "all"))),
     Cron("retention", timedelta(days=1), _due(Job("retention", "all"))),
 )
 """The longer sweep makes up for an outage; a failed delivery can be asked for again for three days."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Place
 from app.ledger.postings import Postings
+from app.ledger.reached import Reached
 
 
 def move(
@@ -24,12 +25,10 @@ def move(
     rows = [row for row in books.usages(usage_ids).values() if row.place_id != to_id]
     if not rows:
         return 0
-    places = books.places({to_id, *(row.place_id for row in rows)})
-    budgets = books.budgets_by_id({b for place in places.values() for b in place.budget_ids}, now)
-    postings = Postings(books, now, places)
+    postings = Postings(Reached(books, now).reach({to_id, *(row.place_id for row in rows)}))
     for row in rows:
         postings.move(row, to_id, why)
-    postings.write(budgets, steps)
+    postings.write(steps)
     books.audit(
         AuditRow(
             "usage.moved",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import NamedTuple
 
 from app.ledger.books import (
     AuditRow,
-    Books,
     BudgetChange,
     Cause,
     Entry,
@@ -19,6 +16,7 @@ from app.ledger.books import (
     SessionChange,
     UsageRow,
 )
+from app.ledger.reached import Reached
 from tabstop.budget import Amount, Budget, crossed
 from tabstop.cost import CostState
 from tabstop.money import Nano
@@ -77,11 +75,12 @@ class _Tally:
 class Postings:
     """Entries about to be written, with the changes that follow from them. Only stored usages change before `write`."""
 
-    def __init__(self, books: Books, now: datetime, places: Mapping[int, Place]) -> None:
-        """`places` has every place that is posted to."""
-        self.books = books
-        self.now = now
-        self.places = places
+    def __init__(self, reached: Reached) -> None:
+        """`reached` has every place that is posted to."""
+        self.reached = reached
+        self.books = reached.books
+        self.now = reached.now
+        self.places = reached.places
         self.entries: list[Entry] = []
         self._at: dict[int, _Tally] = {}
         self._held: dict[int, Amount] = {}
@@ -155,11 +154,9 @@ class Postings:
         spent = Amount(tally.nano, tally.tokens)
         return SessionChange(spent, tally.notional, tally.unknown, tally.calls, tally.tool_calls)
 
-    def write(self, before: Mapping[int, Budget], steps: tuple[int, ...]) -> None:
-        """Write entries, budgets and sessions; show the touched tabs again; tell of steps crossed for the first time.
-
-        `before` has every budget of every place posted to.
-        """
+    def write(self, steps: tuple[int, ...]) -> None:
+        """Write entries, budgets and sessions; show the touched tabs again; tell of steps crossed for the first time."""
+        before = self.reached.budgets
         self.books.add_entries(self.entries)
         changes = self.budget_changes()
         self.books.change_budgets(changes)

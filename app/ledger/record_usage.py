@@ -9,10 +9,11 @@ from datetime import datetime
 
 from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
 from app.ledger.postings import Postings, Sums, counted, sums_of
+from app.ledger.reached import Reached
 from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
 from app.ledger.settling import Settling
-from app.ledger.touched import Current, current_place, places_by_time, reach
 from app.ledger.true_up import true_up
+from app.ledger.windows import Current, current_place, places_by_time
 from tabstop.cost import Cost
 from tabstop.policy.model import Policy
 from tabstop.session import lease_until
@@ -49,20 +50,19 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
 
     `session` was read in this transaction.
     """
-    places = books.places([session.place_id])
-    budgets = books.budgets_by_id(places[session.place_id].budget_ids, now)
+    reached = Reached(books, now).reach([session.place_id])
     if session.unadmitted:
         times = [usage.occurred_at for usage in report.usages]
-        current = places_by_time(books, session, places, budgets, report.policy, report.login, times, now)
+        current = places_by_time(reached, session, report.policy, report.login, times)
     else:
-        current = current_place(books, session, places, budgets, report.policy, report.login, now)
+        current = current_place(reached, session, report.policy, report.login)
 
     batch = sort_out(report.usages, books.known([key for usage in report.usages for key in usage.keys]))
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
-    reach(books, places, budgets, (row.place_id for row in stored.values()), now)
+    reached.reach(row.place_id for row in stored.values())
 
-    postings = Postings(books, now, places)
-    settling = Settling(session, budgets, places, current.place_id)
+    postings = Postings(reached)
+    settling = Settling(session, reached, current.place_id)
     _charge_new(postings, settling, session, batch, report.price, current)
     _correct_known(postings, settling, batch, stored, report.price)
     at = current.place_for(session.ended_at or now)
@@ -71,7 +71,7 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
         true_up(postings, other, (), report.price, other.place_id, settling)
 
     held, covered = settling.close(postings)
-    postings.write(budgets, report.policy.steps)
+    postings.write(report.policy.steps)
     after = session if session.ended_at is not None else replace(_heard(session, current, now), held=held)
     after = replace(after, model=_model_seen(session, report.usages))
     if after != session:

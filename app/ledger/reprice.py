@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Cause, EntryKind
 from app.ledger.postings import Postings
+from app.ledger.reached import Reached
 from app.ledger.record_usage import Pricer, priced
 
 
@@ -15,16 +16,14 @@ def reprice(
 ) -> int:
     """Price these usages at their own dates again; answers how many changed."""
     rows = [row for row in books.usages(usage_ids).values() if row.same_as is None]
-    places = books.places({row.place_id for row in rows})
-    budgets = books.budgets_by_id({b for place in places.values() for b in place.budget_ids}, now)
-    postings = Postings(books, now, places)
+    postings = Postings(Reached(books, now).reach({row.place_id for row in rows}))
     changed = 0
     for row in rows:
         after = priced(row, price)
         if after != row:
             changed += 1
             postings.correct(row, after, EntryKind.REPRICE, Cause.REPRICED, why)
-    postings.write(budgets, steps)
+    postings.write(steps)
     if changed:
         books.audit(AuditRow("usage.repriced", now, why, {"usages": changed, "entries": len(postings.entries)}))
     return changed

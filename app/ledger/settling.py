@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
-from app.ledger.books import Books, Cause, Place, SessionRow
+from app.ledger.books import Cause, SessionRow
 from app.ledger.postings import Postings, changed
-from app.ledger.touched import reach
+from app.ledger.reached import Reached
 from tabstop.budget import Amount, Budget
 from tabstop.hold import topped_up
 
@@ -44,20 +42,13 @@ class _Account:
 class Settling:
     """Follows one session's hold through a batch. The hold lies in the session's place; new usage goes to `current_id`."""
 
-    def __init__(
-        self, session: SessionRow, budgets: dict[int, Budget], places: dict[int, Place], current_id: int
-    ) -> None:
+    def __init__(self, session: SessionRow, reached: Reached, current_id: int) -> None:
         """Start from the budgets as they are, this session's hold included."""
         self._session = session
-        self._budgets = budgets
-        self._places = places
+        self._reached = reached
         self._current_id = current_id
         self._accounts: dict[int, _Account] = {}
         self._at: dict[int, list[_Account]] = {}
-
-    def reach(self, books: Books, place_ids: Iterable[int], now: datetime) -> None:
-        """Load what charging these places needs."""
-        reach(books, self._places, self._budgets, place_ids, now)
 
     def cause_of(self, place_id: int, amount: Amount) -> Cause:
         """Why this much may be charged now, taking it from the hold and then from the room."""
@@ -67,7 +58,7 @@ class Settling:
             return Cause.LATE
         accounts = self._at.get(place_id)
         if accounts is None:
-            accounts = self._at[place_id] = [self._account(b) for b in self._places[place_id].budget_ids]
+            accounts = self._at[place_id] = [self._account(b) for b in self._reached.places[place_id].budget_ids]
         nano, tokens = amount.nano, amount.tokens
         fits = True
         for account in accounts:
@@ -95,8 +86,8 @@ class Settling:
         postings.hold(session.place_id, -session.held)
         changes = postings.budget_changes()
         after = [
-            changed(self._budgets[b], changes[b]) if b in changes else self._budgets[b]
-            for b in self._places[self._current_id].budget_ids
+            changed(self._reached.budgets[b], changes[b]) if b in changes else self._reached.budgets[b]
+            for b in self._reached.places[self._current_id].budget_ids
         ]
         held, full = topped_up(self._wanted(postings), Amount(), after)
         postings.hold(self._current_id, held)
@@ -104,15 +95,15 @@ class Settling:
 
     def _account(self, budget_id: int) -> _Account:
         if budget_id not in self._accounts:
-            holds = budget_id in self._places[self._session.place_id].budget_ids
+            holds = budget_id in self._reached.places[self._session.place_id].budget_ids
             own = self._session.held if holds else Amount()
-            self._accounts[budget_id] = _Account(self._budgets[budget_id], own)
+            self._accounts[budget_id] = _Account(self._reached.budgets[budget_id], own)
         return self._accounts[budget_id]
 
     def _wanted(self, postings: Postings) -> Amount:
         """The hold to keep: what admission found right, but no more than the session may still spend."""
         session, change = self._session, postings.session_change(self._session.id)
-        counts_notional = self._places[self._current_id].counts_notional
+        counts_notional = self._reached.places[self._current_id].counts_notional
         spent, notional = session.spent + change.spent, session.notional + change.notional
         limits = session.limits
         cost, tokens = limits.get("cost"), limits.get("tokens")

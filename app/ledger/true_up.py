@@ -44,7 +44,7 @@ def true_up(
     keys = sorted({f"tabstop:rest:{session.id}/{bare(total.model)}" for total in totals} | wanted.keys())
     known = books.known(keys)
     stored = books.usages([found.id for found in known.values()]) if known else {}
-    settling.reach(books, (place_id, *(row.place_id for row in stored.values())), postings.now)
+    postings.reached.reach((place_id, *(row.place_id for row in stored.values())))
     for key in keys:
         usage = wanted.get(key)
         if key in known:

@@ -124,7 +124,8 @@ class FakeTabstop:
         self.page = PAGE
         self.ends: Callable[[EndAnswer], EndAnswer] = lambda answer: answer
         self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
-        self._answers: dict[str, tuple[str, Response]] = {}
+        self._keys: dict[str, str] = {}
+        self._answers: dict[str, Response] = {}
 
     def answer(self, request: Request) -> Response:
         """One request, as the real server answers it."""
@@ -155,9 +156,10 @@ class FakeTabstop:
             jti = self.identify(token)
         except ValueError as error:
             return problem(401, Problem("This identity token is not accepted.", str(error)))
-        if jti in self._answers:
-            first, answer = self._answers[jti]
-            return answer if first == key else problem(409, Problem("This identity token has already asked."))
+        if self._keys.setdefault(jti, key) != key:
+            return problem(409, Problem("This identity token has already asked."))
+        if key in self._answers:
+            return self._answers[key]
         verdict = self.decide(request)
         if verdict.outcome is Outcome.STOP and not (self.takes_late and request.unadmitted_since):
             answer = Response(403, encoded(StartAnswer(verdict, page=self.page)))
@@ -170,7 +172,7 @@ class FakeTabstop:
                     StartAnswer(verdict, session, self.sessions[session].token, self.allowance, None, page=self.page)
                 ),
             )
-        self._answers[jti] = (key, answer)
+        self._answers[key] = answer
         return answer
 
     def _usage(self, known: Known, batch: UsageBatch) -> Response:

@@ -12,13 +12,13 @@ import pytest
 
 from action.session_file import find
 from tabstop.beside.spool import pending
-from tabstop.beside.transport import NoAnswerError, Response
+from tabstop.beside.transport import NoAnswerError, Request, Response
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal, verdict_of
 from tabstop.wire import Problem
 from tests.action.fake_tabstop import DOLLAR, Known, problem, spent_tab, times
-from tests.action.jobs import Job, from_a_fork
+from tests.action.jobs import SERVER, Job, from_a_fork
 from tests.support import golden
 from tests.support.samples import CLAUDE_CASES, ClaudeCase, claude_case
 
@@ -182,6 +182,22 @@ def test_settling_twice_changes_nothing(job: Job) -> None:
     assert job.run("settle") == 0
     assert only_session(job).calls == calls
     assert len(only_session(job).batches) == 1
+    assert job.said("warning") == []
+    assert "nothing left to settle" in job.log
+
+
+def test_two_gates_side_by_side_tell_a_total_once(job: Job) -> None:
+    """Each settle finds both agents' files. Calls are known by their keys; a client's total has none, so it goes out once."""
+    job.run("gate", purpose="review")
+    job.clock.at += timedelta(seconds=1)
+    job.run("gate", purpose="fix")
+    play(job, "compacted")
+    job.run("settle", session="s1")
+    job.clock.at += timedelta(seconds=1)
+    job.run("settle", session="s2")
+    assert job.tabstop.sessions["s1"].totals
+    assert job.tabstop.sessions["s2"].totals == {}
+    assert "told by an earlier settle step" in job.summary
 
 
 def test_two_sessions_of_a_job_are_settled_each(job: Job) -> None:
@@ -366,6 +382,7 @@ def test_with_block_a_report_that_did_not_arrive_fails_the_step(job: Job) -> Non
     gated(job)
     job.tabstop.fault = times(99, AWAY)
     assert job.run("settle", if_unreachable="block") == 3
+    assert [command.properties["title"] for command in job.said("error")] == ["Tabstop: not reported yet"]
 
 
 def test_the_next_settle_on_this_machine_brings_it_in(job: Job) -> None:
@@ -404,7 +421,7 @@ def test_a_spool_can_be_brought_in_by_itself(job: Job, tmp_path: Path) -> None:
 
 
 def test_where_strangers_read_artifacts_the_token_stays_out(tmp_path: Path) -> None:
-    """An artifact of a public repository can be read by anybody; it is delivered under the identity of who brings it in."""
+    """An artifact of a public repository can be read by anybody; it needs the identity of who brings it in, and is no second session."""
     event = from_a_fork()
     event["pull_request"]["head"]["repo"]["full_name"] = "acme/widget"
     job = Job(tmp_path, event=event)
@@ -418,10 +435,10 @@ def test_where_strangers_read_artifacts_the_token_stays_out(tmp_path: Path) -> N
     artifact.rename(folder / "report.json")
     job.tabstop.fault = lambda _route: None
     assert job.run("settle", spool=str(folder)) == 0
-    late = job.tabstop.sessions["s2"]
-    assert late.start.unadmitted_since is not None
-    assert late.start.branch == "claude/fix"
-    assert len(late.calls) == 5
+    assert job.tabstop.asked[-1].request.unadmitted_since is not None
+    known = only_session(job)
+    assert known.start.branch == "claude/fix"
+    assert len(known.calls) == 5
 
 
 def test_a_session_nobody_could_be_asked_about_is_reported_after_the_fact(job: Job) -> None:
@@ -437,6 +454,22 @@ def test_a_session_nobody_could_be_asked_about_is_reported_after_the_fact(job: J
     assert known.start.unadmitted_since == began
     assert len(known.calls) == 5
     assert "`s1`" in job.summary
+
+
+def test_an_admission_nobody_heard_of_is_found_again(job: Job) -> None:
+    """The gate's question arrived and its answer was lost: the report goes to the session the server opened, not to a second."""
+
+    def answer_is_lost(request: Request) -> Response:
+        job.tabstop.answer(request)
+        raise NoAnswerError("Connection reset by peer")
+
+    job.transport.routes[SERVER] = answer_is_lost
+    job.run("gate")
+    assert job.outputs["verdict"] == "unknown"
+    job.transport.routes[SERVER] = job.tabstop.answer
+    play(job, "plain")
+    job.run("settle")
+    assert len(only_session(job).calls) == 5
 
 
 def test_a_fork_reports_nothing_and_says_so(tmp_path: Path) -> None:

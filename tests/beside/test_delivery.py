@@ -99,6 +99,33 @@ def test_a_session_that_is_gone_is_started_after_the_fact(sender: Sender) -> Non
     assert len(known.calls) == 3
 
 
+def test_copies_of_a_report_are_one_session(sender: Sender) -> None:
+    """A machine's spool and the artifact hold the same report; whoever brings in the second changes nothing."""
+    report = replace(sender.report(started=False), key="key-of-the-gate")
+    for copy in (report, report, report.without_token()):
+        assert deliver(copy, sender.server, sender.identity).error is None
+    assert list(sender.fake.sessions) == ["s1"]
+
+
+def test_without_its_token_a_report_finds_its_own_session(sender: Sender) -> None:
+    """A public artifact leaves the token out; the key of the gate's question brings the admitted session back."""
+    report = replace(sender.report(), key="key-of-the-gate").without_token()
+    assert deliver(report, sender.server, sender.identity).error is None
+    assert list(sender.fake.sessions) == ["s1"]
+    assert sender.fake.sessions["s1"].end is not None
+
+
+def test_a_refusal_nobody_heard_does_not_hide_the_session(sender: Sender) -> None:
+    """The gate's question was refused, the answer was lost, and the agent ran: that is opened beside it, once."""
+    sender.fake.decide = lambda _request: spent_tab()
+    sender.server.start(START, token="at-the-gate", key="key-of-the-gate")
+    report = replace(sender.report(started=False), key="key-of-the-gate")
+    for _ in range(2):
+        assert deliver(report, sender.server, sender.identity).error is None
+    assert list(sender.fake.sessions) == ["s1"]
+    assert sender.fake.sessions["s1"].start.unadmitted_since == BEGUN
+
+
 def test_a_session_that_was_never_admitted_is_too(sender: Sender) -> None:
     """The gate could not ask: the report makes its own session."""
     assert deliver(sender.report(started=False), sender.server, sender.identity).error is None

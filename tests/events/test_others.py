@@ -17,8 +17,9 @@ HERE: dict[str, Any] = {"repository": repository_body(WIDGET)}
 QUEUE_SHA = "9" * 40
 
 
-def rerequested(sha: str, name: str = CHECK_NAME) -> dict[str, Any]:
-    return {"action": "rerequested", "check_run": {"id": 5, "name": name, "head_sha": sha}, **HERE}
+def rerequested(sha: str, name: str = CHECK_NAME, branch: str = "feature-1") -> dict[str, Any]:
+    run = {"id": 5, "name": name, "head_sha": sha, "check_suite": {"head_branch": branch}}
+    return {"action": "rerequested", "check_run": run, **HERE}
 
 
 def test_rerun_posts_again(town: Town) -> None:
@@ -53,9 +54,41 @@ def test_the_merge_queue_is_answered_at_once(town: Town) -> None:
     town.deliver("merge_group", {"action": "checks_requested", "merge_group": group, **HERE})
     town.work()
     assert [(p.check.name, p.check.conclusion) for p in town.github.checks_on(QUEUE_SHA)] == [(CHECK_NAME, "success")]
-    town.deliver("check_run", rerequested(QUEUE_SHA))
+    town.deliver("check_run", rerequested(QUEUE_SHA, branch="gh-readonly-queue/main/pr-1"))
     town.settle()
     assert len(town.github.checks_on(QUEUE_SHA)) == 2
+
+
+@pytest.mark.parametrize("state", ["closed", "merged"])
+def test_rerun_on_a_closed_pull_request_is_no_way_past_a_red_budget(town: Town, state: str) -> None:
+    """Its head gets no merge group's success; when it is opened again the check is posted once more, red as it was."""
+    opened = town.opened()
+    town.spend(town.start(), "50")
+    town.settle()
+    assert town.check().check.conclusion == "failure"
+    town.pull_event("closed", town.pull(1, state=state))
+    town.settle()
+    town.deliver("check_run", rerequested(opened.head_sha))
+    town.deliver("check_suite", {"action": "rerequested", "check_suite": {"head_sha": opened.head_sha}, **HERE})
+    town.settle()
+    posted = town.github.checks_on(opened.head_sha)
+    assert [p.check.conclusion for p in posted] == ["failure"]
+    updates = town.check().updates
+    town.pull_event("reopened", town.pull(1, state="open"))
+    town.settle()
+    assert (town.check().check.conclusion, town.check().updates) == ("failure", updates + 1)
+
+
+@pytest.mark.parametrize("action", ["requested", "rerequested"])
+def test_a_pull_request_s_head_is_no_merge_group(town: Town, action: str) -> None:
+    """Whatever the suite's branch is called: what is a pull request's head gets the pull request's answer."""
+    opened = town.opened()
+    town.spend(town.start(), "50")
+    town.settle()
+    suite = {"head_sha": opened.head_sha, "head_branch": "gh-readonly-queue/x"}
+    town.deliver("check_suite", {"action": action, "check_suite": suite, **HERE})
+    town.settle()
+    assert [p.check.conclusion for p in town.github.checks_on(opened.head_sha)] == ["failure"]
 
 
 def ended(town: Town, session: SessionRow) -> SessionOutcome | None:
@@ -182,6 +215,7 @@ def test_what_is_not_ours_is_let_pass(town: Town) -> None:
 def test_what_cannot_be_read_is_visible(town: Town) -> None:
     """A payload that is not what its event promises ends in the dead state, with its reason."""
     town.deliver("pull_request", {"action": "opened", "pull_request": {"number": 1}, **HERE})
+    town.deliver("pull_request", {"action": "opened", "installation": "odd", **HERE})
     town.work()
-    assert [kind for kind, _ in town.dead()] == ["delivery"]
-    assert "pull_request" in town.dead()[0][1]
+    assert [kind for kind, _ in town.dead()] == ["delivery", "delivery"]
+    assert all("pull_request" in error for _, error in town.dead())

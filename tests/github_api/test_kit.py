@@ -50,6 +50,22 @@ def test_a_refusal_says_when_to_ask_again(
     assert (error.status, error.retry_after) == (status, retry_after)
 
 
+def test_while_limited_nobody_asks() -> None:
+    """The limit is the installation's: after one refusal no job asks before its end, and then all go on."""
+    recorded = Recorded({PULL: [(403, SECONDARY, {"retry-after": "90"}), (404, {})]})
+    clock = [NOW]
+    installation = recorded.app(now=lambda: clock[0]).installation(1)
+    with pytest.raises(GitHubError):
+        installation.pull_request("acme/widget", 1)
+    asked = len(recorded.asked)
+    clock[0] += timedelta(seconds=60)
+    with pytest.raises(GitHubError, match="rate limit") as caught:
+        installation.repository("acme/widget")
+    assert (caught.value.retry_after, len(recorded.asked)) == (30, asked)
+    clock[0] += timedelta(seconds=30)
+    assert installation.pull_request("acme/widget", 1) is None
+
+
 def test_a_refusal_names_what_was_asked_and_said() -> None:
     """`doctor` shows this sentence."""
     error = refused(Recorded({PULL: (403, {"message": "Resource not accessible by integration"})}))

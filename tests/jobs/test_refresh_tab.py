@@ -155,6 +155,22 @@ def test_a_rate_limit_is_waited_for(town: Town) -> None:
     assert (town.check().check.conclusion, town.dead()) == ("failure", [])
 
 
+def test_an_outage_of_hours_loses_nothing(town: Town) -> None:
+    """GitHub is away for six hours: nothing is asked for again meanwhile, and the red check comes when it is back."""
+    town.opened()
+    town.spend(town.start(), "50")
+    town.github.refusals = [GitHubError("GitHub answered 502", status=502, retry_after=30)] * 1_000
+    for _ in range(6 * 12):
+        town.work()
+        town.pass_time(minutes=5)
+    assert town.dead() == []
+    town.github.refusals = []
+    for _ in range(3 * 12):
+        town.work()
+        town.pass_time(minutes=5)
+    assert (town.check().check.conclusion, town.dead()) == ("failure", [])
+
+
 def test_a_shared_head_shows_the_worst(town: Town) -> None:
     """Two branches at one commit have one check: that of the tab that stands worst, naming the other."""
     town.opened(1)

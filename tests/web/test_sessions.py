@@ -9,7 +9,6 @@ import pytest
 from tabstop.budget import Amount, Scope
 from tests.web.conftest import Bench, json_of
 
-
 OWN_CALL = {
     "keys": ["tabstop:rest:ses/claude"],
     "model": "claude-sonnet-4-5",
@@ -38,6 +37,14 @@ def test_the_same_key_gives_the_same_answer_and_holds_once(bench: Bench) -> None
     first, again = bench.start(token=token, key="the-same-key"), bench.start(token=token, key="the-same-key")
     assert json_of(first) == json_of(again)
     assert (first.status_code, again.status_code) == (201, 201)
+
+
+def test_a_key_that_another_run_knows_gets_it_nothing(bench: Bench) -> None:
+    """The answer to a key holds a session's token: another run with the same key is another start."""
+    first = bench.start(key="the-same-key")
+    other = bench.start(token=bench.token(run_id="7002"), key="the-same-key")
+    assert other.status_code == 201
+    assert json_of(first)["session"] != json_of(other)["session"]
 
 
 def test_a_token_starts_one_session_only(bench: Bench) -> None:
@@ -294,7 +301,7 @@ def test_the_session_s_token_is_not_in_the_database(bench: Bench) -> None:
     token = bench.token()
     first = json_of(bench.start(token=token, key="kept-answer"))
     with bench.world.store.look(bench.organization.id) as books:
-        attempt = books.attempt("kept-answer", "")
+        attempt = books.attempt("run 7001:kept-answer", "")
     assert attempt is not None
     assert first["token"] not in str(attempt)
     assert json_of(bench.start(token=token, key="kept-answer")) == first
