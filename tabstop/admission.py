@@ -167,20 +167,22 @@ def _purpose(facts: StartFacts) -> list[Finding]:
 
 
 def _unknown_prices(facts: StartFacts, budgets: tuple[Budget, ...]) -> list[Finding]:
-    tab = next((b for b in budgets if b.key.scope is Scope.TAB), None)
-    if tab is None or not tab.unknown_usages:
-        return []
-    return [unpriced(tab.unknown_usages, facts.policy)]
+    """Of the tab, which has to answer for its own calls; of the repository where there is no tab."""
+    found = {budget.key.scope: budget.unknown_usages for budget in budgets}
+    if Scope.TAB in found:
+        return [unpriced(found[Scope.TAB], facts.policy)] if found[Scope.TAB] else []
+    count = found.get(Scope.REPOSITORY, 0)
+    return [unpriced(count, facts.policy, "in this repository")] if count else []
 
 
-def unpriced(count: int, policy: Policy) -> Finding:
+def unpriced(count: int, policy: Policy, where: str = "on this tab") -> Finding:
     """The finding about usage that has no price: warns or stops as the policy says."""
     blocks = policy.unknown_price is UnknownPrice.BLOCK
     return Finding(
         Signal.PRICE,
         Outcome.STOP if blocks else Outcome.WARN,
         "unknown_price",
-        sentence=f"{plural(count, 'call')} on this tab {'has' if count == 1 else 'have'} no known price, "
+        sentence=f"{plural(count, 'call')} {where} {'has' if count == 1 else 'have'} no known price, "
         "so the true cost is higher than shown.",
         remedy="Add the model under `prices` in the policy; past calls are then repriced.",
     )

@@ -155,11 +155,14 @@ def test_a_purpose_is_one_of_those_allowed(allowed: tuple[str, ...], purpose: st
 
 @pytest.mark.parametrize(("mode", "admitted"), [(UnknownPrice.WARN, True), (UnknownPrice.BLOCK, False)])
 def test_an_unknown_price_on_the_tab(mode: UnknownPrice, admitted: bool) -> None:
-    """It warns or blocks as the policy says; nothing else on other budgets does."""
+    """It warns or blocks as the policy says. Other tabs' calls do not, save where there is no tab to answer for its own."""
     policy = Policy(unknown_price=mode)
     found = may_start(facts(replace(a_budget(Scope.TAB), unknown_usages=2), policy=policy))
     assert (found.admitted, "2 calls" in found.verdict.reasons[0].sentence) == (admitted, True)
-    assert may_start(facts(replace(a_budget(Scope.REPOSITORY), unknown_usages=2), policy=policy)).admitted
+    repository = replace(a_budget(Scope.REPOSITORY), unknown_usages=2)
+    assert may_start(facts(a_budget(Scope.TAB), repository, policy=policy)).verdict.reasons == ()
+    found = may_start(facts(repository, policy=policy))
+    assert (found.admitted, "in this repository" in found.verdict.reasons[0].sentence) == (admitted, True)
     assert "1 call " in unpriced(1, policy).sentence
 
 

@@ -15,9 +15,12 @@ import structlog
 from app.registry import WaitingJob
 from app.world import GiveUpError, JobHandler, NotYetError, RetryLaterError, World
 
-BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 21_600)
-"""Delays after a failed attempt; a job that has used them all, in about a day, is buried. Whoever we ask may name a longer
-delay, never a shorter one: an outage of an hour must not use up the attempts in minutes."""
+BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200)
+"""Delays after a failed attempt; a job that has used them all is buried."""
+
+OUTAGE_SECONDS = (*BACKOFF_SECONDS, 10_800, 14_400, 21_600, 21_600)
+"""The same while others are away, about a day in all. They may name a longer delay, never a shorter one: an outage of an
+hour must not use up the attempts in minutes."""
 
 IDLE_SECONDS = 0.5
 """How long the runner sleeps when nothing is due."""
@@ -94,19 +97,19 @@ class Runner:
             store.retry_job(job, error.at, str(error), firm=True)
             return "early"
         except RetryLaterError as error:
-            return self._again(job, str(error), error.after)
+            return self._again(job, str(error), OUTAGE_SECONDS, error.after)
         except GiveUpError as error:
             return self._bury(job, str(error))
         except Exception as error:
             log.exception("job failed", kind=job.kind, key=job.key, attempt=job.attempts)
-            return self._again(job, f"{type(error).__name__}: {error}", None)
+            return self._again(job, f"{type(error).__name__}: {error}", BACKOFF_SECONDS)
         store.finish_job(job, self.world.now())
         return "done"
 
-    def _again(self, job: WaitingJob, reason: str, after: int | None) -> str:
-        if job.attempts > len(BACKOFF_SECONDS):
+    def _again(self, job: WaitingJob, reason: str, delays: tuple[int, ...], after: int | None = None) -> str:
+        if job.attempts > len(delays):
             return self._bury(job, reason)
-        ours = BACKOFF_SECONDS[job.attempts - 1]
+        ours = delays[job.attempts - 1]
         seconds = max(after or 0, ours)
         # Somebody's Retry-After holds even when the job is asked for again; our own backoff does not.
         firm = after is not None and after >= ours

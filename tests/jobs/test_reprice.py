@@ -15,15 +15,15 @@ from app.pricing import price_usage
 from app.registry import Store
 from tabstop.money import dollars
 from tests.jobs.test_policy import push
-from tests.jobs.town import RULES, Town, a_town, a_town_in_memory, audit_rows
+from tests.jobs.town import RULES, Town, a_town, audit_rows
 
 PRICED = 'prices: [{model: m, output: "$1,000"}]\n'
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def town(request: pytest.FixtureRequest, tmp_path: Path) -> Town:
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
     """A town with the real price book, which does not know the model `m`."""
-    town = a_town_in_memory() if request.param == "memory" else a_town(tmp_path)
+    town = a_town(tmp_path)
     town.world = replace(town.world, price=price_usage)
     town.runner = Runner(town.world, HANDLERS)
     town.opened()

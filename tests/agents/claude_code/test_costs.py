@@ -92,7 +92,7 @@ def test_everything_twice_and_in_any_order_changes_nothing(name: str, tmp_path: 
     """Replayed, resumed and forked transcripts, uploaded again by a retried step."""
     found = a_job(name, 1, tmp_path).read()
     again = list(found.usages) * 2
-    random.Random(7).shuffle(again)  # noqa: S311
+    random.Random(7).shuffle(again)
     assert each_once(again) == found.usages
 
 
