@@ -17,7 +17,8 @@ from bench.scene import Scene, admit_all, set_up, starts_to_come
 
 SMALL, LARGE = 10_000, 1_000_000
 CALLS_A_SESSION = 50
-DECISIONS = 300
+DECISIONS = 100
+"""A turn; short ones, since a busy machine is busy for seconds on end."""
 
 # How many ledger rows there are for each row of the other tables an organization's life fills.
 _ROWS_PER = {
@@ -54,7 +55,7 @@ def parts(machine: Machine) -> list[Part]:
 def _growth(machine: Machine) -> Iterator[Figure]:
     with ExitStack() as stack:
         small, large = (stack.enter_context(_books(machine, rows)) for rows in (SMALL, LARGE))
-        value, floor = in_turns("gate.growth", lambda: _milliseconds(large), lambda: _milliseconds(small), repeats=9)
+        value, floor = in_turns("gate.growth", lambda: _milliseconds(large), lambda: _milliseconds(small), repeats=30)
     yield Figure("gate.growth", value, "ms/decision", floor)
 
 

@@ -168,7 +168,7 @@ def _state(finding: Finding) -> str:
         return "has room" if finding.outcome is Outcome.ALLOW else "is nearly spent"
     if finding.outcome is Outcome.WARN:
         return f"is at {percent(finding.spent, finding.cap)} %"
-    return "has room"
+    return "has room" if finding.spent + finding.held < finding.cap else "has nothing free now"
 
 
 def _when(finding: Finding, now: datetime) -> list[str]:

@@ -215,3 +215,9 @@ def test_a_headline_fits_a_title() -> None:
         headline(verdict_of(a_limit("tool_calls", 450, 500)))
         == "This session has used 450 of its 500 tool calls (90 %)"
     )
+
+
+def test_a_budget_that_is_all_held_has_no_room() -> None:
+    """Nothing of it is spent, and yet the next start is refused."""
+    finding = Finding(Signal.BUDGET, Outcome.ALLOW, "repository", unit="usd", cap=dollars(1), held=dollars(1))
+    assert "has nothing free now: $0.00 spent + $1.00 held of $1.00" in explain(finding, NOW)

@@ -175,16 +175,18 @@ def approver_grants_more(play: Play) -> Step:
 
 
 def run_is_admitted_again(play: Play) -> Step:
-    """The same job, asked again, may start; it is not needed any more and ends without spending."""
+    """The same job, asked again, may start, within what is left of the raised budget."""
     job = play.stage.job()
-    gate = job.run_action(command="gate", purpose="polish")
+    gate = job.run_action(command="gate", purpose="polish", model="claude-opus-5-5")
     play.true(
         gate.ok and gate.outputs.get("allowed") == "true", f"The gate did not admit a run after the raise:\n{gate.log}"
     )
-    settle = job.run_action(command="settle", agent_outcome="skipped")
-    play.true(settle.ok, f"Settle failed after an agent that did not run:\n{settle.log}")
+    execution_file = agent_works(play, job, Capture.named("other-model"))
+    settle = job.run_action(command="settle", execution_file=execution_file, agent_outcome="success")
+    play.true(settle.ok, f"Settle failed after the run that was admitted again:\n{settle.log}")
+    check = play.check_becomes("success", show(play.stage.tab().spent))
     said = f"limits that bind the agent: {gate.outputs['claude_args']}"
-    return play.step("the run, started again, is admitted", said, check=play.stage.check(), anchor="pull-request")
+    return play.step("the run, started again, is admitted", said, check.title, check=check, anchor="pull-request")
 
 
 def merge_queue_is_answered(play: Play) -> Step:

@@ -114,7 +114,7 @@ KEYS: tuple[Key, ...] = (
     Key("prices[].output", f.RATE, "list price", "Output tokens.", "dollars per million tokens", also=("completion",)),
     Key("prices[].discount", f.DISCOUNT, "0%", "Taken off the list price of every kind without a price of its own.", "percent", also=("off", "discount_percent")),
     Key("prices[].from", f.DATE, "always", "The first day it holds, UTC.", also=("since", "start", "from_date")),
-    Key("prices[].why", f.WHY, "", "Shown beside costs priced by it.", also=("reason",)),
+    Key("prices[].why", f.WHY, "", "Why, for whoever reads the file.", also=("reason",)),
     Key("subscription_counts", f.YES_NO, "false", "Whether the notional dollars of subscriptions and prepaid credits count toward caps.", also=("count_subscriptions",)),
     Key("timezone", f.TIMEZONE, "UTC", "Where days, weeks and months begin. A change holds from the next window.", where=_ORG, also=("tz", "time_zone")),
     Key("may_loosen", ListForm(f.LOOSENABLE, 50), "[]", "Keys, or sections of keys, that repositories may set above the values of the organization. Everything else they may only tighten.", where=_ORG, also=("overrides", "allow_override")),

@@ -29,30 +29,31 @@ def undelivered(**changed: object) -> Undelivered:
 
 
 counts = st.integers(0, 10**9)
+letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")  # what the wire may hold
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 calls = st.builds(
     Call,
-    keys=st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=2).map(tuple),
-    model=st.text(max_size=20),
+    keys=st.lists(st.text(letters, min_size=1, max_size=20), min_size=1, max_size=2).map(tuple),
+    model=st.text(letters, max_size=20),
     tokens=st.builds(Tokens, counts, counts, counts, counts, counts),
     occurred_at=moments,
     grain=st.sampled_from(Grain),
     cache_split_known=st.booleans(),
-    tool_calls=st.lists(st.builds(ToolCall, st.text(max_size=9), st.text(max_size=9), st.booleans()), max_size=2).map(
-        tuple
-    ),
+    tool_calls=st.lists(
+        st.builds(ToolCall, st.text(letters, max_size=9), st.text(letters, max_size=9), st.booleans()), max_size=2
+    ).map(tuple),
 )
 batches = st.builds(
     UsageBatch,
     calls=st.lists(calls, max_size=3).map(tuple),
-    client_totals=st.lists(st.builds(ClientTotal, st.text(), st.text(), st.builds(Tokens, counts)), max_size=2).map(
-        tuple
-    ),
+    client_totals=st.lists(
+        st.builds(ClientTotal, st.text(letters), st.text(letters), st.builds(Tokens, counts)), max_size=2
+    ).map(tuple),
     billing=st.none() | st.sampled_from(Billing),
 )
 
 
-@given(st.lists(batches, max_size=3).map(tuple), moments, st.text(max_size=200))
+@given(st.lists(batches, max_size=3).map(tuple), moments, st.text(letters, max_size=200))
 def test_what_is_kept_comes_back(
     tmp_path_factory: pytest.TempPathFactory, sent: tuple[UsageBatch, ...], begun: datetime, session: str
 ) -> None:

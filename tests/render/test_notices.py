@@ -161,3 +161,11 @@ def test_what_survives_an_outage() -> None:
     assert NOTICES["red"].occasion is Occasion.RED
     assert NOTICES["refused-held"].occasion is Occasion.REFUSED
     assert dollars("50") > 0
+
+
+def test_the_figures_are_those_of_what_the_title_names() -> None:
+    """Of several reasons the worst is in the title; where its figures are not for a channel, no other's stand in."""
+    several = refused(stop(Scope.ENGINEER, "10", "10"), stop(Scope.REPOSITORY, "20", "21"))
+    assert "engineer's budget" in several.title
+    assert several.figures == ""
+    assert any("$21.00 spent of $20.00" in line for line in several.lines)

@@ -251,6 +251,33 @@ def test_a_session_nobody_asked_for_is_taken_in_after_the_fact(bench: Bench) -> 
     assert then.held == now.held == Amount()
 
 
+def test_copies_of_a_late_report_are_one_session(bench: Bench) -> None:
+    """Two runs bring in the same report, one from a machine's spool, one from its artifact: the second changes nothing."""
+    since, answers = bench.clock.now.isoformat(), []
+    total = {"thread": "t", "model": "claude-sonnet-4-5", "tokens": {"output": 5_000}, "web_searches": 0}
+    for run in ("7002", "7003"):
+        started = bench.start(token=bench.token(run_id=run), key="key-of-the-gate", unadmitted_since=since)
+        bench.report(started, bench.a_call("r1", output=1_000), client_totals=[total])
+        answers.append(json_of(started)["session"])
+        assert json_of(bench.end(started))["tab_cost"] == 75_000_000
+    assert answers[0] == answers[1]
+
+
+def test_a_lost_admission_is_found_again_by_its_own_run(bench: Bench) -> None:
+    """The gate's answer never arrived; the same run's report goes to that session and frees its hold."""
+    first = bench.start(key="key-of-the-gate")
+    late = bench.start(key="key-of-the-gate", unadmitted_since=bench.clock.now.isoformat())
+    assert json_of(late)["session"] == json_of(first)["session"]
+
+
+def test_a_lost_refusal_does_not_hide_what_ran(bench: Bench) -> None:
+    """Refused, but nobody heard it, and the agent ran: its report opens a session after the fact."""
+    bench.policy("tab: $0\n")
+    assert bench.start(key="key-of-the-gate").status_code == 403
+    late = bench.start(key="key-of-the-gate", unadmitted_since=bench.clock.now.isoformat())
+    assert late.status_code == 201
+
+
 def limits_told(bench: Bench) -> list[list[tuple[str, str]]]:
     bench.world.store.seal_audit(bench.organization.id, b"key")
     with bench.world.store.look(bench.organization.id) as books:
