@@ -27,8 +27,8 @@ from tabstop.wire import StartAnswer, StartRequest
 class Asker:
     """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run.
 
-    key_of: whose idempotency keys these are. The answer to a key holds a session's token, so a key that another run
-    happens to know, or to share, is another key.
+    key_of: whose idempotency keys these are: a repository's (what one run could not deliver, another brings in under the
+    same key), or an engineer's. The answer to a key holds a session's token, so elsewhere the same key is another key.
     """
 
     organization: Organization
@@ -68,7 +68,7 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
         start = replace(start, engineer_id=engineer.id)
         try:
             if asked.unadmitted_since is not None:
-                attempt = _heard_before(books, start)
+                attempt = _admitted_before(books, asker, key, asked.gate_run)
                 attempt = attempt or take_in(
                     books, _as_report(start, asker, key), asked.unadmitted_since, now, answer_late
                 )
@@ -79,10 +79,14 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
     return _with_token(world, asker.organization.id, attempt)
 
 
-def _heard_before(books: Books, start: Start) -> StartAttempt | None:
-    """The session this run's gate was admitted to, where the answer never reached it."""
-    found = books.attempt(start.key, start.token_id)
-    return found if found and found.key == start.key and found.session_id else None
+def _admitted_before(books: Books, asker: Asker, key: str, gate_run: str) -> StartAttempt | None:
+    """The session of this repository that the report's gate was admitted to: its answer was lost, or its token not kept.
+
+    Whoever knows the key of a gate in this repository can report for that session, and no other.
+    """
+    found = books.attempt(f"run {gate_run}:{key}", "") if gate_run else None
+    session = books.session(found.session_id) if found and found.session_id else None
+    return found if session and session.repository_id == asker.repository.id else None
 
 
 def _as_report(start: Start, asker: Asker, key: str) -> Start:
@@ -137,7 +141,7 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         in_force,
         job_log(repository, in_force.policy),
         claims.token_id,
-        f"run {claims.run_id}",
+        f"repository {repository.id}",
         claims.run_id,
         claims.run_attempt,
         claims.job_id,
@@ -162,7 +166,7 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
     where = Whereabouts(branch, None, "named by the engineer's own token", "claimed")
     token_id = f"engineer:{token.id}:{key}"
     reader = own_terminal(engineer)
-    whose = f"token {token.id}"
+    whose = f"engineer {engineer.id}"
     return Asker(organization, repository, engineer, where, in_force, reader, token_id, whose, sha=asked.head_sha)
 
 

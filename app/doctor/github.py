@@ -25,6 +25,13 @@ def no_credentials(settings: Settings) -> Diagnosis:
 
 def refused(settings: Settings, error: Exception) -> Diagnosis:
     """GitHub did not answer as the App expects."""
+    if isinstance(error, GitHubError) and error.status == 404 and "/app/hook" in str(error):
+        return problem(
+            "webhook address",
+            f"GitHub knows of no webhook of this App: {error}",
+            "Switch “Webhook → Active” on in the App's settings and give it the address "
+            f"{settings.page('/webhooks/github')}.",
+        )
     if isinstance(error, GitHubError) and error.status in {401, 403, 404}:
         return problem(
             "GitHub App",

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.events.seen import ask_about
+from app.github_api.protocol import GitHubError
 from app.jobs.asking_github import asking_github, installed
 from app.jobs.tab_facts import POLICY_PATH
 from app.ledger.books import Job
@@ -27,7 +29,14 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
     if github is None or repository is None or seen is None or seen.state != "open":
         return
 
-    edits = POLICY_PATH in github.changed_files(repository.full_name, seen.number)
+    try:
+        edits = POLICY_PATH in github.changed_files(repository.full_name, seen.number)
+    except GitHubError as error:
+        if error.status != 404:
+            raise
+        with world.store.open(organization_id) as db:  # renamed, deleted or taken from the installation: ask which
+            ask_about(db, repository, repository.full_name)
+        return
 
     with world.store.open(organization_id) as db:
         now = db.pull_request(repository.id, seen.number)

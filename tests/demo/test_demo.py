@@ -64,7 +64,12 @@ def test_the_story_is_told(played: Played) -> None:
 def test_the_check_goes_from_green_to_red_and_back(played: Played) -> None:
     """The page keeps every state the check went through, with the figures of that moment."""
     history = played.page.partition("How this check stood so far")[2].partition("Merge queue")[0]
-    assert re.findall(r'<summary><span class="dot (\w+)"', history) == ["green"] * 3 + ["amber", "red", "green"]
+    assert re.findall(r'<summary><span class="dot (\w+)"', history) == ["green"] * 3 + [
+        "amber",
+        "red",
+        "green",
+        "green",
+    ]
     assert "116 %" in text_of(history)
 
 
@@ -73,7 +78,7 @@ def test_there_is_one_comment(played: Played) -> None:
     assert played.page.count('class="comment"') == 1
     comment = text_of(played.page.partition('class="comment"')[2].partition("</article>")[0])
     assert re.search(r"updated in place \d+ times", comment)
-    assert "$0.47 of $1.00 spent" in comment
+    assert "$0.52 of $1.00 spent" in comment
     assert "tabstop:budget" not in comment
 
 

@@ -60,3 +60,11 @@ def test_a_key_that_is_none() -> None:
     with pytest.raises(GitHubError) as caught:
         broken.app()
     assert refused(SETTINGS, caught.value).found == "The private key cannot be used: it is no PEM key."
+
+
+def test_an_app_without_a_webhook_is_no_matter_of_credentials() -> None:
+    """GitHub took them just before; it is the webhook that is not there."""
+    error = GitHubError("GitHub answered 404 to GET /app/hook/config: Not Found", status=404)
+    told = refused(SETTINGS, error)
+    assert told.subject == "webhook address"
+    assert "https://tabstop.acme.example/webhooks/github" in told.remedy

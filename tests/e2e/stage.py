@@ -87,7 +87,9 @@ class Stage:
         """A captured session happens on the job's runner, now; answers its execution file."""
         captured = claude_case(case)
         captured.lay_out(Path(job.runner.home) / ".claude", workspace=job.runner.workspace, began=datetime.now(UTC))
-        return captured.execution_file
+        if captured.execution_file is None:
+            return None
+        return captured.write_execution_file(job.runner.runner_temp / "claude-execution-output.json")
 
     def eventually(self, what: Callable[[], T | None], because: str) -> T:
         """Wait until `what` answers something true; fails with the reason and the server's log."""

@@ -29,6 +29,7 @@ def session(stage: Stage, pull: PullRequest, case: str) -> None:
     execution = stage.agent_works(job, case)
     settle = job.run(command="settle", execution_file=str(execution), agent_outcome="success")
     assert settle.outcome == "success", settle.log
+    assert settle.outputs["outcome"] == "finished", settle.summary
 
 
 def test_a_pull_request_lives_through_its_budget(stage: Stage) -> None:

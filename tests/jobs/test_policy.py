@@ -244,3 +244,16 @@ def test_an_edit_of_the_organizations_policy_is_judged_as_such(town: Town) -> No
     (posted,) = town.github.checks_on(sha)
     assert [(a.start_line, a.level) for a in posted.check.annotations] == [(5, "failure")]
     assert "organization.cap" in posted.check.summary
+
+
+def test_a_repository_out_of_reach_leaves_no_dead_job(town: Town) -> None:
+    """Taken from the installation between the push and the look at its files: GitHub is asked, and it is closed."""
+    town.opened()
+    town.pass_time(minutes=1)
+    town.pull_event("synchronize", town.pull(1, head_sha="f" * 40))
+    del town.github.repositories[777]["acme/widget"]
+    town.github.pull_requests.clear()
+    town.github.changed.clear()
+    town.settle()
+    assert town.dead() == []
+    assert not town.repository(WIDGET).active

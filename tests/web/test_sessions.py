@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.registry import Repository
 from tabstop.budget import Amount, Scope
 from tests.web.conftest import Bench, json_of
 
@@ -39,12 +40,45 @@ def test_the_same_key_gives_the_same_answer_and_holds_once(bench: Bench) -> None
     assert (first.status_code, again.status_code) == (201, 201)
 
 
-def test_a_key_that_another_run_knows_gets_it_nothing(bench: Bench) -> None:
-    """The answer to a key holds a session's token: another run with the same key is another start."""
-    first = bench.start(key="the-same-key")
-    other = bench.start(token=bench.token(run_id="7002"), key="the-same-key")
-    assert other.status_code == 201
-    assert json_of(first)["session"] != json_of(other)["session"]
+def test_a_key_is_its_repository_s(bench: Bench) -> None:
+    """The answer to a key holds a session's token: another repository or person that knows the key starts anew.
+
+    Another run of the same repository gets the same session: it brings in what the first could not deliver.
+    """
+    with bench.world.store.open(bench.organization.id) as books:
+        books.save_repository(Repository(0, 2, "acme/web-app", private=False))
+    first = json_of(bench.start(key="the-same-key"))
+    later = bench.start(token=bench.token(run_id="7002"), key="the-same-key")
+    elsewhere = {"repository": "acme/web-app", "repository_id": "2", "event_name": "push"}
+    other = bench.start(token=bench.token(**elsewhere), key="the-same-key")
+    laptop = bench.start(token=bench.engineer_token("alice", "start"), key="the-same-key", repository="acme/widget")
+    assert json_of(later)["session"] == first["session"]
+    assert len({first["session"], json_of(other)["session"], json_of(laptop)["session"]}) == 3
+
+
+def test_a_person_s_membership_is_looked_up_for_laptops_too(bench: Bench) -> None:
+    """A token may be made for somebody nobody has met yet, and outlive a membership: a guest's session is a guest's."""
+    token = bench.engineer_token("alice", "start")
+    bench.github.members["acme"] = set()
+    bench.clock.pass_by(hours=25)
+    started = json_of(bench.start(token=token, repository="acme/widget"))
+    scopes = [finding["scope"] for finding in started["verdict"]["findings"]]
+    assert (Scope.GUEST in scopes, Scope.ENGINEER in scopes) == (True, False)
+
+
+@pytest.mark.parametrize("number", ["²", "1e3", "x", "9" * 40])
+def test_a_pull_request_s_number_is_a_number(bench: Bench, number: str) -> None:
+    """Else 400, in words."""
+    headers = {"Authorization": f"Bearer {bench.token()}"}
+    asked = {"agent": "claude-code", "pull_request": number}
+    assert bench.client.get("/api/v1/verdict", query_string=asked, headers=headers).status_code == 400
+
+
+def test_a_body_nested_too_deep_is_refused(bench: Bench) -> None:
+    """400, whoever sends it."""
+    headers = {"Authorization": f"Bearer {bench.token()}", "Idempotency-Key": "0123456789"}
+    deep = b"[" * 200_000 + b"]" * 200_000
+    assert bench.client.post("/api/v1/sessions", data=deep, headers=headers).status_code == 400
 
 
 def test_a_token_starts_one_session_only(bench: Bench) -> None:
@@ -263,18 +297,23 @@ def test_copies_of_a_late_report_are_one_session(bench: Bench) -> None:
     assert answers[0] == answers[1]
 
 
-def test_a_lost_admission_is_found_again_by_its_own_run(bench: Bench) -> None:
-    """The gate's answer never arrived; the same run's report goes to that session and frees its hold."""
+def test_a_lost_admission_is_found_again(bench: Bench) -> None:
+    """The gate's answer never arrived, or its token was not kept: the report of whichever run goes to that session."""
     first = bench.start(key="key-of-the-gate")
-    late = bench.start(key="key-of-the-gate", unadmitted_since=bench.clock.now.isoformat())
-    assert json_of(late)["session"] == json_of(first)["session"]
+    since = bench.clock.now.isoformat()
+    for run in ("7001", "7002"):
+        token = bench.token(run_id=run)
+        late = bench.start(token=token, key="key-of-the-gate", unadmitted_since=since, gate_run="7001")
+        assert json_of(late)["session"] == json_of(first)["session"]
+    other = bench.start(key="a-guessed-key", unadmitted_since=since, gate_run="7001")
+    assert json_of(other)["session"] != json_of(first)["session"]
 
 
 def test_a_lost_refusal_does_not_hide_what_ran(bench: Bench) -> None:
     """Refused, but nobody heard it, and the agent ran: its report opens a session after the fact."""
     bench.policy("tab: $0\n")
     assert bench.start(key="key-of-the-gate").status_code == 403
-    late = bench.start(key="key-of-the-gate", unadmitted_since=bench.clock.now.isoformat())
+    late = bench.start(key="key-of-the-gate", unadmitted_since=bench.clock.now.isoformat(), gate_run="7001")
     assert late.status_code == 201
 
 
@@ -328,7 +367,7 @@ def test_the_session_s_token_is_not_in_the_database(bench: Bench) -> None:
     token = bench.token()
     first = json_of(bench.start(token=token, key="kept-answer"))
     with bench.world.store.look(bench.organization.id) as books:
-        attempt = books.attempt("run 7001:kept-answer", "")
+        attempt = books.attempt(f"repository {bench.repository.id}:kept-answer", "")
     assert attempt is not None
     assert first["token"] not in str(attempt)
     assert json_of(bench.start(token=token, key="kept-answer")) == first

@@ -56,7 +56,7 @@ def test_what_is_not_signed_by_github_is_refused(bench: Bench, change: dict[str,
     assert deliver(bench, b"{}", **change).status_code == status
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b'"text"'])
+@pytest.mark.parametrize("body", [b"not json", b"[]", b'"text"', b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"])
 def test_a_signed_body_that_is_no_object_is_explained(bench: Bench, body: bytes) -> None:
     """400, with what to set in the App."""
     assert deliver(bench, body).status_code == 400
