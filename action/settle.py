@@ -108,7 +108,7 @@ class _Settle:
         spent = traces.outcome is not SessionOutcome.NOT_STARTED or bool(traces.usages or traces.totals)
         return Undelivered(
             server=self._inputs.server,
-            start=replace(session.start, gate_run=self._world.environ.get("GITHUB_RUN_ID", "")),
+            start=session.start,
             begun_at=session.begun_at,
             end=EndRequest(
                 outcome=traces.outcome.value,

@@ -296,7 +296,7 @@ class Store(Protocol):
         """Claim a cron slot (`seal audit`, 12:05); True for one worker only."""
 
     def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
-        """Retention: drop webhook bodies and delivery ids past their days; answers how many rows changed."""
+        """Retention: drop webhook bodies, delivery ids and answers to starts past their days; answers how many rows changed."""
 
     def seal_audit(self, organization_id: int, key: bytes) -> int:
         """Number and chain audit rows not sealed yet, in order; answers how many."""

@@ -85,7 +85,9 @@ class Settings:
         secret=True,
     )
     keep_bodies_days: str = _setting("TABSTOP_KEEP_BODIES_DAYS", "How long webhook bodies are kept.", "7")
-    keep_deliveries_days: str = _setting("TABSTOP_KEEP_DELIVERIES_DAYS", "How long delivery ids are remembered.", "35")
+    keep_deliveries_days: str = _setting(
+        "TABSTOP_KEEP_DELIVERIES_DAYS", "How long delivery ids and answers to starts are remembered.", "35"
+    )
     log_format: str = _setting("TABSTOP_LOG_FORMAT", "`json` or `text`.", "text")
 
     @classmethod

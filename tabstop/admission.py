@@ -17,6 +17,10 @@ RETRY_AFTER = timedelta(minutes=1)
 """When to ask again while other sessions hold what is left: their usage and endings arrive at about this rate."""
 
 
+_SHOWN = frozenset({Scope.TAB, Scope.GUEST, Scope.REPOSITORY})
+"""Budgets whose figures a shared surface may show."""
+
+
 @dataclass(frozen=True, slots=True)
 class StartFacts:
     """Everything one start is decided on.
@@ -115,12 +119,17 @@ def _dollars_count(facts: StartFacts) -> bool:
 
 
 def _narrowed(facts: StartFacts, limits: SessionLimits, budgets: tuple[Budget, ...]) -> SessionLimits:
-    """The session's limits cut to the room of its budgets, so that a lone session cannot pass a cap it can see."""
+    """The session's limits cut to the room of its budgets, so that a lone session cannot pass a cap it can see.
+
+    Limits are shown in job logs. Where the policy leaves one open, only a tab's or repository's room takes its place:
+    an engineer's or the organization's would tell everybody what they have left (promise 12).
+    """
     cost, tokens = limits.cost, limits.tokens
     for budget in budgets:
-        if budget.nano_room is not None and _dollars_count(facts):
+        shared = budget.key.scope in _SHOWN
+        if budget.nano_room is not None and _dollars_count(facts) and (shared or limits.cost is not None):
             cost = budget.nano_room if cost is None else min(cost, budget.nano_room)
-        if budget.token_room is not None:
+        if budget.token_room is not None and (shared or limits.tokens is not None):
             tokens = budget.token_room if tokens is None else min(tokens, budget.token_room)
     return replace(limits, cost=cost, tokens=tokens)
 

@@ -24,7 +24,7 @@ class StartRequest:
     branch, head_sha: of the work, not of a test merge commit. agent: `claude-code`, `codex`, `gemini-cli`, `opencode`.
     unadmitted_since: set only after the fact, for a session that began while the server could not be asked: since when it
     ran. It is recorded as unadmitted and never refused, since refusing would only hide what is spent.
-    gate_run: with it, the run whose gate asked under the same Idempotency-Key: what that gate was admitted to is found again.
+    Its Idempotency-Key is that of the gate's question: what the gate was admitted to, or an earlier copy opened, is found again.
     """
 
     agent: str
@@ -37,7 +37,6 @@ class StartRequest:
     billing: Billing = Billing.UNKNOWN
     billing_evidence: str = ""
     unadmitted_since: datetime | None = None
-    gate_run: str = ""
     version: int = VERSION
 
 

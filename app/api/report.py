@@ -19,6 +19,7 @@ from tabstop.session import SessionOutcome
 from tabstop.session_standing import SessionUse, orders_for, session_stands
 from tabstop.usage import Billing, Usage
 from tabstop.verdict import Verdict
+from tabstop.window import chargeable_at
 from tabstop.wire import Call, ClientTotal, EndAnswer, EndRequest, UsageAnswer, UsageBatch
 from tabstop.wire_json import to_json
 
@@ -41,8 +42,8 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
     """Store a batch. Raises `ApiError`; sent again, in whole or in part, it changes nothing."""
     _refuse_too_many(batch)
     session, in_force, login = _look(world, claim)
-    prices = _priced(world, batch, session.agent, in_force)
     now = world.now()
+    prices = _priced(world, batch, session.agent, in_force, now)
     with world.store.open(claim.organization_id) as books:
         session = _session(books, claim)
         if batch.billing is not None and session.billing is Billing.UNKNOWN:
@@ -106,13 +107,13 @@ def _said(request: EndRequest) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def as_usage(call: Call, agent: str) -> Usage:
-    """A call of the wire as the core's usage."""
+def as_usage(call: Call, agent: str, now: datetime) -> Usage:
+    """A call of the wire as the core's usage. Its time is a claim, and prices are dated: it is kept within 35 days of now."""
     return Usage(
         keys=call.keys,
         model=call.model,
         tokens=call.tokens,
-        occurred_at=call.occurred_at,
+        occurred_at=chargeable_at(call.occurred_at, now),
         agent=agent,
         thread=call.thread,
         web_searches=call.web_searches,
@@ -149,9 +150,9 @@ def _counts(path: str, counted: Call | ClientTotal) -> Iterator[str]:
         yield f"{path}.web_searches: found {counted.web_searches}, expected 0 to {MOST_SEARCHES:,}"
 
 
-def _priced(world: World, batch: UsageBatch, agent: str, in_force: InForce) -> Mapping[Usage, Cost]:
+def _priced(world: World, batch: UsageBatch, agent: str, in_force: InForce, now: datetime) -> Mapping[Usage, Cost]:
     """Price before the transaction, so that nobody waits for it."""
-    usages = [as_usage(call, agent) for call in batch.calls]
+    usages = [as_usage(call, agent, now) for call in batch.calls]
     return {usage: world.price(usage, in_force.policy.prices) for usage in usages}
 
 

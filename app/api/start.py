@@ -13,7 +13,7 @@ from app.github_api.protocol import GitHubError, GitHubInstallation
 from app.identity.oidc import RunnerClaims
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
-from app.ledger.books import Books, SessionRow, StartAttempt
+from app.ledger.books import SessionRow, StartAttempt
 from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository
 from app.world import World
@@ -68,30 +68,12 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
         start = replace(start, engineer_id=engineer.id)
         try:
             if asked.unadmitted_since is not None:
-                attempt = _admitted_before(books, asker, key, asked.gate_run)
-                attempt = attempt or take_in(
-                    books, _as_report(start, asker, key), asked.unadmitted_since, now, answer_late
-                )
+                attempt = take_in(books, start, asked.unadmitted_since, now, answer_late)
             else:
                 attempt = admit(books, start, now, answer_of)
         except TokenReusedError as error:
             raise token_reused() from error
     return _with_token(world, asker.organization.id, attempt)
-
-
-def _admitted_before(books: Books, asker: Asker, key: str, gate_run: str) -> StartAttempt | None:
-    """The session of this repository that the report's gate was admitted to: its answer was lost, or its token not kept.
-
-    Whoever knows the key of a gate in this repository can report for that session, and no other.
-    """
-    found = books.attempt(f"run {gate_run}:{key}", "") if gate_run else None
-    session = books.session(found.session_id) if found and found.session_id else None
-    return found if session and session.repository_id == asker.repository.id else None
-
-
-def _as_report(start: Start, asker: Asker, key: str) -> Start:
-    """A late report's key is its repository's: copies of a report are one session, whichever run brings them in."""
-    return replace(start, key=f"report {asker.repository.id}:{key}") if key else start
 
 
 def _with_token(world: World, organization_id: int, attempt: StartAttempt) -> StartAttempt:

@@ -183,8 +183,15 @@ class MemoryStore:
             ]
             for guid in old:
                 self._deliveries[guid] = replace(self._deliveries[guid], body=None)
+            answered = 0
+            for tables in self._organizations.values():
+                past = [attempt for attempt in tables.attempts.values() if attempt.at < deliveries]
+                for attempt in past:
+                    del tables.attempts[attempt.key]
+                    tables.tokens_used.pop(attempt.token_id, None)
+                answered += len(past)
             self._slots = {(name, slot) for name, slot in self._slots if slot >= now - KEEP_SLOTS}
-            return len(gone) + len(old)
+            return len(gone) + len(old) + answered
 
     def seal_audit(self, organization_id: int, key: bytes) -> int:
         """See `Store`."""

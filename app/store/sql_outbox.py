@@ -20,7 +20,7 @@ from app.store.engine import Database
 from app.store.ids import IdMaker
 from app.store.sql_part import PerDatabase, per_database
 from app.store.sql_work import ENQUEUE, job_values
-from app.store.tables import DELIVERY, JOB, SLOT
+from app.store.tables import ATTEMPT, DELIVERY, JOB, SLOT
 
 LEASE = timedelta(seconds=60)
 """How long a worker may be at one job before another takes it over."""
@@ -77,6 +77,7 @@ _DROP_BODIES = (
     update(DELIVERY).where(_D.received_at < _AGE, _D.body.is_not(None)).values(body=literal(None, _D.body.type))
 )
 _DROP_DELIVERIES = delete(DELIVERY).where(_D.received_at < _AGE)
+_DROP_ATTEMPTS = delete(ATTEMPT).where(ATTEMPT.c.at < _AGE)
 _DROP_SLOTS = delete(SLOT).where(SLOT.c.slot < _AGE)
 
 
@@ -162,11 +163,12 @@ class SqlOutbox:
         return (row.event, json.loads(row.body)) if row and row.body is not None else None
 
     def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
-        """See `Store`. Cron slots go after `KEEP_SLOTS`."""
+        """See `Store`. Answers to starts go with the delivery ids, cron slots after `KEEP_SLOTS`."""
         bodies, deliveries = now - timedelta(days=bodies_days), now - timedelta(days=deliveries_days)
         with self._database.writing() as db:
             gone = db.execute(_DROP_DELIVERIES, {"before": deliveries}).rowcount
             gone += db.execute(_DROP_BODIES, {"before": bodies}).rowcount
+            gone += db.execute(_DROP_ATTEMPTS, {"before": deliveries}).rowcount
             db.execute(_DROP_SLOTS, {"before": now - KEEP_SLOTS})
         return gone
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.ledger.books import Job
+from app.ledger.books import Job, StartAttempt
 from app.registry import Store, WaitingJob
 from app.store.sql_outbox import LEASE
 from tests.ledger.builders import NOW, an_organization, at
@@ -155,6 +155,18 @@ def test_retention_drops_bodies_then_ids(store: Store) -> None:
     assert store.delivery("new") == ("push", {"kept": True})
     assert not store.keep_delivery("weeks", "push", {}, NOW)
     assert store.keep_delivery("old", "push", {}, NOW)
+
+
+def test_answers_to_starts_go_with_the_delivery_ids(store: Store) -> None:
+    """They name approvers, and nobody repeats a start after 35 days; younger ones stay."""
+    organization = an_organization(store).id
+    with store.open(organization) as books:
+        for key, days in (("old", 36), ("young", 34)):
+            books.add_attempt(StartAttempt(key, f"token-{key}", {}, 403, NOW - timedelta(days=days)))
+    assert store.remove_old(NOW, 7, 35) == 1
+    with store.look(organization) as books:
+        assert books.attempt("old", "token-old") is None
+        assert books.attempt("young", "") is not None
 
 
 def test_a_cron_slot_is_claimed_once(store: Store) -> None:
