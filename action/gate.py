@@ -55,7 +55,7 @@ class _Gate:
             self._runner.fail(messages.no_permission())
             return self._not_allowed("", MISCONFIGURED)
         except (UnreachableError, IdentityUnavailableError) as error:
-            return self._unasked(Admission.UNASKED, str(error))
+            return self._unasked(Admission.UNASKED, str(error), by_github=isinstance(error, IdentityUnavailableError))
         except NotAcceptedError as error:
             self._runner.fail(messages.not_accepted(error.status, error.problem, "asking for a session"))
             return self._not_allowed("", MISCONFIGURED)
@@ -121,7 +121,7 @@ class _Gate:
             self._runner.warn(said)
         return self._not_allowed(answer.verdict.outcome.value, REFUSED if self._inputs.fail_on_refusal else ALLOWED)
 
-    def _unasked(self, admission: Admission, why: str) -> int:
+    def _unasked(self, admission: Admission, why: str, *, by_github: bool = False) -> int:
         """The question could not be put: the workflow said beforehand what then happens."""
         if admission is Admission.NO_IDENTITY:
             allowed = self._inputs.if_unreachable == "allow"
@@ -129,7 +129,7 @@ class _Gate:
         else:
             blocked_by = who_blocks(self._inputs, self._world.environ)
             allowed = not blocked_by
-            said = messages.unreachable(self._inputs.server, why, blocked_by)
+            said = messages.unreachable(self._inputs.server, why, blocked_by, by_github=by_github)
         if not allowed:
             self._keep(self._session(Admission.REFUSED))
             self._runner.fail(said)

@@ -53,18 +53,25 @@ def low_trust(*, allowed: bool) -> Message:
     return Message(title, plain(text), text, "forks")
 
 
-def unreachable(server: str, why: str, blocked_by: str) -> Message:
-    """The server could not be asked at the gate. blocked_by: what says `block`, the input or the policy's key; empty for none."""
+def unreachable(server: str, why: str, blocked_by: str, *, by_github: bool = False) -> Message:
+    """The server could not be asked at the gate.
+
+    blocked_by: what says `block`, the input or the policy's key; empty for none. by_github: it was GitHub that gave no identity.
+    """
     happened = f"Tabstop at {server} could not be asked whether this session may start: {why}."
     cause = "Likely cause: the server is down or restarting, or this runner's network does not reach it."
+    who = "the server is away"
+    if by_github:
+        cause = "Likely cause: GitHub's token service has a problem (githubstatus.com), or this runner's network does not reach it."
+        who = "GitHub gave no identity"
     if not blocked_by:
-        title = "Tabstop: not asked, the server is away"
+        title = f"Tabstop: not asked, {who}"
         end = (
             "The job goes on, because `if-unreachable` is `allow`. The default limits of a session bind it, and settle "
             "reports it after the fact."
         )
     else:
-        title = "Tabstop: not started, the server is away"
+        title = f"Tabstop: not started, {who}"
         said = "`if-unreachable`" if blocked_by == "if-unreachable" else f"the policy's `{blocked_by}`"
         end = f"The job ends here, because {said} is `block`. Running it again can help."
     return Message(

@@ -36,7 +36,7 @@ def configure(log_format: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if log_format == "json" else []),
+            structlog.processors.format_exc_info,  # a traceback becomes text before secrets are taken out of it
             _redact,
             renderer,
         ],

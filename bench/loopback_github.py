@@ -34,7 +34,7 @@ WEBHOOK_SECRET = "loopback-webhook-secret"  # noqa: S105 (guards nothing)
 class LoopbackGitHub:
     """The running service: repository `acme/widget` (id 1), `alice` a member, the App installed.
 
-    policy: the text of the repository's policy file; empty for none. policy_reads: how often it was fetched.
+    policy: the text of the organization's policy file; empty for none. policy_reads: how often it was fetched.
     """
 
     policy: str = ""
@@ -158,7 +158,7 @@ class LoopbackGitHub:
         return (200, pull) if pull else (404, {"message": "Not Found"})
 
     def list_commits(self, _body: Json, repository: str) -> tuple[int, Any]:
-        return 200, [{"sha": "c" * 40}] if self.policy and repository == "widget" else []
+        return 200, [{"sha": "c" * 40}] if self.policy and repository == ".github" else []
 
     def show_file(self, _body: Json) -> tuple[int, Any]:
         self.policy_reads += 1
@@ -174,6 +174,7 @@ Route = Callable[..., tuple[int, Any]]
 _APP = {"id": 4242, "slug": APP_SLUG, "permissions": {"checks": "write", "pull_requests": "write"}, "events": []}
 _INSTALLATION = {"id": INSTALLATION_ID, "account": ORGANIZATION, "suspended_at": None}
 _REPO = "/repos/acme/widget"
+_POLICY_REPOSITORY = {"id": 2, "name": ".github", "full_name": "acme/.github"}
 
 _ROUTES: list[tuple[str, str, Route]] = [
     ("POST", rf"/app/installations/{INSTALLATION_ID}/access_tokens", LoopbackGitHub.issue_token),
@@ -186,7 +187,8 @@ _ROUTES: list[tuple[str, str, Route]] = [
     ("GET", rf"{_REPO}/pulls/(\d+)", LoopbackGitHub.show_pull),
     ("GET", rf"{_REPO}/pulls/\d+/files", lambda _g, _b: (200, [{"filename": "src/main.py"}])),
     ("GET", r"/repos/acme/([\w.-]+)/commits", LoopbackGitHub.list_commits),
-    ("GET", rf"{_REPO}/contents/\.github/tabstop\.yml", LoopbackGitHub.show_file),
+    ("GET", r"/repos/acme/\.github", lambda g, _b: (200, {**g.repository, **_POLICY_REPOSITORY})),
+    ("GET", r"/repos/acme/\.github/contents/\.github/tabstop\.yml", LoopbackGitHub.show_file),
     ("GET", r"/orgs/acme/members/([\w-]+)", LoopbackGitHub.show_member),
     ("POST", rf"{_REPO}/check-runs", LoopbackGitHub.create_check),
     ("PATCH", rf"{_REPO}/check-runs/(\d+)", LoopbackGitHub.update_check),

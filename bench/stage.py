@@ -43,7 +43,7 @@ class LoopbackStage:
             return False
 
     def install(self, policy: str = "") -> None:
-        """GitHub tells of the installation; returns when the server has read the repository's policy."""
+        """GitHub tells of the installation; returns when the server has read the organization's policy."""
         self.github.policy = policy
         told = {"action": "created", "repositories": [self.github.repository]}
         self.eventually(lambda: self.deliver("installation", told), "nobody takes the installation")

@@ -48,9 +48,10 @@ def auto_hold(needed: Amount | None, session_cap: Amount, budgets: Iterable[Budg
 
 
 def topped_up(wanted: Amount, held: Amount, budgets: Iterable[Budget]) -> tuple[Amount, bool]:
-    """What can be added to a session's hold so that it is `wanted` again, and whether that is all of it.
+    """What can be added to a session's hold so that it is `wanted` again, and whether there is enough to work on.
 
-    Never more than the room of every budget; False means: keep the allowance, wind down.
+    Never more than the room of every budget. Less than wanted is enough down to the smallest hold: parallel sessions
+    are not told to wind down because others hold a part. False means: keep the allowance, wind down.
     """
     missing = (wanted - held).at_least_zero()
     add = missing
@@ -60,4 +61,6 @@ def topped_up(wanted: Amount, held: Amount, budgets: Iterable[Budget]) -> tuple[
             add.tokens if budget.token_room is None else max(0, budget.token_room),
         )
         add = add.at_most(room)
-    return add, add == missing
+    least = wanted.at_most(Amount(SMALLEST, SMALLEST_TOKENS))
+    left = held + add
+    return add, left.nano >= least.nano and left.tokens >= least.tokens

@@ -48,6 +48,7 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
         session = _session(books, claim)
         if batch.billing is not None and session.billing is Billing.UNKNOWN:
             session = replace(session, billing=batch.billing, billing_evidence=batch.billing_evidence)
+            books.change_session(session)
         report = Report(
             usages=list(prices),
             totals=batch.client_totals,

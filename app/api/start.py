@@ -22,6 +22,9 @@ from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.visibility import Reader, verdict_for
 from tabstop.wire import StartAnswer, StartRequest
 
+LONGEST_TEXT = 255
+"""Characters of any text in a start: a branch name is the longest that is sensible."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
@@ -241,3 +244,23 @@ def problem_without_key(key: str) -> None:
             "Without it a repeated request would start a second session.",
             "Send a fresh random key per start, and the same one when repeating it.",
         )
+
+
+def problem_with_lengths(asked: StartRequest) -> None:
+    """Raise when a text of a start is longer than anything it could name; they are kept and shown."""
+    texts = {
+        "agent": asked.agent,
+        "repository": asked.repository,
+        "branch": asked.branch,
+        "head_sha": asked.head_sha,
+        "model": asked.model,
+        "purpose": asked.purpose,
+        "billing_evidence": asked.billing_evidence,
+    }
+    long = [
+        f"{name}: {len(text)} characters, at most {LONGEST_TEXT}"
+        for name, text in texts.items()
+        if len(text) > LONGEST_TEXT
+    ]
+    if long:
+        raise ApiError(400, "The body is not what the contract says.", "; ".join(long))

@@ -7,8 +7,8 @@ import hashlib
 PREFIX = "tabstop_eng_"
 """Lets secret scanners find a leaked one, and the server tell it from other bearers without looking it up."""
 
-SCOPES = ("start", "usage", "read")
-"""What a token may be good for: ask for sessions, report usage, ask how things stand."""
+SCOPES = ("start", "read")
+"""What a token may be good for: ask for sessions (each then has its own token), ask how things stand."""
 
 
 def digest_of(token: str) -> str:

@@ -8,7 +8,7 @@ from app.github_api.protocol import GitHubInstallation
 from app.jobs.tab_facts import POLICY_PATH, PolicyEdit
 from app.registry import Organization, PolicyFile, PullRequest, Repository, Transaction
 from tabstop.policy.change import changed_limits
-from tabstop.policy.document import PolicyDocument, PolicyKind
+from tabstop.policy.document import SILENT_ORGANIZATION, PolicyDocument, PolicyKind
 from tabstop.policy.effective import effective, examine
 from tabstop.policy.model import Policy
 from tabstop.policy.read import parse
@@ -29,13 +29,19 @@ def is_organizations(organization: Organization, repository: Repository) -> bool
 
 
 def document_of(file: PolicyFile | None, kind: PolicyKind) -> PolicyDocument | None:
-    """What a stored file says; None for no file."""
-    return parse(file.text, kind).document if file is not None and file.state == "valid" else None
+    """What a stored file says; None for no file. One that was valid and is not for this release counts as its draft."""
+    if file is None or file.state != "valid":
+        return None
+    parsed = parse(file.text, kind)
+    return parsed.document or parsed.draft
 
 
 def as_it_is(db: Transaction, repository: Repository) -> Now:
     """What is in force for a repository, or in the organization's own one for the organization."""
-    document = document_of(db.policy_file_in_force(None), PolicyKind.ORGANIZATION)
+    counting = db.policy_file_in_force(None)
+    document = document_of(counting, PolicyKind.ORGANIZATION)
+    if counting is None and db.policy_file(None) is not None:
+        document = SILENT_ORGANIZATION  # there, and never valid: no permission to loosen
     if is_organizations(db.organization(), repository):
         return Now(PolicyKind.ORGANIZATION, document, effective(document, None, name="").policy)
     return Now(PolicyKind.REPOSITORY, document, db.policy_in_force(repository.id).policy)

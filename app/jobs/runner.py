@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from app.logs import redacted
 from app.registry import WaitingJob
 from app.world import GiveUpError, JobHandler, NotYetError, RetryLaterError, World
 
@@ -102,7 +103,7 @@ class Runner:
             return self._bury(job, str(error))
         except Exception as error:
             log.exception("job failed", kind=job.kind, key=job.key, attempt=job.attempts)
-            return self._again(job, f"{type(error).__name__}: {error}", BACKOFF_SECONDS)
+            return self._again(job, redacted(f"{type(error).__name__}: {error}"), BACKOFF_SECONDS)
         store.finish_job(job, self.world.now())
         return "done"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Job, Place, SessionRow, StartAttempt, Tab
+from app.ledger.steps import latch_steps, reached_steps
 from app.ledger.touched import Where, touched_budgets
 from tabstop.admission import Admission, StartFacts, may_start
 from tabstop.budget import Scope
@@ -74,6 +75,8 @@ def admit(
     tab = books.open_tab(start.repository_id, start.branch, now) if start.branch else None
     facts = _facts(books, start, tab, now)
     admission = may_start(facts)
+    for budget in facts.budgets:  # a cap that came down is met here first
+        latch_steps(books, budget, reached_steps(budget, start.policy.steps), now)
 
     session = _set_aside(books, start, tab, admission, now) if admission.admitted else None
     answer = answer_of(admission, session)

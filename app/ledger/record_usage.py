@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
-from app.ledger.postings import Postings, Sums, counted, sums_of
+from app.ledger.postings import NOTHING, Postings, counted, sums_of
 from app.ledger.reached import Reached
 from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
 from app.ledger.settling import Settling
@@ -150,7 +150,7 @@ def _charge_new(
         for key in usage.keys:
             keys[key] = row.id
         sums = sums_of(row)
-        postings.charge(row, sums, settling.cause_of(place_id, counted(postings.places[place_id], sums)))
+        postings.charge(row, sums, settling.cause_of(place_id, sums))
     if keys:
         postings.books.add_usages(rows, keys)
 
@@ -168,7 +168,7 @@ def _correct_known(
         row = stored[drop]
         postings.books.repoint_keys(drop, keep)
         said[keep] = joined(said[keep], said_of(row))
-        settling.cause_of(row.place_id, counted(postings.places[row.place_id], Sums().less(sums_of(row))))
+        settling.cause_of(row.place_id, NOTHING.less(sums_of(row)))
         postings.drop(row, same_as=keep)
     for usage_id, whole in said.items():
         before = stored[usage_id]

@@ -44,6 +44,8 @@ class Sorted:
 
 def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted:
     """Sort a batch against what is stored."""
+    if not known and _all_keys_differ(usages):  # the usual case
+        return Sorted(tuple(usages), {}, {}, {}, 0)
     new: list[Usage] = []
     fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
@@ -135,6 +137,11 @@ def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:
     return usage.tokens.cache_write_5m <= stored.cache_write_5m and usage.tokens.cache_write_1h <= stored.cache_write_1h
 
 
+def _all_keys_differ(usages: Sequence[Usage]) -> bool:
+    keys = [key for usage in usages for key in usage.keys]
+    return len(set(keys)) == len(keys)
+
+
 def _one_per_response(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> list[list[Usage]]:
     """Join reports that share a key or a stored usage, also through a third."""
     first_with: dict[str | int, int] = {}
@@ -149,7 +156,7 @@ def _one_per_response(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) 
                 other = first_with.setdefault(found.id, number)
                 if other != number:
                     joins.append((other, number))
-    if not joins:  # the usual case
+    if not joins:
         return [[usage] for usage in usages]
     groups = {number: [number] for number in range(len(usages))}
     for one, other in joins:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.ledger.books import Cause, SessionRow
-from app.ledger.postings import Postings, changed
+from app.ledger.postings import Postings, Sums, changed
 from app.ledger.reached import Reached
 from tabstop.budget import Amount, Budget
 from tabstop.hold import topped_up
 
 _NO_END = 2**62
+
+_ADMITTED, _OVERSHOOT = Cause.ADMITTED, Cause.OVERSHOOT
+"""Looked up once, as in `app.ledger.postings`."""
 
 
 class _Account:
@@ -25,18 +28,24 @@ class _Account:
 
     def take(self, nano: int, tokens: int) -> bool:
         """Charge this much; False when the room was gone. What is taken back leaves room."""
-        if 0 <= nano <= self.held_nano and 0 <= tokens <= self.held_tokens:
+        fits = True
+        if nano > self.held_nano:
+            self.room_nano -= nano - self.held_nano
+            self.held_nano = 0
+            fits = self.room_nano >= 0
+        elif nano >= 0:
             self.held_nano -= nano
+        else:
+            self.room_nano -= nano
+        if tokens > self.held_tokens:
+            self.room_tokens -= tokens - self.held_tokens
+            self.held_tokens = 0
+            fits = fits and self.room_tokens >= 0
+        elif tokens >= 0:
             self.held_tokens -= tokens
-            return True
-        from_hold = max(0, min(nano, self.held_nano))
-        self.held_nano -= from_hold
-        self.room_nano -= nano - from_hold
-        fits = nano == from_hold or nano < 0 or self.room_nano >= 0
-        from_hold = max(0, min(tokens, self.held_tokens))
-        self.held_tokens -= from_hold
-        self.room_tokens -= tokens - from_hold
-        return fits and (tokens == from_hold or tokens < 0 or self.room_tokens >= 0)
+        else:
+            self.room_tokens -= tokens
+        return fits
 
 
 class Settling:
@@ -50,27 +59,17 @@ class Settling:
         self._accounts: dict[int, _Account] = {}
         self._at: dict[int, list[_Account]] = {}
 
-    def cause_of(self, place_id: int, amount: Amount) -> Cause:
-        """Why this much may be charged now, taking it from the hold and then from the room."""
-        if self._session.unadmitted:
-            return Cause.UNADMITTED
-        if self._session.ended_at is not None:
-            return Cause.LATE
-        accounts = self._at.get(place_id)
-        if accounts is None:
-            accounts = self._at[place_id] = [self._account(b) for b in self._reached.places[place_id].budget_ids]
-        nano, tokens = amount.nano, amount.tokens
-        fits = True
-        for account in accounts:
-            fits = account.take(nano, tokens) and fits
-        return Cause.ADMITTED if fits else Cause.OVERSHOOT
+    def cause_of(self, place_id: int, sums: Sums) -> Cause:
+        """Why entries with these sums may be made now, taking what counts from the hold and then from the room."""
+        counts_notional = self._reached.places[place_id].counts_notional
+        return self._take(place_id, sums.nano + sums.notional if counts_notional else sums.nano, sums.tokens)
 
     def cause_for(self, session_id: str, place_id: int, amount: Amount) -> Cause:
         """Why something already stored may change by this much: growth of the session's own is settled like new usage.
 
         What shrinks, and what belongs to another session, is a correction.
         """
-        cause = self.cause_of(place_id, amount)
+        cause = self._take(place_id, amount.nano, amount.tokens)
         grows = amount.nano > 0 or amount.tokens > 0
         return cause if grows and session_id == self._session.id else Cause.CORRECTED
 
@@ -92,6 +91,20 @@ class Settling:
         held, full = topped_up(self._wanted(postings), Amount(), after)
         postings.hold(self._current_id, held)
         return held, full
+
+    def _take(self, place_id: int, nano: int, tokens: int) -> Cause:
+        if self._session.unadmitted:
+            return Cause.UNADMITTED
+        if self._session.ended_at is not None:
+            return Cause.LATE
+        accounts = self._at.get(place_id)
+        if accounts is None:
+            accounts = self._at[place_id] = [self._account(b) for b in self._reached.places[place_id].budget_ids]
+        fits = True
+        for account in accounts:
+            if not account.take(nano, tokens):
+                fits = False
+        return _ADMITTED if fits else _OVERSHOOT
 
     def _account(self, budget_id: int) -> _Account:
         if budget_id not in self._accounts:

@@ -86,7 +86,7 @@ _READING_POSTGRES: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "post
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, poolclass=QueuePool, pool_size=5, max_overflow=THREADS - 5)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=5, max_overflow=THREADS - 5, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
@@ -108,7 +108,9 @@ def _postgres(url: URL) -> Engine:
     # Without `preserve_rowcount` SQLAlchemy does not say how many rows an INSERT made on PostgreSQL, and a first
     # delivery would look like a repeated one.
     counts = {"preserve_rowcount": True}
-    engine = create_engine(url, pool_size=10, max_overflow=THREADS - 10, pool_use_lifo=True, execution_options=counts)
+    engine = create_engine(
+        url, pool_size=10, max_overflow=THREADS - 10, pool_use_lifo=True, execution_options=counts, hide_parameters=True
+    )
 
     @event.listens_for(engine, "checkin")
     def _rests(_connection: Any, record: Any) -> None:

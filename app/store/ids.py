@@ -28,5 +28,6 @@ class IdMaker:
     def next(self) -> int:
         """A fresh id, above every one made before. A burst runs ahead of the clock by a microsecond each."""
         with self._lock:
-            self._last = max(self._last + 1, time.time_ns() // 1_000 - _BEGIN)
-            return self._last << _LOW_BITS | self._low
+            now = time.time_ns() // 1_000 - _BEGIN
+            self._last = last = now if now > self._last else self._last + 1  # `max` would be a fifth of the time
+        return last << _LOW_BITS | self._low

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from app.registry import InForce, PolicyFile
-from tabstop.policy.document import PolicyDocument, PolicyKind
+from tabstop.policy.document import SILENT_ORGANIZATION, PolicyDocument, PolicyKind
 from tabstop.policy.effective import Effective, effective
 from tabstop.policy.read import parse
 
@@ -33,10 +33,18 @@ class FileState:
             return cls(read=True, state=newest.state, counts=counting is not None)
         return cls(read=True, state=newest.state, commit=counting.commit, text=counting.text, counts=True)
 
+    @property
+    def silent(self) -> bool:
+        """Whether a file is there and none of it ever counted: that is not the same as no file."""
+        return self.read and self.state not in COUNTING and not self.counts
+
 
 def in_force(organization: FileState, repository: FileState, name: str, topics: tuple[str, ...]) -> InForce:
-    """The repository's last valid file over the organization's over the defaults."""
-    found = _effective(organization.text, repository.text, name, topics)
+    """The repository's last valid file over the organization's over the defaults.
+
+    An organization's file that never was valid permits a repository nothing.
+    """
+    found = _effective(organization.text, organization.silent, repository.text, name, topics)
     return InForce(
         policy=found.policy,
         commit=" ".join(commit for commit in (repository.commit, organization.commit) if commit),
@@ -47,17 +55,20 @@ def in_force(organization: FileState, repository: FileState, name: str, topics: 
 
 
 def _problem(organization: FileState, repository: FileState) -> str:
-    for file, whose in ((repository, "this repository's"), (organization, "the organization's")):
+    for file, whose, otherwise in (
+        (repository, "this repository's", "it does not count"),
+        (organization, "the organization's", "it does not count, and repositories may only tighten the defaults"),
+    ):
         if file.read and file.state not in COUNTING:
-            instead = "its last valid version stays in force" if file.counts else "it does not count"
+            instead = "its last valid version stays in force" if file.counts else otherwise
             return f"{whose} policy file is {file.state}; {instead}"
     return ""
 
 
 @lru_cache(maxsize=1024)
-def _effective(organization: str, repository: str, name: str, topics: tuple[str, ...]) -> Effective:
+def _effective(organization: str, silent: bool, repository: str, name: str, topics: tuple[str, ...]) -> Effective:
     return effective(
-        _document(organization, PolicyKind.ORGANIZATION),
+        SILENT_ORGANIZATION if silent else _document(organization, PolicyKind.ORGANIZATION),
         _document(repository, PolicyKind.REPOSITORY),
         name=name,
         topics=topics,

@@ -139,19 +139,18 @@ class SqlUsage(SqlPart):
         """See `Books`."""
         if self._writes:
             org = self.organization_id
-            _ADD_USAGES.insert(self._db, [usage_values(org, row) for row in rows], is_sqlite=self._is_sqlite)
-            _ADD_KEYS.insert(self._db, [(org, key, to) for key, to in keys.items()], is_sqlite=self._is_sqlite)
+            _ADD_USAGES.insert(self._db, usage_values(org, rows), is_sqlite=self._is_sqlite)
+            _ADD_KEYS.insert(self._db, ((org, key, to) for key, to in keys.items()), is_sqlite=self._is_sqlite)
 
     def change_usage(self, row: UsageRow) -> None:
         """See `Books`."""
-        values = dict(zip(_ADD_USAGES.columns, usage_values(self.organization_id, row), strict=True))
+        values = dict(zip(_ADD_USAGES.columns, *usage_values(self.organization_id, [row]), strict=True))
         self._write(_CHANGE, {"usage": row.id, **{f"new_{name}": values[name] for name in _CHANGED}})
 
     def add_entries(self, entries: Sequence[Entry]) -> None:
         """See `Books`."""
         if self._writes:
-            rows = [entry_values(self.organization_id, entry) for entry in entries]
-            _ADD_ENTRIES.insert(self._db, rows, is_sqlite=self._is_sqlite)
+            _ADD_ENTRIES.insert(self._db, entry_values(self.organization_id, entries), is_sqlite=self._is_sqlite)
 
     def all_entries(self) -> list[Entry]:
         """See `Books`."""

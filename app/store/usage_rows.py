@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from app.ledger.books import Cause, Entry, EntryKind, KnownUsage, UsageRow
@@ -10,34 +12,62 @@ from tabstop.cost import CostState
 from tabstop.usage import Billing, Grain, Tokens
 
 
-def usage_values(organization_id: int, row: UsageRow) -> tuple[Any, ...]:
-    """One row of the usage table."""
-    tokens = row.tokens
-    return (
-        organization_id,
-        row.id,
-        row.session_id,
-        row.place_id,
-        row.agent,
-        row.thread,
-        row.model,
-        row.matched,
-        tokens.input,
-        tokens.cache_read,
-        tokens.cache_write_5m,
-        tokens.cache_write_1h,
-        tokens.output,
-        row.web_searches,
-        row.tool_calls,
-        row.grain.value,
-        row.cost_state.value,
-        row.billing.value,
-        to_micros(row.occurred_at),
-        to_micros(row.received_at),
-        row.cost,
-        row.cache_split_known,
-        row.same_as,
-    )
+class _Received(dict[datetime, int]):
+    """Microseconds of the moments at which rows were received: the same one for a whole batch."""
+
+    def __missing__(self, at: datetime) -> int:
+        self[at] = micros = to_micros(at)
+        return micros
+
+
+def usage_values(organization_id: int, rows: Iterable[UsageRow]) -> Iterator[tuple[Any, ...]]:
+    """Rows of the usage table. Thousands at a time, so they are unpacked once; `_value_` is an enum's `value` without a call."""
+    received = _Received()
+    for (
+        usage_id,
+        session_id,
+        place_id,
+        agent,
+        thread,
+        model,
+        matched,
+        tokens,
+        web_searches,
+        tool_calls,
+        grain,
+        cost_state,
+        billing,
+        occurred_at,
+        received_at,
+        cost,
+        cache_split_known,
+        same_as,
+    ) in rows:
+        yield (
+            organization_id,
+            usage_id,
+            session_id,
+            place_id,
+            agent,
+            thread,
+            model,
+            matched,
+            tokens.input,
+            tokens.cache_read,
+            tokens.cache_write_5m,
+            tokens.cache_write_1h,
+            tokens.output,
+            web_searches,
+            tool_calls,
+            grain._value_,
+            cost_state._value_,
+            billing._value_,
+            to_micros(occurred_at),
+            received[received_at],
+            cost,
+            cache_split_known,
+            same_as,
+        )
 
 
 def usage_of(row: Any) -> UsageRow:
@@ -81,24 +111,40 @@ def known_of(row: UsageRow) -> KnownUsage:
     )
 
 
-def entry_values(organization_id: int, entry: Entry) -> tuple[Any, ...]:
-    """One row of the entry table."""
-    return (
-        organization_id,
-        entry.id,
-        entry.usage_id,
-        entry.session_id,
-        entry.kind.value,
-        entry.place_id,
-        entry.nano,
-        entry.notional,
-        entry.tokens,
-        entry.unknown,
-        entry.cause.value,
-        to_micros(entry.occurred_at),
-        to_micros(entry.received_at),
-        entry.note,
-    )
+def entry_values(organization_id: int, entries: Iterable[Entry]) -> Iterator[tuple[Any, ...]]:
+    """Rows of the entry table, likewise."""
+    received = _Received()
+    for (
+        entry_id,
+        usage_id,
+        kind,
+        place_id,
+        nano,
+        notional,
+        tokens,
+        unknown,
+        cause,
+        occurred_at,
+        received_at,
+        note,
+        session_id,
+    ) in entries:
+        yield (
+            organization_id,
+            entry_id,
+            usage_id,
+            session_id,
+            kind._value_,
+            place_id,
+            nano,
+            notional,
+            tokens,
+            unknown,
+            cause._value_,
+            to_micros(occurred_at),
+            received[received_at],
+            note,
+        )
 
 
 def entry_of(row: Any) -> Entry:

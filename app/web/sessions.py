@@ -8,10 +8,12 @@ from flask import Blueprint, Request, Response, jsonify, request
 
 from app.api.problems import ApiError
 from app.api.report import finish_session, report_usage
-from app.api.start import Asker, laptop, problem_without_key, runner, start_session, would_start
+from app.api.start import Asker, laptop, problem_with_lengths, problem_without_key, runner, start_session, would_start
 from app.identity.oidc import RunnerClaims
+from app.registry import EngineerToken
 from app.web.access import Access
 from app.web.metrics import Meters
+from app.world import World
 from tabstop.wire import EndRequest, StartRequest, UsageBatch
 from tabstop.wire_json import WireError, from_json, to_json
 
@@ -27,8 +29,10 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
     def start() -> Response:
         key = request.headers.get("Idempotency-Key", "")
         problem_without_key(key)
+        who = access.asker(request, "start")
         asked = parsed(StartRequest, request)
-        attempt = start_session(world, _asker(access, key, asked, "start"), key, asked)
+        problem_with_lengths(asked)
+        attempt = start_session(world, _asker(world, who, key, asked), key, asked)
         meters.starts.labels(outcome="admitted" if attempt.session_id else "refused").inc()
         return answered(attempt.answer, attempt.status)
 
@@ -47,8 +51,10 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
 
     @pages.get("/verdict")
     def verdict() -> Response:
+        who = access.asker(request, "read")
         asked = from_query(request)
-        asker = _asker(access, "", asked, "read")
+        problem_with_lengths(asked)
+        asker = _asker(world, who, "", asked)
         return answered({"verdict": to_json(would_start(world, asker, asked))}, 200)
 
     return pages
@@ -90,8 +96,7 @@ def answered(body: Any, status: int) -> Response:
     return response
 
 
-def _asker(access: Access, key: str, asked: StartRequest, scope: str) -> Asker:
-    who = access.asker(request, scope)
+def _asker(world: World, who: RunnerClaims | EngineerToken, key: str, asked: StartRequest) -> Asker:
     if isinstance(who, RunnerClaims):
-        return runner(access.world, who, asked)
-    return laptop(access.world, who, key, asked)
+        return runner(world, who, asked)
+    return laptop(world, who, key, asked)

@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from tabstop.policy.model import Cap
@@ -89,3 +90,7 @@ class PolicyDocument:
         """The first of these keys that is written, and where. Raises `KeyError` when none is."""
         path = next((path for path in paths if path in self.values), paths[-1])
         return path, self.values[path]
+
+
+SILENT_ORGANIZATION = PolicyDocument(PolicyKind.ORGANIZATION, MappingProxyType({}))
+"""What counts of an organization's file that is there and was never valid: it says nothing, and so permits nothing."""

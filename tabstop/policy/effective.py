@@ -2,7 +2,8 @@
 
 The organization's file is the only one that says whether a repository may loosen. Silence is no permission: with an
 organization's file, what holds without the repository's (defaults included) is the ceiling, save for what `may_loosen`
-lists. Without one, the repository's file counts against the defaults freely.
+lists. Without one, the repository's file counts against the defaults freely, save for what all repositories share, such
+as an engineer's budget: that is the organization's file's or the default, always.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from types import MappingProxyType
 
 from tabstop.hold import SMALLEST
 from tabstop.policy.document import PolicyDocument, PolicyKind, Written
-from tabstop.policy.limits import LIMITS, Limit, may_be_loosened
+from tabstop.policy.limits import LIMITS, ORGANIZATIONS_OWN, Limit, may_be_loosened
 from tabstop.policy.model import Cap, OnEmpty, Policy
 from tabstop.policy.problem import Note, Problem, in_file_order, quoted
 from tabstop.policy.read import ParsedPolicy, parse
@@ -73,8 +74,10 @@ def effective(
 
 
 def _laid_over(policy: Policy, document: PolicyDocument, origin: Origin, sources: dict[str, str]) -> Policy:
-    """Every value this file writes, over what held before. Nothing is judged here."""
+    """Every value this file may set and writes, over what held before. Whether it loosens is not judged here."""
     for limit in LIMITS:
+        if origin is Origin.REPOSITORY and limit.path in ORGANIZATIONS_OWN:
+            continue
         if limit.is_cap:
             written = document.cap(limit.path.removesuffix(".cap"))
             if written is not None:

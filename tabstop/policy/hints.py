@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tabstop.policy.grammar import ALSO_SECTIONS, KEYS, ROOT, Key, Section
 from tabstop.policy.problem import nearest
@@ -40,16 +40,17 @@ def nearest_key(section: Section, name: str) -> str:
     return elsewhere.get(nearest(name, elsewhere, cutoff=0.85), "")
 
 
-def allowed_below(child: Section | Key) -> str:
-    """What may be written after this key."""
+def allowed_below(child: Section | Key, visible: Callable[[Section | Key], bool]) -> str:
+    """What may be written after this key. visible: whether a key may stand in this kind of file."""
     if isinstance(child, Key):
         return child.form.allowed
     if child.each == "[]":
         return "a list; begin each item with `- `"
     if child.each:
         return "logins with caps such as `octocat: $2,000`"
-    keys = f"keys such as {some_keys(child)}"
-    return f"an amount such as {example(child)}, or {keys}" if child.shorthand else keys
+    keys = f"keys such as {some_keys(child, visible)}"
+    amount = child.shorthand is not None and visible(child.shorthand)
+    return f"an amount such as {example(child)}, or {keys}" if amount else keys
 
 
 def example(section: Section) -> str:
@@ -58,6 +59,6 @@ def example(section: Section) -> str:
     return f"`{shorthand.default or '$2,000'}`" if shorthand else ""
 
 
-def some_keys(section: Section) -> str:
+def some_keys(section: Section, visible: Callable[[Section | Key], bool]) -> str:
     """The first few keys of a section."""
-    return ", ".join(f"`{name}`" for name in list(section.children)[:4])
+    return ", ".join([f"`{name}`" for name, child in section.children.items() if visible(child)][:4])

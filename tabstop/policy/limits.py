@@ -139,11 +139,14 @@ LIMITS: tuple[Limit, ...] = (
 )
 """Every value but `engineers`, whose caps compare one by one, and `repositories`, which is resolved into `repository.cap`."""
 
-_ORGANIZATIONS_OWN = {"organization.cap", "approvers"}
+ORGANIZATIONS_OWN = frozenset(
+    {"engineer.cap", "engineer.downgrade.cap", "organization.cap", "approvers", "slack.allowed", "timezone"}
+)
+"""What only the organization's file sets: it is one and the same for all repositories."""
 
 LOOSENABLE: tuple[str, ...] = (
     *("session", "tab", "engineer", "engineer.downgrade", "guest", "repository"),
-    *(limit.path for limit in LIMITS if limit.looser and limit.path not in _ORGANIZATIONS_OWN),
+    *(limit.path for limit in LIMITS if limit.looser and limit.path not in ORGANIZATIONS_OWN),
 )
 """What the organization's `may_loosen` may list: sections, and single keys. A cap's window goes with its cap."""
 

@@ -44,11 +44,13 @@ class Walk:
         if isinstance(node, Broken):
             return
         if isinstance(node, Scalar) and spec.shorthand and not node.missing:
-            self._scalar(spec.shorthand.form, node, _under(path, "cap"), into)
+            where = _under(path, "cap")
+            if self._may_stand(spec.shorthand, node, where):
+                self._scalar(spec.shorthand.form, node, where, into)
             return
         if not isinstance(node, Entries) or not node.entries:
             if not isinstance(node, Entries) or node.complete:
-                self._wants(node, path, "keys with values", allowed_below(spec))
+                self._wants(node, path, "keys with values", allowed_below(spec, self._visible))
             return
         seen: dict[str, int] = {}
         for key, value in node.entries:
@@ -132,7 +134,7 @@ class Walk:
     def _repeated(self, spec: Section, node: Node, path: str) -> None:
         item_spec = spec.children["[]"]
         if not isinstance(node, Items) or not isinstance(item_spec, Section):
-            self._wants(node, path, "a list", allowed_below(spec))
+            self._wants(node, path, "a list", allowed_below(spec, self._visible))
             return
         made = [self._entry(item_spec, item, f"{path}[{i}]", "") for i, item in enumerate(node.items)]
         self.values[path] = Written(tuple(made), node.line, node.column)
@@ -140,7 +142,7 @@ class Walk:
     def _named(self, spec: Section, node: Node, path: str) -> None:
         item_spec = spec.children[spec.each]
         if not isinstance(node, Entries) or not isinstance(item_spec, Section):
-            self._wants(node, path, "logins with caps", allowed_below(spec))
+            self._wants(node, path, "logins with caps", allowed_below(spec, self._visible))
             return
         made = []
         for key, value in node.entries:
@@ -159,16 +161,16 @@ class Walk:
         complete = isinstance(node, Entries) and node.complete
         return Entry(path, name, own, node.line, node.column, complete)
 
-    def _may_stand(self, child: Section | Key, key: Scalar, path: str) -> bool:
-        if child.where is Where.BOTH or self.kind is PolicyKind.ORGANIZATION:
+    def _may_stand(self, child: Section | Key, spot: Scalar, path: str) -> bool:
+        if self._visible(child):
             return True
         allowed = f"`{path}` in the file of the organization's `.github` repository"
-        self.problem(key, path, f"`{path}` counts in the organization's file only", path, allowed)
+        self.problem(spot, path, f"`{path}` counts in the organization's file only", spot.text, allowed)
         return False
 
     def _missing(self, child: Section | Key, key: Scalar, path: str) -> None:
         self.broken.add(path)
-        what, allowed = f"`{path}` has no value", allowed_below(child)
+        what, allowed = f"`{path}` has no value", allowed_below(child, self._visible)
         after = self.lines[key.line - 1][key.column - 1 + len(key.text) :]
         if path == "slack.channel" and "#" in after:
             what += "; an unquoted `#` begins a comment"
@@ -184,6 +186,9 @@ class Walk:
         place = f"in `{parent}`" if parent else "of a policy"
         names = ", ".join(f"`{n}`" for n, c in spec.children.items() if self._visible(c))
         close = nearest_key(spec, key.text)
+        meant = spec.children.get(close)
+        if meant is not None and not self._visible(meant):
+            names += f"; `{close}` in the organization's file only"
         self.problem(key, path, f"{quoted(key.text)} is not a key {place}", key.text, names, close)
 
     def _visible(self, child: Section | Key) -> bool:

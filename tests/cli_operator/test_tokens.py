@@ -21,11 +21,11 @@ def new(at_work: AtWork, *more: str, login: str = "alice") -> str:
 def test_a_token_is_printed_once_and_stored_as_a_digest(at_work: AtWork) -> None:
     """What is printed opens the door; nothing stored contains it."""
     acme = at_work.with_acme()
-    text = new(at_work, "--scope", "start", "--scope", "usage", "--name", "laptop")
+    text = new(at_work, "--scope", "start", "--scope", "read", "--name", "laptop")
     assert re.fullmatch(r"tabstop_eng_[0-9a-f]{64}", text)
     stored = at_work.store().engineer_token(digest_of(text))
     assert stored is not None
-    assert (stored.engineer_id, stored.scopes, stored.name) == (acme.alice.id, ("start", "usage"), "laptop")
+    assert (stored.engineer_id, stored.scopes, stored.name) == (acme.alice.id, ("start", "read"), "laptop")
     assert text.encode() not in (at_work.folder / "tabstop.db").read_bytes()
     assert text not in at_work.types("token", "list", "--all", "--json").output
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.github_api.protocol import RemoteRepository
 from app.jobs.tab_facts import POLICY_PATH
-from app.registry import InForce
+from app.registry import InForce, PolicyFile
 from tabstop.money import dollars
 from tests.jobs.town import ALICE, RULES, SITE, WIDGET, Town, audit_rows, repository_body
 
@@ -212,6 +212,46 @@ def test_loosening_what_the_organization_holds_is_a_problem(town: Town) -> None:
     town.settle()
     editing(town, "tab:\n  cap: $500\n")
     assert town.check().check.conclusion == "failure"
+
+
+def test_an_organizations_file_that_never_was_valid_is_not_a_missing_one(town: Town) -> None:
+    """An edit is judged as it would count: against the defaults, until the organization's file is valid."""
+    town.github.write_file("acme/.github", POLICY_PATH, "tab:\n  cpa: $20\n", "o1")
+    town.opened(7)
+    town.deliver(
+        "installation", {"action": "created", "installation": {"id": 777, "account": {"id": 4, "login": "acme"}}}
+    )
+    town.settle()
+    assert "organization's policy file is invalid" in in_force(town).problem
+    push(town, "tab:\n  cap: $400\n", "c1")
+    assert in_force(town).policy.tab.nano == dollars(50)
+    editing(town, "tab:\n  cap: $500\n")
+    assert town.check().check.conclusion == "failure"
+    assert "`tab.cap` loosens $50 (the default) to $500" in str(town.check().check.annotations)
+    push(town, "may_loosen: [tab]\n", "o2", RULES)
+    assert in_force(town).policy.tab.nano == dollars(400)
+
+
+def test_an_edit_is_judged_against_what_an_earlier_release_took_for_valid(town: Town) -> None:
+    """The organization's file counts as far as it can be read, also where an edit is judged."""
+    town.opened(7)
+    with town.books() as db:
+        db.add_policy_file(PolicyFile(None, "o1", "tab: $20\nformerly: 1\n", "valid", (), town.at))
+    editing(town, "tab:\n  cap: $30\n")
+    assert town.check().check.conclusion == "failure"
+
+
+def test_a_repository_does_not_set_an_engineers_budget(town: Town) -> None:
+    """Pushed, it does not count; in a pull request it is a problem on its line. The other repositories never notice."""
+    town.opened()
+    push(town, "engineer: $0.01\n", "c1")
+    assert (in_force(town).policy.engineer.nano, "invalid" in in_force(town).problem) == (dollars(1000), True)
+    push(town, None, "c2")
+    editing(town, "tab: $5\nengineer: $0.01\n", number=2)
+    (found,) = town.check(2).check.annotations
+    assert (found.start_line, found.level) == (2, "failure")
+    assert "`engineer.cap` in the file of the organization's `.github` repository" in found.message
+    assert audit_rows(town, "policy.changed") == []
 
 
 def test_an_edit_taken_back_is_forgotten(town: Town) -> None:

@@ -116,13 +116,14 @@ def test_the_hold_is_eaten_and_topped_up(books: Books) -> None:
     assert causes(books) == [Cause.ADMITTED]
 
 
-def test_a_hold_that_cannot_be_topped_up_says_wind_down(books: Books) -> None:
-    """Others hold the rest: the session keeps its allowance, takes what room there is, and is told."""
+@pytest.mark.parametrize(("calls", "held", "covered"), [(6, "0.9", True), (14, "0.1", True), (15, "0", False)])
+def test_a_hold_that_cannot_be_topped_up_says_wind_down(books: Books, calls: int, held: str, covered: bool) -> None:
+    """Others hold the rest: the session takes what room there is, and is told once that is too little to work on."""
     policy = a_policy(hold="1", tab="2.50")
     begun(books, a_start("one", policy=policy))
     begun(books, a_start("two", policy=policy))
-    recorded = report(books, "session-one", a_report([a_usage("a", tokens=6 * TEN_CENTS)], policy=policy))
-    assert (recorded.session.held.nano, recorded.covered) == (dollars("0.9"), False)
+    recorded = report(books, "session-one", a_report([a_usage("a", tokens=calls * TEN_CENTS)], policy=policy))
+    assert (recorded.session.held.nano, recorded.covered) == (dollars(held), covered)
     tab = budget_of(books, Scope.TAB)
     assert tab.spent.nano + tab.held.nano == tab.cap_nano
 

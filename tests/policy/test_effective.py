@@ -1,6 +1,6 @@
 """Promise 6: whether a repository may loosen comes from the organization's file only."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabstop.money import NANO_PER_DOLLAR as D
-from tabstop.policy.document import PolicyKind
+from tabstop.policy.document import SILENT_ORGANIZATION, PolicyKind
 from tabstop.policy.effective import Origin, effective, examine
-from tabstop.policy.limits import LIMITS, LOOSENABLE, looser_cap
+from tabstop.policy.grammar import KEYS, Where
+from tabstop.policy.limits import LIMITS, LOOSENABLE, ORGANIZATIONS_OWN, looser_cap
 from tabstop.policy.model import Cap, Downgrade, OnEmpty, Policy, SessionLimits, SlackPolicy
 from tabstop.policy.read import parse
 from tabstop.window import WindowKind
-from tests.policy.builders import in_force, organization
+from tests.policy.builders import in_force, organization, repository
 
 
 def test_no_file_means_the_defaults() -> None:
@@ -43,11 +44,11 @@ TIGHTENING = [
     ("tab: $100", "tab: $100 and 1M tokens", ""),
     ("timezone: UTC", "tab: $51", "tab.cap"),
     ("timezone: UTC", "tab: $50", ""),
-    ("engineer: {cap: $50, window: day}", "engineer: {window: month}", "engineer.window"),
+    ("guest: {cap: $50, window: day}", "guest: {window: month}", "guest.window"),
     ("repository: {cap: $50, window: month}", "repository: {cap: $40, window: lifetime}", "repository.cap"),
-    ("engineer: {cap: unlimited}", "engineer: {cap: $50, window: day}", ""),
-    ("engineer: {cap: $50, window: month}", "engineer: {window: day}", "engineer.window"),
-    ("engineer: {cap: $50, window: week}", "engineer: {window: month}", "engineer.window"),
+    ("guest: {cap: unlimited}", "guest: {cap: $50, window: day}", ""),
+    ("guest: {cap: $50, window: month}", "guest: {window: day}", "guest.window"),
+    ("guest: {cap: $50, window: week}", "guest: {window: month}", "guest.window"),
     ("tab: {cap: $100, why: a}", "tab: {why: b}", ""),
     ("session: {tokens: 5M}", "session: {tokens: 5M, tool_calls: 500}", ""),
     ("session: {tokens: 5M}", "session: {tokens: 6M}", "session.tokens"),
@@ -55,7 +56,8 @@ TIGHTENING = [
     ("may_loosen: [session.tokens]", "session: {tokens: 60M}", ""),
     ("may_loosen: [session.tokens]", "session: {cost: $60}", "session.cost"),
     ("may_loosen: [session]", "session: {tokens: unlimited, cost: $60}", ""),
-    ("may_loosen: [engineer]", "engineer: {window: day, on_empty: downgrade, downgrade: {models: [a]}}", ""),
+    ("may_loosen: [guest]", "guest: {cap: $500, window: day}", ""),
+    ("may_loosen: [engineer]", "engineer: {on_empty: downgrade, downgrade: {models: [a], cost: $9}}", ""),
     ("check: enforce", "check: advise", "check"),
     ("check: advise", "check: enforce", ""),
     ("unknown_price: block", "unknown_price: warn", "unknown_price"),
@@ -64,7 +66,8 @@ TIGHTENING = [
     ("engineer: {on_empty: ask}", "engineer: {on_empty: downgrade, downgrade: {models: [a]}}", "engineer.on_empty"),
     ("engineer: {downgrade: {models: [a, b]}}", "engineer: {downgrade: {models: [b]}}", ""),
     ("engineer: {downgrade: {models: [a, b]}}", "engineer: {downgrade: {models: [c]}}", "engineer.downgrade.models"),
-    ("engineer: {downgrade: {cap: $5}}", "engineer: {downgrade: {cap: $6}}", "engineer.downgrade.cap"),
+    ("engineer: {downgrade: {cost: $5}}", "engineer: {downgrade: {cost: $6}}", "engineer.downgrade.cost"),
+    ("engineer: {downgrade: {cost: $5}}", "engineer: {downgrade: {cost: $4}}", ""),
     ("steps: [75]", "steps: [50, 90]", ""),
     ("steps: [75]", "steps: [80]", "steps"),
     ("steps: [75]", "steps: []", "steps"),
@@ -155,6 +158,53 @@ def test_single_engineers() -> None:
     assert policy.engineer_cap("OCTOCAT") == Cap(90 * D, None, WindowKind.WEEK)
     assert policy.engineer_cap("hubot") == Cap(None, 1_000_000, WindowKind.DAY)
     assert policy.engineer_cap("somebody") == Cap(50 * D, None, WindowKind.WEEK)
+
+
+SHARED = [
+    "engineer: $0.01",
+    "engineer: {cap: $0.01}",
+    "engineer: {cap: unlimited, window: day, why: ours}",
+    "engineer: {window: day}",
+    "engineer: {why: ours}",
+    "engineer: {downgrade: {cap: $0.01}}",
+    "approvers: [mallory]",
+    "timezone: Pacific/Kiritimati",
+    "slack: {allowed: ['#ours']}",
+    "organization: $1",
+]
+
+
+@pytest.mark.parametrize(
+    "org", [None, "may_loosen: [engineer, engineer.downgrade]", "engineer: {cap: $70, why: theirs}"]
+)
+@pytest.mark.parametrize("repo", SHARED)
+def test_what_repositories_share_no_repository_sets(org: str | None, repo: str) -> None:
+    """One budget, drawn on from everywhere, has one cap: no repository's, tighter or not, permitted or not (promise 4).
+
+    Neither by its file, nor by what an earlier release took for a valid one.
+    """
+    above = None if org is None else organization(org)
+    as_once_read = replace(organization(repo), kind=PolicyKind.REPOSITORY)
+    alone = effective(above, None, name="web")
+    for below in (parse(repo, PolicyKind.REPOSITORY).draft, as_once_read):
+        found = effective(above, below, name="web")
+        assert (found.policy, found.sources) == (alone.policy, alone.sources)
+
+
+def test_what_repositories_share_is_said_once() -> None:
+    """The table of keys and the table of values agree on what is the organization's own, and none of it can be loosened."""
+    of_keys = {key.path for key in KEYS if key.where is Where.ORGANIZATION}
+    assert {limit.path for limit in LIMITS} & of_keys == ORGANIZATIONS_OWN
+    assert not ORGANIZATIONS_OWN & set(LOOSENABLE)
+    assert {"engineer.window", "engineer.why"} <= of_keys
+
+
+def test_a_silent_organization_permits_nothing() -> None:
+    """A file that is there and never was valid is not a missing one: the defaults are the ceiling."""
+    freely = repository("tab: $500\nsession: {cost: unlimited}\nprices: [{model: '*', input: 0}]\nguest: $5\n")
+    found = effective(SILENT_ORGANIZATION, freely, name="web")
+    assert found.policy == replace(Policy(), guest=Cap(5 * D))
+    assert [p.key_path for p in found.problems] == ["tab.cap", "session.cost", "prices"]
 
 
 def test_a_downgrade_needs_a_model() -> None:

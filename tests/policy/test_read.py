@@ -1,5 +1,6 @@
 """Reading a policy file: every problem at once, each with its place, what was found, what is allowed and what was meant."""
 
+import re
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy.document import PolicyKind
-from tabstop.policy.grammar import KEYS
+from tabstop.policy.grammar import KEYS, Key
 from tabstop.policy.model import Cap
 from tabstop.policy.problem import Severity
 from tabstop.policy.read import parse
@@ -162,12 +163,45 @@ def test_an_unknown_key_names_the_nearest(written: str, key: str, meant: str) ->
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key.where == "organization"], ids=lambda key: key.path)
-def test_keys_of_the_organization_stay_there(key: object) -> None:
+def test_keys_of_the_organization_stay_there(key: Key) -> None:
     """A repository cannot choose who approves, the timezone, or what it may loosen."""
-    top = getattr(key, "path", "").partition(".")[0].removesuffix("[]")
-    text = 'slack: {allowed: ["#a"]}' if top == "slack" else f"{top}: x"
+    text = "x"
+    for part in reversed(re.findall(r"\[\]|<login>|\w+", key.path)):
+        text = f"[{text}]" if part == "[]" else f"{{octocat: {text}}}" if part == "<login>" else f"{{{part}: {text}}}"
     (problem,) = problems(text)
+    assert key.path.startswith(problem.key_path)
     assert "organization's file only" in problem.sentence
+    assert "in the file of the organization's `.github` repository" in problem.allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "key", "found"),
+    [
+        ("engineer: $500", 11, "engineer.cap", "$500"),
+        ("engineer: {cap: $500}", 12, "engineer.cap", "cap"),
+        ("engineer: {window: day}", 12, "engineer.window", "window"),
+        ("engineer: {downgrade: {cap: $5}}", 24, "engineer.downgrade.cap", "cap"),
+    ],
+)
+def test_an_engineers_budget_is_not_a_repositorys(text: str, column: int, key: str, found: str) -> None:
+    """Each way to write it is a problem that says where it belongs; the organization's file takes it."""
+    (problem,) = problems(text)
+    assert (problem.column, problem.key_path, problem.found) == (column, key, found)
+    assert problem.sentence == (
+        f"`{key}` counts in the organization's file only. "
+        f"Allowed: `{key}` in the file of the organization's `.github` repository."
+    )
+    assert problems(text, PolicyKind.ORGANIZATION) == ()
+
+
+def test_what_may_be_written_is_what_may_stand_there() -> None:
+    """An author is not sent to a key that the next run refuses; the organization's author is told all."""
+    shown = "".join(
+        f"# {kind}: {text}\n{listed(text, kind)}"
+        for text in ("engineer:", "engineer: [5]", "engineer: {budget: 5}", "org: 5", "may_loosen: [engineer.cap]")
+        for kind in PolicyKind
+    )
+    expect("policy/engineer.txt", shown)
 
 
 D = NANO_PER_DOLLAR
@@ -228,14 +262,15 @@ repository: $100,000
 hold: $3
 """
     none_at_all = "tab: 0 tokens\nengineer: {cap: $0, window: day}\nrepository: unlimited\n"
-    assert problems(text) == problems(none_at_all) == ()
-    expect("policy/unusual.txt", listed(text) + listed(none_at_all))
+    whose = PolicyKind.ORGANIZATION
+    assert problems(text, whose) == problems(none_at_all, whose) == ()
+    expect("policy/unusual.txt", listed(text, whose) + listed(none_at_all, whose))
 
 
 def test_usual_values_leave_no_note() -> None:
     """The defaults, and a cap in tokens, are nothing to remark on."""
     assert (
-        parse("session: {tokens: 10M, cost: $10}\ntab: 5M tokens\nengineer: 1M tokens\n", PolicyKind.REPOSITORY).notes
+        parse("session: {tokens: 10M, cost: $10}\ntab: 5M tokens\nguest: 1M tokens\n", PolicyKind.REPOSITORY).notes
         == ()
     )
 

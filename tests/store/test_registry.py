@@ -9,6 +9,7 @@ import pytest
 
 from app.registry import Engineer, EngineerKind, EngineerToken, PolicyFile, PullRequest, Repository, Store
 from tabstop.money import dollars
+from tabstop.policy.model import Policy
 from tests.ledger.builders import NOW, REPOSITORY, an_organization, at
 
 
@@ -189,6 +190,41 @@ def test_the_last_valid_policy_stays_in_force(store: Store) -> None:
         books.add_policy_file(a_file(REPOSITORY, "absent", commit="r3"))
         found = books.policy_in_force(REPOSITORY)
         assert (found.policy.tab.nano, bool(found.problem)) == (dollars(20), True)
+
+
+@pytest.mark.parametrize("state", ["invalid", "unreadable"])
+def test_an_organizations_file_that_never_was_valid_permits_nothing(store: Store, state: str) -> None:
+    """It is not a missing one: a repository tightens the defaults only, until the file is valid or gone."""
+    with store.open(an_organization(store).id) as books:
+        books.add_policy_file(a_file(REPOSITORY, "valid", "500", "r1"))
+        books.add_policy_file(a_file(102, "valid", "5", "r2"))
+        assert books.policy_in_force(REPOSITORY).policy.tab.nano == dollars(500)
+
+        books.add_policy_file(a_file(None, state, "900" if state == "invalid" else "", "o1"))
+        found = books.policy_in_force(REPOSITORY)
+        assert (found.policy.tab.nano, found.commit) == (dollars(50), "r1")
+        assert found.problem == (
+            f"the organization's policy file is {state}; it does not count, "
+            "and repositories may only tighten the defaults"
+        )
+        assert books.policy_in_force(102).policy.tab.nano == dollars(5)
+
+        books.add_policy_file(a_file(None, "absent", commit="o2", minutes=1))
+        assert (books.policy_in_force(REPOSITORY).policy.tab.nano) == dollars(500)
+        books.add_policy_file(a_file(None, state, commit="o3", minutes=2))
+        assert books.policy_in_force(REPOSITORY).policy.tab.nano == dollars(500), "the absence was the last that counts"
+
+
+def test_an_engineers_cap_is_the_same_in_every_repository(store: Store) -> None:
+    """Its budget is shared, so no repository's file moves it, not even one that was valid in an earlier release."""
+    with store.open(an_organization(store).id) as books:
+        for repository, cap in ((REPOSITORY, "$0.01"), (102, "$700")):
+            text = f"engineer: {{cap: {cap}, window: day, downgrade: {{cap: $1}}}}\ntab: $20\n"
+            books.add_policy_file(PolicyFile(repository, "r1", text, "valid", (), NOW))
+        policies = [books.policy_in_force(repository).policy for repository in (REPOSITORY, 102)]
+        assert [policy.tab.nano for policy in policies] == [dollars(20)] * 2
+        assert {policy.engineer for policy in policies} == {Policy().engineer}
+        assert {policy.downgrade for policy in policies} == {Policy().downgrade}
 
 
 def test_the_same_read_again_is_kept_once(store: Store) -> None:

@@ -139,6 +139,11 @@ class Bench:
         with self.world.store.open(self.organization.id) as books:
             books.add_policy_file(PolicyFile(self.repository.id, "c0ffee", text, "valid", (), self.clock.now))
 
+    def organization_policy(self, text: str) -> None:
+        """Put the organization's policy in force."""
+        with self.world.store.open(self.organization.id) as books:
+            books.add_policy_file(PolicyFile(None, "0dd5", text, "valid", (), self.clock.now))
+
     def in_force(self) -> InForce:
         """The policy in force for the repository."""
         with self.world.store.look(self.organization.id) as books:

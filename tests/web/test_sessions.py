@@ -258,7 +258,7 @@ def test_an_engineer_token_without_the_scope_or_revoked_is_refused(bench: Bench)
 
 def test_a_session_nobody_asked_for_is_taken_in_after_the_fact(bench: Bench) -> None:
     """The server was away: the usage counts when it happened, nothing is held, and no red budget turns it away."""
-    bench.policy("tab: $0.10\nengineer: {cap: $100, window: day}\n")
+    bench.organization_policy("tab: $0.10\nengineer: {cap: $100, window: day}\n")
     first = bench.start()
     bench.report(first, bench.a_call("r1", output=10_000))
     bench.end(first)
@@ -363,3 +363,10 @@ def test_the_session_s_token_is_not_in_the_database(bench: Bench) -> None:
     assert attempt is not None
     assert first["token"] not in str(attempt)
     assert json_of(bench.start(token=token, key="kept-answer")) == first
+
+
+def test_texts_that_name_nothing_are_refused(bench: Bench) -> None:
+    """What a start says is kept and shown, so a text longer than any branch name is a mistake, and is named."""
+    refused = bench.start(agent="a" * 100_000, purpose="p" * 256)
+    assert refused.status_code == 400
+    assert json_of(refused)["detail"] == "agent: 100000 characters, at most 255; purpose: 256 characters, at most 255"
