@@ -174,7 +174,7 @@ def standing_findings(organization: Organization, in_force: InForce) -> tuple[Fi
                 Signal.POLICY,
                 Outcome.WARN,
                 "policy",
-                sentence=f"{in_force.problem} The last valid policy stays in force.",
+                sentence=f"{in_force.problem[:1].upper()}{in_force.problem[1:]}.",
                 remedy="Run `tabstop policy check .github/tabstop.yml`.",
             )
         )

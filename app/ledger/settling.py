@@ -102,8 +102,7 @@ class Settling:
             accounts = self._at[place_id] = [self._account(b) for b in self._reached.places[place_id].budget_ids]
         fits = True
         for account in accounts:
-            if not account.take(nano, tokens):
-                fits = False
+            fits = account.take(nano, tokens) and fits
         return _ADMITTED if fits else _OVERSHOOT
 
     def _account(self, budget_id: int) -> _Account:

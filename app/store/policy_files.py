@@ -35,7 +35,7 @@ class FileState:
 
     @property
     def silent(self) -> bool:
-        """Whether a file is there and none of it ever counted: that is not the same as no file."""
+        """Whether a file is there and nothing of it, not even its absence, ever counted: that is not the same as no file."""
         return self.read and self.state not in COUNTING and not self.counts
 
 

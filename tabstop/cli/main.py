@@ -24,7 +24,26 @@ class _Lazy(click.Group):
         return command
 
 
+def _say_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (slow, and asked for rarely)
+
+    try:
+        click.echo(f"tabstop {version('tabstop')}")
+    except PackageNotFoundError:
+        click.echo("tabstop, from a checkout")
+    ctx.exit()
+
+
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tabstop")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """What coding agents cost, per pull request, and the brakes that stop them in time."""

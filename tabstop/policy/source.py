@@ -172,10 +172,12 @@ class _Builder:
                     break
         except yaml.MarkedYAMLError as error:
             self._syntax(error)
-        except (yaml.YAMLError, ValueError, OverflowError, IndexError) as error:
-            # PyYAML lets chr() and int() raise on escapes such as "\UFFFFFFFF" and on absurd %YAML directives.
+        except (yaml.YAMLError, ValueError, OverflowError, IndexError):
+            # PyYAML lets chr() and int() raise on escapes such as "\UFFFFFFFF" and on absurd %YAML directives; what they
+            # say differs between Pythons.
             self.broken_at = 1
-            self.problems.append(Problem(1, 1, "", f"this is not YAML: {quoted(str(error), 120)}"))
+            said = "this is not YAML: an escape such as `\\U…` or a `%` directive in it has an impossible value"
+            self.problems.append(Problem(1, 1, "", said))
         while self.open:
             self._close(complete=False)
         return self.root
