@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Table
 class BulkInsert:
     """Inserts rows of one table, given as tuples in the order of `columns`.
 
-    SQLite: the driver's `executemany`. PostgreSQL: COPY, which is several times quicker there than INSERT; the server
-    stores the first rows while the next ones are made.
+    SQLite: the driver's `executemany`. PostgreSQL: COPY, its own way to load rows; the server stores the first
+    ones while the next are made.
     """
 
     def __init__(self, table: Table) -> None:

@@ -104,7 +104,7 @@ def _reads_all(step: str) -> bool:
 def _statements(store: SqlStore) -> Iterator[list[Sent]]:
     sent: list[Sent] = []
 
-    def seen(_db: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+    def seen(_db: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
         sent.append((statement, parameters[0] if many else parameters))
 
     event.listen(store._database.engine, "before_cursor_execute", seen)
