@@ -143,7 +143,13 @@ class Books(Protocol):
         """All usages of a session, oldest first."""
 
     def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
-        """What a session's calls (no aggregates) add up to per model: tokens and web searches."""
+        """What the calls a session reported (no aggregates) add up to per model, others' that it reported too included."""
+
+    def witness(self, session_ids: Iterable[str], usage_ids: Iterable[int]) -> None:
+        """Remember that these sessions reported usages which others had reported first. Saying it twice is saying it once."""
+
+    def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
+        """The sessions that reported any of these usages after another had."""
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """Store new usages, and keys for them or for stored ones."""

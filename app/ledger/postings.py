@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from app.ledger.books import (
-    AuditRow,
     BudgetChange,
     Cause,
     Entry,
@@ -18,6 +17,7 @@ from app.ledger.books import (
     UsageRow,
 )
 from app.ledger.reached import Reached
+from app.ledger.steps import latch_steps
 from tabstop.budget import Amount, Budget, crossed
 from tabstop.cost import CostState
 from tabstop.money import Nano
@@ -192,9 +192,7 @@ class Postings:
             self.books.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}))
         for budget_id, change in changes.items():
             after = changed(before[budget_id], change)
-            for step in crossed(before[budget_id], after, steps):
-                if self.books.latch(budget_id, step):
-                    self._tell_crossed(after, step)
+            latch_steps(self.books, after, crossed(before[budget_id], after, steps), self.now)
 
     def _post(
         self,
@@ -231,25 +229,6 @@ class Postings:
     def _count(self, session_id: str, calls: int, tool_calls: int) -> None:
         calls_before, tools_before = self._calls.get(session_id, (0, 0))
         self._calls[session_id] = (calls_before + calls, tools_before + tool_calls)
-
-    def _tell_crossed(self, budget: Budget, step: int) -> None:
-        self.books.audit(
-            AuditRow(
-                "budget.crossed",
-                self.now,
-                str(budget.id),
-                {
-                    "scope": budget.key.scope.value,
-                    "subject": budget.key.subject_id,
-                    "window": budget.key.window.name,
-                    "step": step,
-                    "spent": {"nano": budget.spent.nano, "tokens": budget.spent.tokens},
-                    "cap": {"nano": budget.nano_ceiling, "tokens": budget.token_ceiling},
-                },
-            )
-        )
-        notice = {"notice": "crossed", "budget": budget.id, "step": step}
-        self.books.enqueue(Job("notice", f"crossed:{budget.id}:{step}", notice))
 
 
 def changed(budget: Budget, change: BudgetChange) -> Budget:

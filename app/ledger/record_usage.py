@@ -57,7 +57,11 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
     else:
         current = current_place(reached, session, report.policy, report.login)
 
-    batch = sort_out(report.usages, books.known([key for usage in report.usages for key in usage.keys]))
+    known = books.known([key for usage in report.usages for key in usage.keys])
+    foreign = {found.id for found in known.values() if found.session_id != session.id}
+    if foreign:
+        books.witness([session.id], sorted(foreign))
+    batch = sort_out(report.usages, known)
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
     reached.reach(row.place_id for row in stored.values())
 
@@ -170,6 +174,7 @@ def _correct_known(
         said[keep] = joined(said[keep], said_of(row))
         settling.cause_of(row.place_id, NOTHING.less(sums_of(row)))
         postings.drop(row, same_as=keep)
+        postings.books.witness(sorted({row.session_id, *postings.books.witnesses([drop])}), [keep])
     for usage_id, whole in said.items():
         before = stored[usage_id]
         if whole != said_of(before):
@@ -180,8 +185,9 @@ def _correct_known(
 
 
 def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> Iterator[SessionRow]:
-    """Other sessions whose calls this report changed."""
-    for session_id in sorted({row.session_id for row in stored.values()} - {session.id}):
+    """Other sessions whose calls this report changed, or that reported such a call too."""
+    changed = {row.session_id for row in stored.values()}
+    for session_id in sorted((changed | books.witnesses(stored) if stored else changed) - {session.id}):
         other = books.session(session_id)
         if other is not None:
             yield other

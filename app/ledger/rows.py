@@ -163,6 +163,7 @@ class KnownUsage(NamedTuple):
     tool_calls: int
     model: str
     occurred_at: datetime
+    session_id: str
 
 
 class Entry(NamedTuple):

@@ -83,6 +83,7 @@ class OrganizationTables:
     usages_of: dict[str, dict[int, None]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
+    witnesses: dict[tuple[int, str], None] = field(default_factory=dict)
     client_totals: dict[str, dict[tuple[str, str], tuple[Tokens, int]]] = field(default_factory=dict)
     unsealed: dict[int, AuditRow] = field(default_factory=dict)
     sealed: dict[int, SealedRow] = field(default_factory=dict)

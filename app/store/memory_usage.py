@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from app.ledger.books import AuditRow, Entry, EntrySums, Head, Job, KnownUsage, SealedRow, UsageRow
@@ -36,11 +36,24 @@ class MemoryUsage(MemoryPart):
     def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
         """See `Books`."""
         sums: dict[str, tuple[Tokens, int]] = {}
-        for row in self.usages_of(session_id):
+        seen = [self._t.usages[usage] for usage, witness in self._t.witnesses if witness == session_id]
+        for row in (*self.usages_of(session_id), *(row for row in seen if row.session_id != session_id)):
             if row.grain is Grain.CALL:
                 tokens, searches = sums.get(row.model, (Tokens(), 0))
                 sums[row.model] = (tokens + row.tokens, searches + row.web_searches)
         return sums
+
+    def witness(self, session_ids: Iterable[str], usage_ids: Iterable[int]) -> None:
+        """See `Books`."""
+        sessions = list(session_ids)
+        for usage_id in usage_ids:
+            for session_id in sessions:
+                self._put(self._t.witnesses, (usage_id, session_id), None)
+
+    def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
+        """See `Books`."""
+        wanted = set(usage_ids)
+        return {session_id for usage_id, session_id in self._t.witnesses if usage_id in wanted}
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """See `Books`."""

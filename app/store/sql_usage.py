@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select, update
@@ -12,17 +12,17 @@ from app.ledger.books import Entry, EntrySums, KnownUsage, UsageRow
 from app.store.bulk import BulkInsert
 from app.store.columns import from_micros
 from app.store.sql_part import AnyRow, SqlPart, per_database
-from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY
+from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY, USAGE_WITNESS
 from app.store.usage_rows import entry_of, entry_values, usage_of, usage_values
 from tabstop.usage import Grain, Tokens
 
-_U, _K, _E, _C = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c
+_U, _K, _E, _C, _W = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c, USAGE_WITNESS.c
 
 _ADD_USAGES, _ADD_KEYS, _ADD_ENTRIES = BulkInsert(USAGE), BulkInsert(USAGE_KEY), BulkInsert(ENTRY)
 
 _KNOWN_COLUMNS = (
     "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
-    " u.web_searches, u.tool_calls, u.model, u.occurred_at"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id"
 )
 _OF_KEY = "usage u ON u.organization_id = k.organization_id AND u.id = k.usage_id"
 # Both are written so that there is a lookup per key, whatever the planner thinks of the tables: CROSS JOIN keeps its
@@ -87,6 +87,28 @@ _CALL_SUMS = (
     .where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session"), _U.grain == Grain.CALL.value)
     .group_by(_U.model)
 )
+_WITNESSED_SUMS = (
+    select(_U.model, *(func.sum(_U[name]) for name in _COUNTED))
+    .select_from(USAGE_WITNESS)
+    .join(USAGE, and_(_U.organization_id == _W.organization_id, _U.id == _W.usage_id))
+    .where(
+        _W.organization_id == bindparam("org"),
+        _W.session_id == bindparam("session"),
+        _U.session_id != bindparam("session"),
+        _U.grain == Grain.CALL.value,
+    )
+    .group_by(_U.model)
+)
+_WITNESS = per_database(
+    lambda into: (
+        into(USAGE_WITNESS)
+        .values(organization_id=bindparam("org"), session_id=bindparam("session"), usage_id=bindparam("usage"))
+        .on_conflict_do_nothing()
+    )
+)
+_WITNESSES = select(_W.session_id).where(
+    _W.organization_id == bindparam("org"), _W.usage_id.in_(bindparam("ids", expanding=True))
+)
 _TOTALS = select(CLIENT_TOTAL).where(_C.organization_id == bindparam("org"), _C.session_id == bindparam("session"))
 
 
@@ -130,10 +152,21 @@ class SqlUsage(SqlPart):
 
     def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
         """See `Books`."""
-        return {
-            row[0]: (Tokens(*(int(count) for count in row[1:6])), int(row[6]))
-            for row in self._rows(_CALL_SUMS, session=session_id)
-        }
+        sums: dict[str, tuple[Tokens, int]] = {}
+        for statement in (_CALL_SUMS, _WITNESSED_SUMS):
+            for model, *counts in self._rows(statement, session=session_id):
+                tokens, searches = sums.get(model, (Tokens(), 0))
+                sums[model] = (tokens + Tokens(*(int(count) for count in counts[:5])), searches + int(counts[5]))
+        return sums
+
+    def witness(self, session_ids: Iterable[str], usage_ids: Iterable[int]) -> None:
+        """See `Books`."""
+        sessions = list(session_ids)
+        self._write(_WITNESS, [{"session": s, "usage": u} for u in usage_ids for s in sessions])
+
+    def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
+        """See `Books`."""
+        return {row[0] for row in self._rows(_WITNESSES, ids=sorted(set(usage_ids)))}
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """See `Books`."""
@@ -194,7 +227,7 @@ class SqlUsage(SqlPart):
 
 
 def _known(row: AnyRow) -> KnownUsage:
-    _, usage_id, fresh, read, write_5m, write_1h, output, split, searches, calls, model, at = row
+    _, usage_id, fresh, read, write_5m, write_1h, output, split, searches, calls, model, at, session = row
     return KnownUsage(
-        usage_id, fresh, read, write_5m, write_1h, output, bool(split), searches, calls, model, from_micros(at)
+        usage_id, fresh, read, write_5m, write_1h, output, bool(split), searches, calls, model, from_micros(at), session
     )

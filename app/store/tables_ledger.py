@@ -265,6 +265,16 @@ class EntryTable(SQLModel, table=True):
     note: str = string()
 
 
+class UsageWitnessTable(SQLModel, table=True):
+    """A session that reported a usage which another session had reported first."""
+
+    __tablename__ = "usage_witness"
+    __table_args__ = (Index("witness_session", "organization_id", "session_id"), _CLUSTERED)
+    organization_id: int = whole(key=True)
+    usage_id: int = whole(key=True)
+    session_id: str = string(key=True)
+
+
 class ClientTotalTable(SQLModel, table=True):
     """The largest total a client reported for one thread and model of a session."""
 

@@ -108,6 +108,7 @@ def known_of(row: UsageRow) -> KnownUsage:
         row.tool_calls,
         row.model,
         row.occurred_at,
+        row.session_id,
     )
 
 

@@ -95,6 +95,15 @@ def upgrade() -> None:
     op.create_index("budget_subject", "budget", ["organization_id", "scope", "subject_id", "window_end"], unique=False)
     op.create_index("budget_window", "budget", ["organization_id", "line", "window_end"], unique=True)
     op.create_table(
+        "usage_witness",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("usage_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "usage_id", "session_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("witness_session", "usage_witness", ["organization_id", "session_id"])
+    op.create_table(
         "client_total",
         sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("session_id", sa.String(), nullable=False),
