@@ -55,13 +55,23 @@ def _due(job: Job) -> Callable[[World, datetime], None]:
     return fire
 
 
+def _due_with_app(job: Job) -> Callable[[World, datetime], None]:
+    """Nothing before `/setup`: without an App there is nobody to ask."""
+
+    def fire(world: World, _now: datetime) -> None:
+        if world.settings.github_app_id:
+            world.store.enqueue([job])
+
+    return fire
+
+
 CRONS: tuple[Cron, ...] = (
     Cron("silence", timedelta(minutes=1), _due(Job("silence", "all"))),
     Cron("seal audit", timedelta(minutes=5), _due(Job("seal_audit", "all"))),
-    Cron("sweep deliveries", timedelta(minutes=10), _due(Job("sweep_deliveries", "recent", {"hours": 1}))),
-    Cron("sweep a day's deliveries", timedelta(hours=4), _due(Job("sweep_deliveries", "day", {"hours": 24}))),
-    Cron("reconcile", timedelta(minutes=15), _due(Job("reconcile", "all"))),
-    Cron("sync installations", timedelta(days=1), _due(Job("sync_installations", "all"))),
+    Cron("sweep deliveries", timedelta(minutes=10), _due_with_app(Job("sweep_deliveries", "recent", {"hours": 1}))),
+    Cron("sweep a day's deliveries", timedelta(hours=4), _due_with_app(Job("sweep_deliveries", "day", {"hours": 24}))),
+    Cron("reconcile", timedelta(minutes=15), _due_with_app(Job("reconcile", "all"))),
+    Cron("sync installations", timedelta(days=1), _due_with_app(Job("sync_installations", "all"))),
     Cron("reprice", timedelta(days=1), _due(Job("reprice", "all"))),
     Cron("retention", timedelta(days=1), _due(Job("retention", "all"))),
 )

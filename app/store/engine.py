@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -63,6 +64,8 @@ class Database:
         self._reading = self.engine.execution_options(
             **({"tabstop_reads": True} if self.is_sqlite else _READING_POSTGRES)
         )
+        # Who lets go of a database without closing it (a short command, a test) leaves no connection behind.
+        weakref.finalize(self, self.engine.dispose)
         self._turn: AbstractContextManager[None] = WriterLock() if self.is_sqlite else nullcontext()
 
     @contextmanager
