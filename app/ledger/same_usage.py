@@ -46,11 +46,14 @@ def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted
     """Sort a batch against what is stored."""
     if not known and _all_keys_differ(usages):  # the usual case
         return Sorted(tuple(usages), {}, {}, {}, 0)
+    fresh = [usage for usage in usages if not _already_said(usage, known)]
+    if not fresh:  # the usual case of a repeated batch
+        return Sorted((), {}, {}, {}, len(usages))
     new: list[Usage] = []
     fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
-    for members in _one_per_response(usages, known):
+    for members in _one_per_response(fresh, known):
         stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
         if not stored:
             new.append(members[0] if len(members) == 1 else _together(members))
@@ -114,6 +117,18 @@ def _joined_all(parts: Sequence[Said]) -> Said:
     for part in parts[1:]:
         whole = joined(whole, part)
     return whole
+
+
+def _already_said(usage: Usage, known: Mapping[str, KnownUsage]) -> bool:
+    """Whether every key of a report is one stored usage's, which says as much: it joins nothing and changes nothing."""
+    first = known.get(usage.keys[0])
+    if first is None:
+        return False
+    for key in usage.keys:
+        other = known.get(key)
+        if other is None or other.id != first.id:
+            return False
+    return _says_no_more(usage, first)
 
 
 def _says_no_more(usage: Usage, stored: KnownUsage) -> bool:

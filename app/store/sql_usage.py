@@ -132,7 +132,14 @@ class SqlUsage(SqlPart):
             return {}
         statement = _KNOWN_SQLITE if self._is_sqlite else _KNOWN_POSTGRES
         rows = self._db.exec_driver_sql(statement, (json.dumps(keys), self.organization_id))
-        return {row[0]: _known(row) for row in rows.all()}
+        usages: dict[int, KnownUsage] = {}  # most usages have two keys: each is made once
+        found: dict[str, KnownUsage] = {}
+        for row in rows.all():
+            usage = usages.get(row[1])
+            if usage is None:
+                usage = usages[row[1]] = _known(row)
+            found[row[0]] = usage
+        return found
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """See `Books`."""
