@@ -9,7 +9,7 @@ from tabstop.money import Nano
 
 
 class CostState(StrEnum):
-    """How surely a cost is known. Ordered from best to worst by `rank`."""
+    """How surely a cost is known. From best to worst."""
 
     KNOWN = "known"
     """Exact model id, priced at the usage's own date."""
@@ -17,11 +17,6 @@ class CostState(StrEnum):
     """A fuzzy model match, an aggregate of several calls, or a cache split that is missing."""
     UNKNOWN = "unknown"
     """No price. Shown and alarmed, never zero."""
-
-    @property
-    def rank(self) -> int:
-        """0 known, 1 estimated, 2 unknown."""
-        return list(CostState).index(self)
 
 
 @dataclass(frozen=True, slots=True)

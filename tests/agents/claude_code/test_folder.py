@@ -51,7 +51,7 @@ def test_a_folder_below_the_workspace_is_the_workspace(tmp_path: Path) -> None:
 
 
 def test_a_name_that_begins_alike_is_another_workspace(tmp_path: Path) -> None:
-    """`/work/widget-2` is not in `/work/widget`."""
+    """`~/widget-2` is not in `~/widget`."""
     job = Job(claude_case("plain"), tmp_path)
     found = read_folder(job.projects, begun_after=job.gate, workspace=Path(f"{job.workspace}"[:-1]))
     assert found.skipped == {"file: another workspace": 1}
