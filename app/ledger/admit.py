@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.ledger.books import AuditRow, Books, Job, Place, SessionRow, StartAttem
 from app.ledger.steps import latch_steps, reached_steps
 from app.ledger.touched import Where, touched_budgets
 from tabstop.admission import Admission, StartFacts, may_start
-from tabstop.budget import Scope
+from tabstop.budget import Budget, Scope
 from tabstop.policy.model import OnEmpty, Policy
 from tabstop.session import lease_until
 from tabstop.usage import Billing
@@ -116,14 +116,7 @@ def allowance(admission: Admission, start: Start, price_card: dict[str, object])
 
 
 def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartFacts:
-    where = Where(
-        books.organization_id,
-        start.repository_id,
-        tab.id if tab else None,
-        start.engineer_id,
-        start.person,
-        start.login,
-    )
+    where = where_of(books, start, tab)
     wanted = touched_budgets(where, start.policy, books.timezone, now)
     offers_downgrade = start.policy.on_empty is OnEmpty.DOWNGRADE and start.person is Scope.ENGINEER
     offers_downgrade = offers_downgrade and start.engineer_id is not None
@@ -152,41 +145,55 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
     )
 
 
-def _set_aside(books: Books, start: Start, tab: Tab | None, admission: Admission, now: datetime) -> SessionRow:
-    place_id = books.place_id(
-        Place(
-            tab_id=tab.id if tab else None,
-            repository_id=start.repository_id,
-            engineer_id=start.engineer_id,
-            counts_notional=start.policy.subscription_counts,
-            reason=start.place_reason,
-            confidence=start.place_confidence,
-            budget_ids=tuple(budget.id for budget in admission.budgets),
-        )
+def where_of(books: Books, start: Start, tab: Tab | None) -> Where:
+    """Where a start's work happens, before its windows are known."""
+    tab_id = tab.id if tab else None
+    return Where(books.organization_id, start.repository_id, tab_id, start.engineer_id, start.person, start.login)
+
+
+def session_of(
+    books: Books, start: Start, tab: Tab | None, budgets: Sequence[Budget], admitted_at: datetime, lease: datetime
+) -> SessionRow:
+    """A start's session in the place that these budgets make; not stored, and with nothing held."""
+    place = Place(
+        tab_id=tab.id if tab else None,
+        repository_id=start.repository_id,
+        engineer_id=start.engineer_id,
+        counts_notional=start.policy.subscription_counts,
+        reason=start.place_reason,
+        confidence=start.place_confidence,
+        budget_ids=tuple(budget.id for budget in budgets),
     )
-    limits = admission.limits
-    session = SessionRow(
+    return SessionRow(
         id=start.session_id,
         repository_id=start.repository_id,
         engineer_id=start.engineer_id,
-        tab_id=tab.id if tab else None,
-        place_id=place_id,
+        tab_id=place.tab_id,
+        place_id=books.place_id(place),
         agent=start.agent,
-        admitted_at=now,
-        lease_until=lease_until(now, limits.wall_clock_seconds),
-        held=admission.hold,
-        wanted=admission.hold,
+        admitted_at=admitted_at,
+        lease_until=lease,
         model=start.model,
         purpose=start.purpose,
         billing=start.billing,
         billing_evidence=start.billing_evidence,
-        limits=to_json(limits),
         run_id=start.run_id,
         run_attempt=start.run_attempt,
         job_id=start.job_id,
         head_sha=start.head_sha,
         pull_request=start.pull_request,
         policy_commit=start.policy_commit,
+    )
+
+
+def _set_aside(books: Books, start: Start, tab: Tab | None, admission: Admission, now: datetime) -> SessionRow:
+    limits = admission.limits
+    lease = lease_until(now, limits.wall_clock_seconds)
+    session = replace(
+        session_of(books, start, tab, admission.budgets, now, lease),
+        held=admission.hold,
+        wanted=admission.hold,
+        limits=to_json(limits),
     )
     books.hold(admission.budgets, admission.hold)
     books.add_session(session)
