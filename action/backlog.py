@@ -8,16 +8,29 @@ from pathlib import Path
 from tabstop.beside.delivery import Delivered, Identity, deliver
 from tabstop.beside.server import Server, UnreachableError
 from tabstop.beside.spool import Undelivered, pending, put
+from tabstop.wire import EndAnswer, StartRequest
 
 MOST_AT_ONCE = 100
 """Reports one step brings in; the rest wait for the next."""
 
+ARTIFACT = "tabstop-spool-"
+"""How the names of artifacts that hold reports begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A report the server has now, or had before: its session, as it was asked for, and the session's totals."""
+
+    session: str
+    start: StartRequest
+    answer: EndAnswer
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many were brought in; which are left, each with why; which are for another server or repository to bring in."""
+    """What was brought in; which are left, each with why; which are for another server or repository to bring in."""
 
-    delivered: int = 0
+    delivered: tuple[Arrived, ...] = ()
     left: tuple[tuple[Path, str], ...] = ()
     elsewhere: tuple[tuple[Path, str], ...] = ()
 
@@ -27,7 +40,7 @@ def send_backlog(folder: Path, server: Server, identity: Identity, repository: s
 
     A report without a token can be delivered only by a job of its own repository, whose identity it needs.
     """
-    delivered = 0
+    delivered = list[Arrived]()
     left, elsewhere = list[tuple[Path, str]](), list[tuple[Path, str]]()
     away = ""
     for number, one in enumerate(pending(folder)):
@@ -42,13 +55,15 @@ def send_backlog(folder: Path, server: Server, identity: Identity, repository: s
             left.append((one.path, away or "waits for the next step"))
         else:
             result = deliver(waiting, server, identity)
-            if result.error is None:
+            if result.answer is not None:
                 one.path.unlink(missing_ok=True)
-                delivered += 1
+                delivered.append(Arrived(result.rest.session, waiting.start, result.answer))
                 continue
-            left.append((_replaced(one.path, waiting, result), str(result.error)))
-            away = str(result.error) if isinstance(result.error, UnreachableError) else ""
-    return Backlog(delivered, tuple(left), tuple(elsewhere))
+            why = str(result.error)
+            if isinstance(result.error, UnreachableError):
+                away = why = f"Tabstop's server could not be reached: {why}"
+            left.append((_replaced(one.path, waiting, result), why))
+    return Backlog(tuple(delivered), tuple(left), tuple(elsewhere))
 
 
 def _replaced(path: Path, before: Undelivered, result: Delivered) -> Path:

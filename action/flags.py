@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tabstop.model_id import same_model
 from tabstop.money import plain
-from tabstop.wire import Allowance, Limits
+from tabstop.session import Limits
+from tabstop.wire import Allowance
 
 JOB_MINUTES = 360
 """What a step may take where nothing bounds it: GitHub's own limit of a job."""

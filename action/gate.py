@@ -12,14 +12,15 @@ from action.inputs import Inputs
 from action.job import Job, job_of
 from action.runner import Runner
 from action.session_file import Admission, Session, folder_of, keep, new_key
-from action.when_away import who_blocks
+from action.when_away import blocked, heard_here, heard_in_all
 from action.world import World
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
 from tabstop.money import plain
 from tabstop.quantity import span
+from tabstop.session import Limits
 from tabstop.usage import Billing
 from tabstop.verdict import Outcome, Verdict
-from tabstop.wire import Allowance, Limits, StartAnswer, StartRequest
+from tabstop.wire import Allowance, StartAnswer, StartRequest
 from tabstop.wire_json import to_json
 
 ALLOWED, REFUSED, MISCONFIGURED, AWAY = 0, 1, 2, 3
@@ -102,6 +103,8 @@ class _Gate:
         self._runner.output("remaining", remaining(answer.verdict))
         if answer.verdict.outcome is Outcome.WARN:
             self._runner.warn(messages.warned(answer.verdict, self._world.now()))
+        if answer.server_unreachable == "block" and not blocked(heard_here(self._inputs, self._world.environ)):
+            self._runner.warn(messages.looser_than_policy())
         self._runner.log(f"admitted as session {answer.session}; {_bounds(flags)}")
         if self._inputs.model and flags.model != self._inputs.model:
             self._runner.log(f"model {self._inputs.model} is not in this allowance; use {flags.model}")
@@ -127,9 +130,9 @@ class _Gate:
             allowed = self._inputs.if_unreachable == "allow"
             said = messages.low_trust(allowed=allowed)
         else:
-            blocked_by = who_blocks(self._inputs, self._world.environ)
-            allowed = not blocked_by
-            said = messages.unreachable(self._inputs.server, why, blocked_by, by_github=by_github)
+            heard = heard_in_all(self._inputs, self._world.environ, self._world.transport)
+            allowed = not blocked(heard)
+            said = messages.unreachable(self._inputs.server, why, heard, by_github=by_github)
         if not allowed:
             self._keep(self._session(Admission.REFUSED))
             self._runner.fail(said)

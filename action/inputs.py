@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from tabstop.usage import Billing
 
 PREFIX = "TABSTOP_INPUT_"
 
+COMMANDS = ("gate", "settle", "bring-in")
 AGENTS = ("claude-code", "codex", "gemini-cli", "opencode")
 BILLINGS = tuple(billing.value for billing in Billing)
 OUTCOMES = ("success", "failure", "cancelled", "skipped")
@@ -50,6 +51,7 @@ class Inputs:
     pull_request: int | None = None
     wait: timedelta = timedelta()
     if_unreachable: str = "allow"
+    github_token: str = field(default="", repr=False)
     fail_on_refusal: bool = True
     session: str = ""
     execution_file: str = ""
@@ -63,7 +65,7 @@ class Inputs:
         reading = _Reading(environ)
         server = reading.checked("server", _server)
         inputs = cls(
-            command=reading.one_of("command", ("gate", "settle")),
+            command=reading.one_of("command", COMMANDS),
             server=server,
             audience=reading.text("audience") or server,
             agent=reading.one_of("agent", AGENTS, "claude-code"),
@@ -74,6 +76,7 @@ class Inputs:
             pull_request=reading.number("pull-request"),
             wait=reading.span("wait"),
             if_unreachable=reading.one_of("if-unreachable", ("allow", "block"), "allow"),
+            github_token=reading.checked("github-token", _token),
             fail_on_refusal=reading.one_of("fail-on-refusal", ("true", "false"), "true") == "true",
             session=reading.short("session", 200),
             execution_file=reading.text("execution-file"),
@@ -81,6 +84,10 @@ class Inputs:
             agent_outcome=reading.one_of("agent-outcome", OUTCOMES, ""),
             spool=reading.text("spool"),
         )
+        if inputs.command == "bring-in" and not reading.text("github-token"):
+            reading.problems.append(
+                "github-token: nothing given; leave the input out, and the job's own token is taken"
+            )
         if reading.problems:
             raise InputsError(reading.problems)
         return inputs
@@ -160,6 +167,13 @@ def _model(found: str) -> str:
     if found and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:@/\[\]-]{0,199}", found):
         return f"found {_quoted(found)}, a model's id is allowed, such as claude-sonnet-4-5"
     return ""
+
+
+def _token(found: str) -> str:
+    """What is found is a secret, perhaps with a line break too many: it is not shown."""
+    return (
+        "" if found.isascii() and found.isprintable() and " " not in found else "a token has no spaces or line breaks"
+    )
 
 
 def _quoted(found: str) -> str:

@@ -9,16 +9,14 @@ import time
 import traceback
 from datetime import UTC, datetime
 
-from action import messages
+from action import faults, messages
 from action.inputs import Inputs, InputsError
 from action.runner import Runner
 from action.world import World
 from tabstop.beside.transport import UrllibTransport
 
-MISCONFIGURED = 2
-
-
-CANCELLED = 130
+DONE, MISCONFIGURED, CRASHED, CANCELLED = 0, 2, 4, 130
+"""Exit codes besides those of the commands. CRASHED: a fault in Tabstop itself, so that no crash looks like a refusal (1)."""
 
 
 def main() -> int:
@@ -46,19 +44,47 @@ def run(world: World) -> int:
     except InputsError as error:
         Runner(world.environ, world.out).fail(messages.wrong_inputs(error.problems))
         return MISCONFIGURED
+    try:
+        return _command(world, inputs)
+    except Exception:  # noqa: BLE001 (whatever it is, the log shows it and the exit code is not a refusal's)
+        return _broke(world, inputs)
+
+
+def _command(world: World, inputs: Inputs) -> int:
+    """Each command loads only what it needs."""
     if inputs.command == "gate":
-        from action.gate import gate  # noqa: PLC0415 (each command loads only what it needs)
+        from action.gate import gate  # noqa: PLC0415
 
         return gate(world, inputs)
-    from action.settle import AWAY, DONE, settle  # noqa: PLC0415
+    if inputs.command == "settle":
+        from action.settle import settle  # noqa: PLC0415
+
+        return settle(world, inputs)
+    from action.bring_in import bring_in  # noqa: PLC0415
+    from action.bring_in_page import no_library  # noqa: PLC0415
 
     try:
-        return settle(world, inputs)
-    except Exception:  # noqa: BLE001 (a fault of ours is no reason to fail somebody's job)
-        runner = Runner(world.environ, world.out)
-        runner.warn(messages.fault_of_ours())
-        runner.log(traceback.format_exc())
-        return DONE if inputs.if_unreachable == "allow" else AWAY
+        from action.bring_in_github import GithubArtifacts, connect  # noqa: PLC0415
+    except ImportError as error:
+        Runner(world.environ, world.out).fail(no_library(str(error)))
+        return MISCONFIGURED
+    api = world.environ.get("GITHUB_API_URL", "") or "https://api.github.com"
+    with connect(api, inputs.github_token) as client:
+        return bring_in(world, inputs, GithubArtifacts(client, world.environ.get("GITHUB_REPOSITORY", "")))
+
+
+def _broke(world: World, inputs: Inputs) -> int:
+    """Say so. A fault of ours is no reason to start an agent, nor to fail a job whose agent has run."""
+    runner = Runner(world.environ, world.out)
+    runner.log(traceback.format_exc())
+    if inputs.command == "settle" and inputs.if_unreachable == "allow":
+        runner.warn(faults.broke("settle"))
+        return DONE
+    runner.fail(faults.broke(inputs.command))
+    if inputs.command == "gate":
+        runner.output("allowed", "false")
+        runner.output("verdict", "unknown")
+    return CRASHED
 
 
 def _print(line: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from action.runner import Message
+from action.when_away import Heard, blocked
 from tabstop.explain import explain, headline, moment, refusal, refusal_markdown
 from tabstop.markdown import plain, prose
 from tabstop.verdict import Outcome, Verdict
@@ -53,10 +55,10 @@ def low_trust(*, allowed: bool) -> Message:
     return Message(title, plain(text), text, "forks")
 
 
-def unreachable(server: str, why: str, blocked_by: str, *, by_github: bool = False) -> Message:
+def unreachable(server: str, why: str, heard: Sequence[Heard], *, by_github: bool = False) -> Message:
     """The server could not be asked at the gate.
 
-    blocked_by: what says `block`, the input or the policy's key; empty for none. by_github: it was GitHub that gave no identity.
+    heard: the sources that say what then happens; one that blocks is the last. by_github: it was GitHub that gave no identity.
     """
     happened = f"Tabstop at {server} could not be asked whether this session may start: {why}."
     cause = "Likely cause: the server is down or restarting, or this runner's network does not reach it."
@@ -64,20 +66,38 @@ def unreachable(server: str, why: str, blocked_by: str, *, by_github: bool = Fal
     if by_github:
         cause = "Likely cause: GitHub's token service has a problem (githubstatus.com), or this runner's network does not reach it."
         who = "GitHub gave no identity"
-    if not blocked_by:
-        title = f"Tabstop: not asked, {who}"
-        end = (
-            "The job goes on, because `if-unreachable` is `allow`. The default limits of a session bind it, and settle "
-            "reports it after the fact."
-        )
-    else:
+    if blocked(heard):
         title = f"Tabstop: not started, {who}"
-        said = "`if-unreachable`" if blocked_by == "if-unreachable" else f"the policy's `{blocked_by}`"
-        end = f"The job ends here, because {said} is `block`. Running it again can help."
+        parts = [happened, cause, f"The job ends here, because {heard[-1].said}. Running it again can help."]
+        sources = []
+    else:
+        title = f"Tabstop: not asked, {who}"
+        goes_on = "The job goes on. The default limits of a session bind it, and settle reports it after the fact."
+        parts = [happened, cause, goes_on, "What could be heard does not say `block`:"]
+        sources = [source.said for source in heard]
     return Message(
         title,
-        "\n".join([plain(happened), cause, plain(end)]),
-        f"{prose(happened)}\n\n{cause}\n\n{end}",
+        "\n".join([*map(plain, parts), *(f"- {plain(said)}" for said in sources)]),
+        "\n\n".join([*map(prose, parts), "\n".join(f"- {prose(said)}" for said in sources)]).rstrip(),
+        "the-server-is-away",
+    )
+
+
+def looser_than_policy() -> Message:
+    """Admitted; but were the server away, this workflow would start what the policy in force would not."""
+    differs = "The policy in force says `server_unreachable: block`, and this step's input `if-unreachable` is `allow`."
+    matters = (
+        "While Tabstop's server is away nobody can look the policy up. This step then starts agents anyway, unless it can "
+        "read a policy file that says `block`."
+    )
+    remedy = (
+        "Set `if-unreachable: block` in this step; runs without an identity (forks) then end here too. "
+        "Or check out before it, where this repository's own file says `block`."
+    )
+    return Message(
+        "Tabstop: this workflow is looser than the policy",
+        "\n".join(plain(part) for part in (differs, matters, remedy)),
+        "\n\n".join(prose(part) for part in (differs, matters, remedy)),
         "the-server-is-away",
     )
 
@@ -110,9 +130,7 @@ def refused(verdict: Verdict, page: str, now: datetime, waited: str = "") -> Mes
 def waited(time: str) -> str:
     """What waiting came to, for the end of a refusal; `time` is empty when the step was not told to wait."""
     if not time:
-        return (
-            "This step did not wait; with the input `wait: 10m` it asks again while other sessions hold what is left."
-        )
+        return "This step did not wait; with the input `wait: 10m` it asks again for that long, while asking again can help."
     return f"This step waited {time} and asked again."
 
 
@@ -126,15 +144,6 @@ def warned(verdict: Verdict, now: datetime) -> Message:
     """Admitted, with something to know: each reason with its arithmetic."""
     said = [plain(explain(finding, now)) for finding in verdict.findings if finding.outcome is Outcome.WARN]
     return Message("Tabstop: admitted, with a warning", "\n".join(said) or headline(verdict))
-
-
-def fault_of_ours() -> Message:
-    """Settle broke."""
-    text = (
-        "This step met something it was not made for, and did not report this session. It is a fault in Tabstop; the log has "
-        "the details. Please open an issue with them."
-    )
-    return Message("Tabstop: settle broke", text, text, "settle")
 
 
 def linkable(page: str) -> bool:

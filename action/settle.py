@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from action.backlog import Backlog, send_backlog
+from action.backlog import ARTIFACT, Backlog, send_backlog
 from action.identity import oidc_token
 from action.inputs import Inputs
 from action.job import job_of
@@ -13,7 +13,7 @@ from action.runner import Message, Runner
 from action.session_file import Admission, Kept, Session, everything, find, folder_of, mark_settled, told_since
 from action.summary import Settled, annotation, headline, summary
 from action.traces import Traces, read_traces
-from action.when_away import who_blocks
+from action.when_away import blocked, heard_here
 from action.world import World
 from tabstop.beside.delivery import Delivered, batches_of, deliver
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
@@ -45,7 +45,7 @@ class _Settle:
         self._job = job_of(world.environ)
         self._spool = spool_folder(inputs, world)
         self._folder = folder_of(world.environ)
-        self._blocked = bool(who_blocks(inputs, world.environ))
+        self._blocked = blocked(heard_here(inputs, world.environ))
 
     def run(self) -> int:
         """The session first, then the backlog, which is left alone when the server is away."""
@@ -143,7 +143,7 @@ class _Settle:
             self._runner.warn(Message("Tabstop: usage is lost", text, "", "the-server-is-away"))
             return ""
         run, attempt = environ.get("GITHUB_RUN_ID", "0"), environ.get("GITHUB_RUN_ATTEMPT", "1")
-        name = f"tabstop-spool-{run}-{attempt}-{left.session or path.stem}"
+        name = f"{ARTIFACT}{run}-{attempt}-{left.session or path.stem}"
         self._runner.output("spool-artifact", name)
         self._runner.output("spool-path", str(path))
         return name
@@ -163,7 +163,7 @@ class _Settle:
     def _tell(self, backlog: Backlog) -> None:
         self._runner.output("spool-left", str(len(backlog.left) + len(backlog.elsewhere)))
         if backlog.delivered:
-            self._runner.log(f"{plural(backlog.delivered, 'earlier report')} brought in")
+            self._runner.log(f"{plural(len(backlog.delivered), 'earlier report')} brought in")
         for path, why in backlog.elsewhere:
             self._runner.log(f"left alone: {path.name}, {why}")
         if backlog.left:

@@ -65,12 +65,16 @@ def cost(settled: Settled) -> str:
     answer = settled.answer
     if answer is None:
         return "cost not known" if settled.final else "cost not known yet"
-    listed = f"{show(answer.notional)} at list prices"
-    if not answer.notional:
-        said = show(answer.cost)
-    else:
-        said = f"{show(answer.cost)} billed, {listed}" if answer.cost else listed
-    return f"{said}, part unknown" if answer.unpriced else said
+    return amount(answer.cost, answer.notional, answer.unpriced)
+
+
+def amount(cost: int, notional: int, unpriced: int) -> str:
+    """Nano-dollars as billed and at list prices; unpriced: how many responses are in neither."""
+    listed = f"{show(notional)} at list prices"
+    said = show(cost)
+    if notional:
+        said = f"{show(cost)} billed, {listed}" if cost else listed
+    return f"{said}, part unknown" if unpriced else said
 
 
 def annotation(settled: Settled) -> Message:

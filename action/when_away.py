@@ -1,32 +1,98 @@
-"""What happens when the server cannot be asked: the stricter of the workflow's input and the checked-out policy."""
+"""What happens when the server cannot be asked: the workflow's input and the policy files in reach; one `block` suffices."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from action.inputs import Inputs
+from tabstop.beside.transport import NoAnswerError, Request, Transport
 
-POLICY = Path(".github") / "tabstop.yml"
+POLICY = ".github/tabstop.yml"
+"""Where a policy lies, in a repository and in the organization's `.github` repository."""
+
 LONGEST_POLICY = 1024 * 1024
 """Bytes."""
 
-_BLOCK = re.compile(r"""^server_unreachable[ \t]*:[ \t]*(["']?)block\1[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
+TIMEOUT = 5.0
+"""Seconds of GitHub's silence. It is asked once: the job has waited for the server already."""
+
+_BLOCK = re.compile(r"""^(["']?)server_unreachable\1[ \t]*:[ \t]*(["']?)block\2[ \t]*(?:[ \t]#.*)?\r?$""", re.MULTILINE)
 
 
-def who_blocks(inputs: Inputs, environ: Mapping[str, str]) -> str:
-    """What says `block`: the input's or the policy key's name; empty when the job goes on.
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One source and what it says, as a clause for people with names in backquotes."""
 
-    The policy that counts is on the server that is away. The checkout's copy is a pull request's own, so it can only
-    make things stricter. The standard library reads no YAML: the key counts where it stands on a line of its own.
-    """
-    if inputs.if_unreachable == "block":
-        return "if-unreachable"
+    said: str
+    blocks: bool = False
+
+
+def blocked(heard: Sequence[Heard]) -> bool:
+    """Whether any source says `block`: each can only make things stricter."""
+    return any(source.blocks for source in heard)
+
+
+def heard_here(inputs: Inputs, environ: Mapping[str, str]) -> tuple[Heard, ...]:
+    """What this machine knows without asking anybody: the input, then the checked-out file."""
+    asked = Heard(f"the input `if-unreachable` is `{inputs.if_unreachable}`", inputs.if_unreachable == "block")
+    return (asked,) if asked.blocks else (asked, _checked_out(environ))
+
+
+def heard_in_all(inputs: Inputs, environ: Mapping[str, str], transport: Transport) -> tuple[Heard, ...]:
+    """The same, and when nothing here says `block`, the organization's file as GitHub has it."""
+    here = heard_here(inputs, environ)
+    return here if blocked(here) else (*here, _organizations(inputs.github_token, environ, transport))
+
+
+def _checked_out(environ: Mapping[str, str]) -> Heard:
+    """The checkout is a pull request's own, so it may block and never allow."""
     workspace = environ.get("GITHUB_WORKSPACE", "")
+    missing = Heard(f"`{POLICY}` is not checked out")
+    if not workspace:
+        return missing
     try:
         with (Path(workspace) / POLICY).open("rb") as stream:
-            policy = stream.read(LONGEST_POLICY).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return ""
-    return "server_unreachable" if workspace and _BLOCK.search(policy) else ""
+            return _read(f"the checked-out `{POLICY}`", stream.read(LONGEST_POLICY))
+    except (FileNotFoundError, NotADirectoryError):
+        return missing
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "its path is not valid"
+        return Heard(f"the checked-out `{POLICY}` could not be read: {why}")
+
+
+def _organizations(token: str, environ: Mapping[str, str], transport: Transport) -> Heard:
+    """GET /repos/{owner}/{repo}/contents/{path}, raw (docs.github.com, REST API endpoints for repository contents).
+
+    The transport follows no redirect, so the token goes to GitHub's API and to nobody else.
+    """
+    owner = environ.get("GITHUB_REPOSITORY", "").partition("/")[0]
+    name = f"the organization's file, `{POLICY}` of `{owner}/.github`,"
+    api = environ.get("GITHUB_API_URL", "") or "https://api.github.com"
+    headers = {
+        "Accept": "application/vnd.github.raw+json",
+        "User-Agent": "tabstop-action",
+        "X-GitHub-Api-Version": "2022-11-28",
+        **({"Authorization": f"Bearer {token}"} if token else {}),
+    }
+    url = f"{api.rstrip('/')}/repos/{quote(owner, safe='')}/.github/contents/{POLICY}"
+    try:
+        response = transport.send(Request("GET", url, headers), TIMEOUT)
+    except NoAnswerError as error:
+        return Heard(f"{name} could not be read: {error}")
+    if response.status == 404:
+        return Heard(f"{name} could not be read: HTTP 404, there is none or this job's token may not see it")
+    if response.status != 200:
+        return Heard(f"{name} could not be read: HTTP {response.status}")
+    if len(response.body) > LONGEST_POLICY:
+        return Heard(f"{name} could not be read: it is longer than 1 MiB")
+    return _read(name, response.body)
+
+
+def _read(name: str, policy: bytes) -> Heard:
+    """The standard library reads no YAML: the key counts where it stands at the top level, on a line of its own."""
+    blocks = _BLOCK.search(policy.decode("utf-8-sig", "replace")) is not None
+    return Heard(f"{name} {'says' if blocks else 'does not say'} `server_unreachable: block`", blocks)

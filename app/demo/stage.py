@@ -32,7 +32,7 @@ from app.jobs.tab_facts import CHECK_NAME
 from app.jobs.table import CRONS, HANDLERS
 from app.ledger.books import SessionRow
 from app.logs import configure
-from app.pricing import price_card, price_usage
+from app.pricing import models_of, price_card, price_usage
 from app.registry import Organization
 from app.settings import Settings
 from app.store.migrate import upgrade
@@ -171,6 +171,7 @@ def stage(port: int, page: Callable[[Stage], Flask]) -> Iterator[Stage]:
             new_session_id=new_session_id,
             price=price_usage,
             price_card=price_card,
+            models_of=models_of,
         )
         there = Stage(world, settings, github, slack, Issuer(settings.oidc_issuer), folder)
         stack.enter_context(serving(world, build_verifier(settings), page(there), port))

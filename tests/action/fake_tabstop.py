@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tabstop.beside.transport import NoAnswerError, Request, Response
+from tabstop.session import Limits
 from tabstop.usage import Tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict, verdict_of
 from tabstop.wire import (
@@ -20,7 +21,6 @@ from tabstop.wire import (
     ClientTotal,
     EndAnswer,
     EndRequest,
-    Limits,
     Problem,
     StartAnswer,
     StartRequest,
@@ -122,6 +122,7 @@ class FakeTabstop:
         self.asked: list[Asked] = []
         self.sessions: dict[str, Known] = {}
         self.page = PAGE
+        self.server_unreachable = "allow"  # as the policy in force has it
         self.ends: Callable[[EndAnswer], EndAnswer] = lambda answer: answer
         self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
         self._keys: dict[str, str] = {}
@@ -169,7 +170,14 @@ class FakeTabstop:
             answer = Response(
                 201,
                 encoded(
-                    StartAnswer(verdict, session, self.sessions[session].token, self.allowance, None, page=self.page)
+                    StartAnswer(
+                        verdict,
+                        session,
+                        self.sessions[session].token,
+                        self.allowance,
+                        page=self.page,
+                        server_unreachable=self.server_unreachable,
+                    )
                 ),
             )
         self._answers[key] = answer

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from action.inputs import Inputs
 from action.main import run
 from action.world import World
-from tabstop.beside.transport import Request, Response
-from tests.action.fake_tabstop import FakeClock, FakeTabstop, InProcess
+from tabstop.beside.transport import NoAnswerError, Request, Response
+from tests.action.fake_tabstop import FakeClock, FakeTabstop, InProcess, Known
+from tests.support.samples import ClaudeCase, claude_case
 from tests.support.workflow_commands import WorkflowCommand, parse_commands, parse_file_command
 
 SERVER = "https://tabstop.acme.example"
 ISSUER = "https://pipelines.example/idtoken"
+AWAY = NoAnswerError("Connection refused")
 
 PULL_REQUEST: dict[str, Any] = {
     "pull_request": {
@@ -130,3 +133,37 @@ def some_inputs(**changed: Any) -> Inputs:
 def in_minutes(clock: FakeClock, minutes: float) -> datetime:
     """A moment from now."""
     return datetime.fromtimestamp(clock.at.timestamp() + minutes * 60, clock.at.tzinfo)
+
+
+def play(job: Job, name: str, *, after_run: int | None = None, execution: bool = True) -> ClaudeCase:
+    """Let a captured session have run in this job, begun a minute after the gate."""
+    case = claude_case(name)
+    began = job.clock.at + timedelta(minutes=1)
+    case.lay_out(job.home / ".claude", after_run=after_run, workspace=job.workspace, began=began)
+    job.clock.at += timedelta(minutes=1) + (case.runs[-1].ended - case.runs[0].began) + timedelta(seconds=30)
+    if execution and case.execution_file is not None:
+        path = case.write_execution_file(job.temp / "claude-execution-output.json", after_run)
+        os.utime(path, (job.clock.at.timestamp(),) * 2)
+    return case
+
+
+def gated(job: Job, name: str = "plain", **inputs: str) -> ClaudeCase:
+    """A job whose gate let a captured session run."""
+    assert job.run("gate", **inputs) == 0
+    return play(job, name)
+
+
+def only_session(job: Job) -> Known:
+    """The one session the server knows."""
+    [known] = job.tabstop.sessions.values()
+    return known
+
+
+def masked(text: str, job: Job) -> str:
+    """Without what differs from folder to folder."""
+    return text.replace(str(job.temp.parent), "")
+
+
+def spool_of(job: Job) -> Path:
+    """Where undelivered reports wait on this machine."""
+    return job.home / ".local" / "state" / "tabstop" / "spool"

@@ -16,10 +16,12 @@ import jwt
 import pytest
 import yaml
 
+from action import bring_in, gate, main, settle
 from tabstop.beside.spool import pending
 from tabstop.beside.transport import Response
 from tests.action.fake_tabstop import FakeTabstop, LoopbackTabstop, spent_tab, times
 from tests.action.jobs import PULL_REQUEST
+from tests.action.loopback_github import LoopbackGitHub
 from tests.support.action_runner import ActionRun, ActionRunner
 from tests.support.oidc_issuer import OidcIssuer, github_claims, github_context
 from tests.support.samples import claude_case
@@ -37,11 +39,14 @@ class Site:
         self.identity = issuer.begin_job(CLAIMS)
         self.fake.identify = verified(issuer, self.address)
 
-    def run(self, command: str, *, identity: bool = True, job_status: str = "success", **inputs: str) -> ActionRun:
+    def run(
+        self, command: str, *, identity: bool = True, job_status: str = "success", api_url: str = "", **inputs: str
+    ) -> ActionRun:
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
+        known = github_context(CLAIMS) | ({"api_url": api_url} if api_url else {})
         return self.runner.run(
             {"command": command, "server": self.address, **given},
-            github=github_context(CLAIMS),
+            github=known,
             event=PULL_REQUEST,
             env=self.identity if identity else {},
             job_status=job_status,  # type: ignore[arg-type]
@@ -127,6 +132,17 @@ def test_an_undelivered_report_becomes_an_artifact(site: Site) -> None:
     assert len(site.fake.sessions["s1"].calls) == 5
 
 
+def test_while_the_server_is_away_the_jobs_own_token_asks_github(site: Site) -> None:
+    """With nothing set, the organization's file is asked for with the job's token, and its `block` ends the step."""
+    site.fake.fault = times(99, Response(503, b"", 600))  # a pause too long to sit out
+    with LoopbackGitHub(200, b"server_unreachable: block\n") as github:
+        gate = site.run("gate", api_url=github.url)
+    assert gate.step("tabstop").exit == 3
+    [(_, headers)] = github.seen
+    assert headers["Authorization"] == "Bearer ghs_test"
+    assert "ghs_test" not in gate.log
+
+
 def test_a_token_for_somebody_else_is_not_accepted(site: Site) -> None:
     """The audience is part of the question: a token made out to another server is refused, and the step says why."""
     gate = site.run("gate", audience="https://other.example")
@@ -170,10 +186,13 @@ def test_every_output_is_given_by_the_code() -> None:
 
 
 def test_documented_outputs_and_exit_codes() -> None:
-    """docs/action.md names every output."""
+    """docs/action.md names every output, and every code the commands end with."""
     text = (ROOT / "docs" / "action.md").read_text()
     missing = [name for name in definition()["outputs"] if f"| `{name}` |" not in text]
     assert not missing
+    codes = {gate.ALLOWED, gate.REFUSED, gate.MISCONFIGURED, gate.AWAY, main.MISCONFIGURED, main.CRASHED}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes
+    assert codes >= {settle.DONE, settle.AWAY, bring_in.DONE, bring_in.MISCONFIGURED, bring_in.AWAY}
 
 
 START = [sys.executable, "-I", "-S", str(ROOT / "action" / "start.py")]
@@ -239,10 +258,10 @@ def test_settling_is_quick_to_notice_time(site: Site) -> None:
 def test_every_hint_leads_to_a_section() -> None:
     """The links under messages end at headings that docs/action.md has."""
     code = "".join(path.read_text() for path in (ROOT / "action").glob("*.py"))
-    anchors = set(re.findall(r'^\s+"([a-z-]+)",?\)?$|, "([a-z-]+)"\)', code, re.MULTILINE))
-    named = {one or other for one, other in anchors} & {
-        "inputs", "permissions", "forks", "the-server-is-away", "not-accepted", "refused", "settle"
+    named = {
+        "inputs", "permissions", "forks", "the-server-is-away", "not-accepted", "refused", "settle",
+        "bringing-in-late-reports", "a-fault-in-tabstop",
     }  # fmt: skip
+    assert [name for name in named if f'"{name}"' not in code] == []
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "action.md").read_text(), re.MULTILINE)
-    assert len(named) == 7
     assert named <= {heading.lower().replace(" ", "-") for heading in headings}

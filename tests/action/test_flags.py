@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from action.flags import JOB_MINUTES, advised, flags_for
-from tabstop.wire import Limits
+from tabstop.session import Limits
 from tests.action.fake_tabstop import DOLLAR
 
 

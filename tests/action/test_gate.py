@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tabstop.beside.transport import NoAnswerError, Response
+from tabstop.session import Limits
 from tabstop.verdict import Outcome, Signal, Verdict, verdict_of
-from tabstop.wire import Limits, Problem, StartRequest
+from tabstop.wire import Problem, StartRequest
 from tests.action.fake_tabstop import DOLLAR, a_finding, held_tab, problem, spent_tab, times, with_models
 from tests.action.jobs import PULL_REQUEST, SERVER, Job, from_a_fork, in_minutes
 from tests.support import golden
@@ -171,30 +172,6 @@ def test_a_server_that_is_away_meets_the_workflows_choice(job: Job, policy: str,
     if policy == "allow":
         assert job.outputs["claude_args"] == "--max-turns 200 --max-budget-usd 10"
         assert job.outputs["timeout-minutes"] == "120"
-
-
-POLICY_LINES = {
-    "server_unreachable: block": 3,
-    "tab: $20\nserver_unreachable : 'block'  # nothing starts unasked\ncheck: advise": 3,
-    'server_unreachable: "block"\r': 3,
-    "server_unreachable: allow": 0,
-    "# server_unreachable: block": 0,
-    "session:\n  server_unreachable: block": 0,
-    "\xff\x00": 0,
-}
-
-
-@pytest.mark.parametrize("policy", POLICY_LINES)
-def test_the_checked_out_policy_can_make_it_stricter(job: Job, policy: str) -> None:
-    """The policy that counts is on the server that is away; the checkout's copy may block, never allow."""
-    (job.workspace / ".github").mkdir()
-    (job.workspace / ".github" / "tabstop.yml").write_text(policy + "\n", encoding="latin-1", newline="")
-    job.tabstop.fault = times(99, AWAY)
-    assert job.run("gate") == POLICY_LINES[policy]
-    assert job.run("gate", if_unreachable="block") == 3
-    if policy == "server_unreachable: block":
-        job.run("gate")
-        golden.expect("action/gate-away-policy-blocks.md", job.page())
 
 
 FAULTS: list[Response | Exception] = [

@@ -29,11 +29,14 @@ EDGES = {
     "alembic": ("app.store",),
     "psycopg": ("app.store",),
     "granian": ("app.serving",),
+    "github": ("action.bring_in_github",),
+    "requests": ("action.bring_in_github",),
 }
 
 # What a distribution is called where its import name differs.
 DISTRIBUTIONS = {
     "genai_prices": "genai-prices",
+    "github": "pygithub",
     "jwt": "pyjwt",
     "prometheus_client": "prometheus-client",
     "slack_sdk": "slack-sdk",
@@ -43,6 +46,7 @@ DISTRIBUTIONS = {
     "markdown_it": "rich",
     "markupsafe": "jinja2",
     "pydantic_core": "pydantic",
+    "requests": "pygithub",
     "sqlalchemy": "sqlmodel",
     "werkzeug": "flask",
 }
@@ -84,7 +88,7 @@ def declared(*groups: str) -> set[str]:
     return set(names)
 
 
-@pytest.mark.parametrize(("package", "groups"), [("tabstop", ()), ("app", ("server",)), ("action", ())])
+@pytest.mark.parametrize(("package", "groups"), [("tabstop", ()), ("app", ("server",)), ("action", ("action",))])
 def test_every_library_is_declared(package: str, groups: tuple[str, ...]) -> None:
     """What a package imports is what its people install: nothing comes in by luck."""
     allowed = declared(*groups)
@@ -113,12 +117,13 @@ def reach(start: str, known: Mapping[str, Module]) -> dict[str, str]:
     return seen
 
 
-def test_the_gate_needs_the_standard_library_only() -> None:
-    """A runner starts the gate from the action's own path without installing anything."""
-    assert "action.gate" in by_name(), "action/gate.py is what the runner starts before a session"
+@pytest.mark.parametrize("start", ["action.gate", "action.settle"])
+def test_gate_and_settle_need_the_standard_library_only(start: str) -> None:
+    """A runner starts them from the action's own path without installing anything."""
+    assert start in by_name(), f"{start} is what the runner starts beside a session"
     wrong = [
         f"{why} imports {name}"
-        for name, why in reach("action.gate", by_name()).items()
+        for name, why in reach(start, by_name()).items()
         if name not in by_name() and name.partition(".")[0] not in sys.stdlib_module_names
     ]
     assert not wrong, "\n".join(wrong)

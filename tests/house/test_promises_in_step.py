@@ -79,10 +79,10 @@ def own_steps() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_workflows_use_the_action_as_it_is() -> None:
-    """Our workflow and every example give only inputs that the action has; each gates before it settles, or brings in a spool."""
+    """Our workflow and every example give only inputs that the action has; each gates before it settles, or brings in late reports."""
     known = set(action_inputs())
     assert not [f"{name}: {key}" for name, step in own_steps() for key in step.get("with", {}) if key not in known]
-    steps = [(name, step["with"]) for name, step in own_steps() if "spool" not in step["with"]]
+    steps = [(name, step["with"]) for name, step in own_steps() if step["with"]["command"] != "bring-in"]
     commands = {name: [given["command"] for other, given in steps if other == name] for name, _ in steps}
     assert commands
     assert all(given[0] == "gate" and "settle" in given for given in commands.values()), commands
