@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tabstop.policy.limits import LIMITS, looser_cap
+from tabstop.policy.limits import LIMITS
+from tabstop.policy.looser import looser_cap
 from tabstop.policy.model import Cap, Policy, PriceOverride
 from tabstop.policy.notation import show_cap, show_price
 
@@ -36,8 +37,7 @@ def _limits(old: Policy, new: Policy) -> Iterator[Change]:
         if limit.is_cap:
             before, after = _silent(before), _silent(after)
         if before != after:
-            loosens = limit.looser is not None and limit.looser(before, after)
-            yield Change(limit.path, limit.shown(before), limit.shown(after), loosens)
+            yield Change(limit.path, limit.shown(before), limit.shown(after), limit.loosens(old, new))
 
 
 def _engineers(old: Policy, new: Policy) -> Iterator[Change]:

@@ -14,8 +14,10 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from tabstop.hold import SMALLEST
+from tabstop.policy.cautions import cautions
 from tabstop.policy.document import PolicyDocument, PolicyKind, Written
-from tabstop.policy.limits import LIMITS, ORGANIZATIONS_OWN, Limit, may_be_loosened
+from tabstop.policy.limits import LIMITS, ORGANIZATIONS_OWN, may_be_loosened
+from tabstop.policy.looser import Limit
 from tabstop.policy.model import Cap, OnEmpty, Policy
 from tabstop.policy.problem import Note, Problem, in_file_order, quoted
 from tabstop.policy.read import ParsedPolicy, parse
@@ -85,8 +87,8 @@ def _laid_over(policy: Policy, document: PolicyDocument, origin: Origin, sources
                 sources[limit.path] = origin
         elif limit.path in document.values:
             value = document.get(limit.path)
-            if limit.path == "prices":
-                value = (*value, *policy.prices)
+            if limit.merged:
+                value = limit.merged(value, limit.of(policy))
             policy = limit.put(policy, value)
             sources[limit.path] = origin
     return policy
@@ -125,7 +127,7 @@ def _loosening(
         if limit.path == "slack.channel":
             problem = _channel_problem(base, new, repository)
             refused += [(limit, problem)] if problem else []
-        elif limit.looser and limit.looser(old, new) and not may_be_loosened(limit.path, may_loosen):
+        elif limit.loosens(base, wanted) and not may_be_loosened(limit.path, may_loosen):
             refused.append((limit, _loosened(limit, old, new, origins[limit.path], repository)))
     return refused
 
@@ -135,12 +137,10 @@ def _loosened(limit: Limit, old: object, new: object, origin: str, repository: P
     before, after = limit.shown(old), limit.shown(new)
     set_by = "the organization's" if origin == Origin.ORGANIZATION else "the default"
     what = f"`{path}` loosens {before} ({set_by}) to {after}, and a repository may only tighten"
-    amount = limit.is_cap or (isinstance(old, int) and limit.path.startswith(("session.", "engineer.")))
+    bound = limit.bound(old)
     if limit.path == "hold":
-        bound = f"`auto`, or at least {limit.shown(SMALLEST if old is None else old)}; less only"
-    else:
-        bound = f"at most {before}; more only" if amount else f"{before}; anything else only"
-    allowed = f"{bound} if the organization's file lists `{limit.path}` under `may_loosen`"
+        bound = f"`auto`, or at least {limit.shown(SMALLEST if old is None else old)}; less"
+    allowed = f"{bound} only if the organization's file lists `{limit.path}` under `may_loosen`"
     return Problem(at.line, at.column, path, what, at.text or after, allowed)
 
 
@@ -203,5 +203,6 @@ def examine(
         together = effective(organization, parsed.draft, name=name, topics=topics)
     own = (p for p in together.problems if p.key_path in parsed.draft.values)
     problems = in_file_order([*parsed.problems, *own])
-    notes = tuple(note for note in parsed.notes if not any(p.line == note.line for p in problems))
+    every = sorted([*parsed.notes, *cautions(parsed.draft, together.policy)], key=lambda note: (note.line, note.column))
+    notes = tuple(note for note in every if not any(p.line == note.line for p in problems))
     return Examined(parsed, together, problems, notes)

@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from tabstop.policy import notation as n
-from tabstop.policy.limits import LOOSENABLE as LOOSENABLE_KEYS
 from tabstop.policy.problem import nearest
 
 
@@ -63,21 +62,30 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class ListForm:
-    """A list of scalars, each once. ascending: each greater than the one before."""
+    """A list of scalars or of such lists, each once.
 
-    item: Form
+    ascending: each greater than the one before. word: may stand in the list's place, for None.
+    """
+
+    item: Form | ListForm
     at_most: int
     ascending: bool = False
+    at_least: int = 0
+    word: str = ""
 
     @property
     def allowed(self) -> str:
         """For people."""
         order = ", each greater than the one before" if self.ascending else ""
-        return f"a list; each item: {self.item.allowed}{order}"
+        instead = f"; or `{self.word}`" if self.word else ""
+        return f"a list; each item: {self.item.allowed}{order}{instead}"
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of this list; it cannot say that items ascend."""
-        return {"type": "array", "maxItems": self.at_most, "uniqueItems": True, "items": self.item.schema()}
+        sizes = {"minItems": self.at_least} if self.at_least else {}
+        items = {"maxItems": self.at_most, "uniqueItems": True, "items": self.item.schema()}
+        body: dict[str, Any] = {"type": "array", **sizes, **items}
+        return {"anyOf": [{"enum": [self.word]}, body]} if self.word else body
 
 
 def _words(words: Iterable[str]) -> str:
@@ -115,6 +123,34 @@ def or_unlimited(form: Form) -> Form:
     return or_word(
         form, n.UNLIMITED, None, ("none", "infinite", "infinity", "inf", ".inf", "no limit", "-1", "off", "max", "∞")
     )
+
+
+def whole(at_least: int, at_most: int = n.MOST_COUNT, such_as: str = "`20`") -> Form:
+    """A whole number."""
+    return Form(
+        "a whole number",
+        f"a whole number such as {such_as}",
+        n.WHOLE,
+        partial(n.read_whole, at_least=at_least, at_most=at_most),
+        {"type": "integer", "minimum": at_least, "maximum": at_most},
+    )
+
+
+def percent(at_least: int, at_most: int) -> Form:
+    """A percentage; the model's value is whole percent."""
+    return Form(
+        "a percentage",
+        f"a percentage from {at_least} to {at_most:,}",
+        rf"{n.WHOLE} ?%?",
+        partial(n.read_percent, at_least=at_least, at_most=at_most),
+        {"type": "integer", "minimum": at_least, "maximum": at_most},
+    )
+
+
+def span(at_least: int, at_most: int, such_as: str) -> Form:
+    """A length of time; the bounds and the model's value are seconds."""
+    read = partial(n.read_seconds, at_least=at_least, at_most=at_most)
+    return Form("a length of time", f"a length of time with its unit such as {such_as}", n.DURATION, read)
 
 
 def _text(
@@ -162,30 +198,18 @@ def _without_at(text: str) -> str:
 
 _LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:_[A-Za-z0-9]{1,20})?"
 
-TOKENS = or_unlimited(
-    Form(
-        "a number of tokens",
-        "a number such as `500k` or `10M`",
-        n.TOKENS,
-        n.read_tokens,
-        {"type": "integer", "minimum": 1, "maximum": n.MOST_TOKENS},
-        guess=_count_in_words,
-    )
+SOME_TOKENS = Form(
+    "a number of tokens",
+    "a number such as `500k` or `10M`",
+    n.TOKENS,
+    n.read_tokens,
+    {"type": "integer", "minimum": 1, "maximum": n.MOST_TOKENS},
+    guess=_count_in_words,
 )
-COUNT = or_unlimited(
-    Form(
-        "a whole number",
-        "a whole number such as `200`",
-        n.WHOLE,
-        partial(n.read_whole, at_least=1, at_most=n.MOST_COUNT),
-        {"type": "integer", "minimum": 1, "maximum": n.MOST_COUNT},
-    )
-)
-DURATION = or_unlimited(
-    Form(
-        "a length of time", "a length of time with its unit such as `30m`, `2h` or `1h30m`", n.DURATION, n.read_seconds
-    )
-)
+TOKENS = or_unlimited(SOME_TOKENS)
+COUNT = or_unlimited(whole(1, such_as="`200`"))
+SPAN = span(60, n.MOST_SECONDS, "`30m`, `2h` or `1h30m`")
+DURATION = or_unlimited(SPAN)
 DOLLARS = Form(
     "an amount of dollars",
     "an amount such as `$10` or `2.50`",
@@ -257,6 +281,13 @@ APPROVER = _text(
 )
 PURPOSE = _text("a purpose", "lower-case letters, digits, `-` and `_`, such as `review`", r"[a-z0-9][a-z0-9_-]{0,39}")
 MODEL = _text("a model", "a model id; `*` stands for any characters: `claude-haiku-*`", r"[A-Za-z0-9._:/@*?-]{1,128}")
+MODEL_ID = _text("a model id", "a model id such as `claude-haiku-5-5`", r"[A-Za-z0-9._:/@-]{1,128}")
+KIND = _text(
+    "a kind of subagent",
+    'a kind as the agent names it; `*` stands for any characters: `"*research*"`',
+    r"[A-Za-z0-9._:/ *?-]{1,100}",
+    str.lower,
+)
 REPOSITORY_NAME = _text(
     "a pattern of repository names",
     "a name without its owner; `*` stands for any characters: `payments-*`",
@@ -273,11 +304,4 @@ TIMEZONE = Form(
     r"[A-Za-z][A-Za-z0-9_+/-]{1,63}",
     _timezone,
     guess=lambda text: nearest(text, _timezones()),
-)
-LOOSENABLE = Form(
-    "a key that can be loosened",
-    "a key or section such as `tab` or `session.tokens`",
-    "|".join(re.escape(key) for key in LOOSENABLE_KEYS),
-    str,
-    choices=LOOSENABLE_KEYS,
 )

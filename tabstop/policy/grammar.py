@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy import forms as f
+from tabstop.policy import governed
 from tabstop.policy.forms import Form, ListForm
+from tabstop.policy.key import Key, Where
+from tabstop.policy.limits import LOOSENABLE
 from tabstop.policy.model import CheckMode, CommentMode, OnEmpty, UnknownPrice, Unreachable
 from tabstop.window import WindowKind
-
-
-class Where(StrEnum):
-    """In which file a key may stand."""
-
-    BOTH = "both"
-    ORGANIZATION = "organization"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key that holds a value.
-
-    path: `session.tokens`; `prices[].model` in each item of a list; `engineers.<login>.cap` under any name.
-    default: what holds without it, as one would write it. unit: of a bare number.
-    usual: the usual range in the model's unit; outside of it `policy check` leaves a note.
-    also: names people try first.
-    """
-
-    path: str
-    form: Form | ListForm
-    default: str
-    meaning: str
-    unit: str = ""
-    where: Where = Where.BOTH
-    usual: tuple[int, int] | None = None
-    also: tuple[str, ...] = ()
-
 
 _ORG = Where.ORGANIZATION
 _WINDOWS = f.choice(
@@ -48,6 +23,14 @@ _WINDOWS = f.choice(
 )
 _WINDOW_MEANING = "How often this budget starts afresh, in the organization's timezone."
 _WHY_MEANING = "Shown beside the cap, wherever the cap is shown."
+_LOOSENABLE = Form(
+    "a key that can be loosened",
+    "a key or section such as `tab` or `session.tokens`",
+    "|".join(re.escape(key) for key in LOOSENABLE),
+    str,
+    choices=LOOSENABLE,
+)
+_GOVERNED = tuple(said.key for said in governed.GOVERNED)
 _D = NANO_PER_DOLLAR
 
 
@@ -77,6 +60,7 @@ KEYS: tuple[Key, ...] = (
     Key("session.iterations", f.COUNT, "200", "Model requests one session may make; a request and its answer are one iteration.", "iterations", usual=(50, 200), also=("turns", "max_turns", "steps")),
     Key("session.wall_clock", f.DURATION, "2h", "How long one session may run.", usual=(1_800, 7_200), also=("timeout", "duration", "time", "max_time")),
     Key("session.cost", f.COST, "$10", "What one session may cost.", "dollars", usual=(_D // 2, 50 * _D), also=("cap", "budget", "dollars", "usd", "max_budget_usd")),
+    *(key for key in _GOVERNED if key.path.startswith("session.")),
     Key("tab.cap", f.CAP, "$50", "What one pull request may cost: all sessions of its branch, from the first one on.", "dollars", usual=(5 * _D, 200 * _D), also=("budget", "limit", "amount", "dollars", "max")),
     Key("tab.why", f.WHY, "", _WHY_MEANING, also=("reason", "comment", "description")),
     *_budget("engineer", "$1,000", "What each engineer's sessions may cost, over all repositories.", _ORG, usual=(500 * _D, 5_000 * _D)),
@@ -98,7 +82,8 @@ KEYS: tuple[Key, ...] = (
     Key("steps", ListForm(f.PERCENT, 10, ascending=True), "[75, 90]", "Percent of a cap at which a budget turns amber and people are told. Red is always 100.", "percent", also=("warn_at", "thresholds", "warnings", "warn")),
     Key("hold", f.HOLD, "auto", "What a starting session sets aside in every budget it touches: `auto` takes what 9 of 10 recent sessions needed, $2 without history. Never more than `session.cost`.", "dollars", also=("reserve", "reservation")),
     Key("approvers", ListForm(f.APPROVER, 100), "[]", "Who may grant an overdrive, a raise of one budget. With nobody listed, only whoever operates the server can.", where=_ORG, also=("admins", "reviewers")),
-    Key("unknown_price", f.choice(UnknownPrice, slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block` further starts.", also=("unpriced",)),
+    *(key for key in _GOVERNED if not key.path.startswith("session.")),
+    Key("unknown_price", f.choice(UnknownPrice, slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block`, which stops a session that has a cost limit and refuses further starts.", also=("unpriced",)),
     Key("server_unreachable", f.choice(Unreachable, slips=(("warn", "allow"), ("stop", "block"))), "allow", "What the gate does when the server cannot be asked: `allow` the session, or `block` it.", also=("unreachable", "offline", "on_unreachable")),
     Key("check", f.choice(CheckMode, slips=(("warn", "advise"), ("block", "enforce"), ("off", "advise"))), "enforce", "What a red tab does to the check: `enforce` fails it, `advise` leaves it neutral.", also=("mode",)),
     Key("comment", f.choice(CommentMode, slips=(("never", "off"), ("none", "off"), ("true", "always"), ("false", "off"))), "on_spend", "When a pull request gets its comment.", also=("comments",)),
@@ -117,7 +102,7 @@ KEYS: tuple[Key, ...] = (
     Key("prices[].why", f.WHY, "", "Why, for whoever reads the file.", also=("reason",)),
     Key("subscription_counts", f.YES_NO, "false", "Whether the notional dollars of subscriptions and prepaid credits count toward caps.", also=("count_subscriptions",)),
     Key("timezone", f.TIMEZONE, "UTC", "Where days, weeks and months begin. A change holds from the next window.", where=_ORG, also=("tz", "time_zone")),
-    Key("may_loosen", ListForm(f.LOOSENABLE, 50), "[]", "Keys, or sections of keys, that repositories may set above the values of the organization. Everything else they may only tighten.", where=_ORG, also=("overrides", "allow_override")),
+    Key("may_loosen", ListForm(_LOOSENABLE, 50), "[]", "Keys, or sections of keys, that repositories may set above the values of the organization. Everything else they may only tighten.", where=_ORG, also=("overrides", "allow_override")),
 )
 # fmt: on
 
@@ -132,6 +117,7 @@ SECTIONS: Mapping[str, str] = {
     "repository": "The budget of the repository, in the organization's file of each repository. A bare amount is its cap.",
     "repositories": "Budgets of repositories by name or topic.",
     "organization": "The budget of the whole organization. A bare amount is its cap.",
+    **governed.SECTIONS,
     "slack": "Where notices go in Slack.",
     "prices": "Negotiated and missing prices.",
 }
@@ -150,14 +136,21 @@ ALSO_SECTIONS: Mapping[str, str] = {
     "repo": "repository",
     "repos": "repositories",
     "org": "organization",
+    **governed.ALSO_SECTIONS,
     "pricing": "prices",
     "notifications": "slack",
 }
 
 
+_SWITCHES = {"degrade", "runaway"}
+
+
 @dataclass(slots=True)
 class Section:
-    """Keys below a key. `each`: "" for a plain section, "[]" for a list of such, "<login>" for such under any login."""
+    """Keys below a key.
+
+    each: "" for a plain section, "[]" for a list of such, "<login>" for such under any login, "<kind>" for values under any name.
+    """
 
     path: str
     each: str = ""
@@ -165,11 +158,20 @@ class Section:
 
     @property
     def shorthand(self) -> Key | None:
-        """The key that a bare value stands for: a budget's cap."""
-        if self.each or not {"cap", "why"} <= set(self.children) or "[]" in self.path:
+        """The key that a bare value stands for: a budget's cap, a signal's response."""
+        if self.each or "[]" in self.path:
             return None
-        cap = self.children["cap"]
-        return cap if isinstance(cap, Key) else None
+        name = "cap" if {"cap", "why"} <= set(self.children) else "response"
+        key = self.children.get(name)
+        return key if isinstance(key, Key) else None
+
+    @property
+    def switched_off(self) -> tuple[Key, ...]:
+        """The keys that a bare `off` turns off, all at once; none where it means nothing."""
+        if self.path not in _SWITCHES:
+            return ()
+        below = (key for key in KEYS if key.path.startswith(f"{self.path}."))
+        return tuple(key for key in below if isinstance(key.form, Form) and "off" in key.form.choices)
 
     @property
     def where(self) -> Where:
@@ -190,6 +192,8 @@ def _tree() -> Section:
             assert isinstance(child, Section)  # noqa: S101 - the table above is wrong otherwise
             section = child
         section.children[name] = key
+        if name.startswith("<"):
+            section.each = name
     return root
 
 

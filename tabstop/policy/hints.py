@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tabstop.policy.grammar import ALSO_SECTIONS, KEYS, ROOT, Key, Section
+from tabstop.policy.grammar import ALSO_SECTIONS, KEYS, ROOT, Section
+from tabstop.policy.key import Key
 from tabstop.policy.problem import nearest
 
 _ELSEWHERE: Mapping[str, str] = {
@@ -12,7 +13,20 @@ _ELSEWHERE: Mapping[str, str] = {
 }
 """Last names of keys and where the first such key of the file is."""
 
-_MANY = {"cap", "cost", "window", "why"}
+_MANY = {
+    "cap",
+    "cost",
+    "window",
+    "why",
+    "more",
+    "timeout",
+    "threshold",
+    "sample",
+    "response",
+    "persists",
+    "share",
+    "other",
+}
 """Last names that say nothing about where they belong."""
 
 _ONLY_IN_SESSIONS: Mapping[str, str] = {
@@ -20,6 +34,12 @@ _ONLY_IN_SESSIONS: Mapping[str, str] = {
     for key in KEYS
     for also in key.also
     if key.path.startswith("session.") and not any(also in other.also for other in KEYS if other is not key)
+}
+
+
+_NAMED: Mapping[str, str] = {
+    "<login>": "logins with caps such as `octocat: $2,000`",
+    "<kind>": 'kinds with tokens such as `"*research*": 100k`',
 }
 
 
@@ -47,14 +67,18 @@ def allowed_below(child: Section | Key, visible: Callable[[Section | Key], bool]
     if child.each == "[]":
         return "a list; begin each item with `- `"
     if child.each:
-        return "logins with caps such as `octocat: $2,000`"
+        return _NAMED[child.each]
     keys = f"keys such as {some_keys(child, visible)}"
-    amount = child.shorthand is not None and visible(child.shorthand)
-    return f"an amount such as {example(child)}, or {keys}" if amount else keys
+    if child.switched_off:
+        return f"`off`, or {keys}"
+    if child.shorthand is None or not visible(child.shorthand):
+        return keys
+    bare = "an amount" if child.shorthand.name == "cap" else "a word"
+    return f"{bare} such as {example(child)}, or {keys}"
 
 
 def example(section: Section) -> str:
-    """A budget written in one line: `$50`."""
+    """A section written in one line: `$50`, `alert`."""
     shorthand = section.shorthand
     return f"`{shorthand.default or '$2,000'}`" if shorthand else ""
 

@@ -7,6 +7,17 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from tabstop.governor.settings import (
+    Breaker,
+    Degradation,
+    Exhaustion,
+    Heartbeats,
+    Rules,
+    Runaway,
+    Subtasks,
+    Throttle,
+    Unpriced,
+)
 from tabstop.money import NANO_PER_DOLLAR, Nano
 from tabstop.window import WindowKind
 
@@ -123,6 +134,7 @@ class Policy:
     """Everything in force for one repository: its file over the organization's over these defaults."""
 
     session: SessionLimits = field(default_factory=SessionLimits)
+    exhaustion: Exhaustion = field(default_factory=Exhaustion)
     tab: Cap = field(default_factory=lambda: Cap(nano=50 * NANO_PER_DOLLAR, window=WindowKind.LIFETIME))
     engineer: Cap = field(default_factory=lambda: Cap(nano=1_000 * NANO_PER_DOLLAR))
     engineers: tuple[tuple[str, Cap], ...] = ()
@@ -139,6 +151,12 @@ class Policy:
     """What admission sets aside for a session; None for `auto`."""
     approvers: tuple[str, ...] = ()
     """Logins and `team:slug`s who may grant an overdrive (organization only)."""
+    degradation: Degradation = field(default_factory=Degradation)
+    runaway: Runaway = field(default_factory=Runaway)
+    breaker: Breaker = field(default_factory=Breaker)
+    throttle: Throttle = field(default_factory=Throttle)
+    subtasks: Subtasks = field(default_factory=Subtasks)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
     unknown_price: UnknownPrice = UnknownPrice.WARN
     unreachable: Unreachable = Unreachable.ALLOW
     check: CheckMode = CheckMode.ENFORCE
@@ -155,3 +173,17 @@ class Policy:
     def engineer_cap(self, login: str) -> Cap:
         """The cap of this engineer: their own where the organization gives one, else everybody's."""
         return dict(self.engineers).get(login.lower(), self.engineer)
+
+    @property
+    def rules(self) -> Rules:
+        """What the governor of a session goes by, all but its limits."""
+        return Rules(
+            exhaustion=self.exhaustion,
+            degradation=self.degradation,
+            runaway=self.runaway,
+            breaker=self.breaker,
+            throttle=self.throttle,
+            subtasks=self.subtasks,
+            heartbeats=self.heartbeats,
+            unpriced=Unpriced(self.unknown_price.value),
+        )

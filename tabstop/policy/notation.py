@@ -66,10 +66,17 @@ def read_cap(text: str) -> Cap:
     return Cap(nano, tokens)
 
 
-def read_seconds(text: str) -> int:
+def read_seconds(text: str, at_least: int = 60, at_most: int = MOST_SECONDS) -> int:
     """Read `2h`, `30m`, `1h30m`, `90s`."""
     seconds = sum(int(found[1]) * size for unit, size in _SPANS if (found := re.search(rf"([0-9]+) ?{unit}", text)))
-    return _between(seconds, 60, MOST_SECONDS, "1m", "30d")
+    days, rest = divmod(at_most, 86_400)
+    return _between(seconds, at_least, at_most, show_seconds(at_least), show_seconds(at_most) if rest else f"{days}d")
+
+
+def read_percent(text: str, at_least: int, at_most: int) -> int:
+    """Read `75%`, `500`."""
+    percent = read_whole(text.rstrip(" %"), 0, 10**9)
+    return _between(percent, at_least, at_most, show_percent(at_least), show_percent(at_most))
 
 
 def read_rate(text: str) -> Decimal:
@@ -125,6 +132,16 @@ def show_seconds(seconds: int | None) -> str:
         amount, seconds = divmod(seconds, size)
         text += f"{amount}{unit}" if amount else ""
     return text or "0s"
+
+
+def show_percent(percent: int) -> str:
+    """Print `75%`."""
+    return f"{percent:,}%"
+
+
+def show_flag(value: bool) -> str:
+    """Print `true`, `false`."""
+    return "true" if value else "false"
 
 
 def show_bounds(cap: Cap) -> str:

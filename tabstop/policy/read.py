@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from tabstop.governor.settings import KindBudget
 from tabstop.policy.document import PolicyDocument, PolicyKind, RepositoryRule, Written, WrittenCap
-from tabstop.policy.forms import LOGIN
+from tabstop.policy.forms import KIND, LOGIN
 from tabstop.policy.grammar import ROOT
 from tabstop.policy.model import PriceOverride
 from tabstop.policy.problem import Note, Problem, in_file_order, quoted
@@ -53,6 +54,9 @@ def _settle_entries(walk: Walk) -> None:
         if path in walk.values:
             raw = walk.values[path]
             walk.values[path] = replace(raw, value=tuple(made for entry in raw.value for made in make(walk, entry)))
+    if "subtasks.kinds" in walk.values:
+        raw = walk.values["subtasks.kinds"]
+        walk.values["subtasks.kinds"] = replace(raw, value=tuple(_kinds(walk, raw)))
     if "engineers" in walk.values:
         raw = walk.values["engineers"]
         walk.values["engineers"] = replace(raw, value=tuple(_engineers(walk, raw)))
@@ -95,6 +99,23 @@ def _engineers(walk: Walk, raw: Written) -> Iterator[tuple[str, WrittenCap]]:
         elif _has(walk, entry, "cap"):
             yield login, _cap(entry)
         seen.setdefault(login, entry.line)
+
+
+def _kinds(walk: Walk, raw: Written) -> Iterator[KindBudget]:
+    seen: dict[str, int] = {}
+    for entry in raw.value:
+        try:
+            kind: str = KIND.value(entry.name)
+        except ValueError as error:
+            what = f"{quoted(entry.name)} under `subtasks.kinds`: {error}"
+            walk.problem(entry, entry.path, what, entry.name, KIND.allowed)
+            continue
+        if kind in seen:
+            what = f"{quoted(kind)} stands under `subtasks.kinds` a second time; the first is on line {seen[kind]}"
+            walk.problem(entry, entry.path, what, kind, "every kind once, whatever its case")
+        elif "" in entry.fields:
+            yield KindBudget(kind, entry.fields[""].value)
+        seen.setdefault(kind, entry.line)
 
 
 def _has(walk: Walk, entry: Entry, *names: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tabstop.policy.forms import LOGIN
-from tabstop.policy.grammar import ROOT, SECTIONS, Key, Section, Where
+from tabstop.policy.forms import KIND, LOGIN
+from tabstop.policy.grammar import ROOT, SECTIONS, Section
+from tabstop.policy.key import Key, Where
 
 _ONLY = " Organization's file only."
 
@@ -44,12 +45,13 @@ def _child(child: Section | Key) -> dict[str, Any]:
     if child.each == "[]":
         return _described({"type": "array", "items": _item(child)}, meaning, child.where)
     if child.each:
-        return _described(
-            {"type": "object", "additionalProperties": _named(child), "propertyNames": _LOGIN}, meaning, child.where
-        )
+        names = {"type": "object", "additionalProperties": _named(child), "propertyNames": _NAMES[child.each]}
+        return _described(names, meaning, child.where)
     body = _object(child)
     if child.shorthand:
         body = {"anyOf": [child.shorthand.form.schema(), body]}
+    elif child.switched_off:
+        body = {"anyOf": [{"enum": ["off"]}, body]}
     return _described(body, meaning, child.where)
 
 
@@ -65,13 +67,16 @@ def _item(section: Section) -> dict[str, Any]:
 
 def _named(section: Section) -> dict[str, Any]:
     item = section.children[section.each]
-    assert isinstance(item, Section)  # noqa: S101 - so says the table
+    if isinstance(item, Key):
+        return item.form.schema()
     cap = item.children["cap"]
     assert isinstance(cap, Key)  # noqa: S101 - so says the table
     return {"anyOf": [cap.form.schema(), {**_object(item), "required": ["cap"]}]}
 
 
-_LOGIN = {"pattern": LOGIN.schema()["anyOf"][1]["pattern"]}
+_NAMES = {
+    each: {"pattern": form.schema()["anyOf"][1]["pattern"]} for each, form in (("<login>", LOGIN), ("<kind>", KIND))
+}
 
 
 def _described(body: dict[str, Any], meaning: str, where: Where, default: str = "") -> dict[str, Any]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from tabstop.money import NANO_PER_DOLLAR, Nano
 from tabstop.policy import notation as n
 from tabstop.policy.document import PolicyDocument, Written
-from tabstop.policy.grammar import KEYS, Key
+from tabstop.policy.grammar import KEYS
+from tabstop.policy.key import Key
 from tabstop.policy.limits import LIMITS
 from tabstop.policy.model import Cap, SessionLimits
 from tabstop.policy.problem import Note

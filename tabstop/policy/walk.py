@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from tabstop.policy.document import PolicyKind, Written
 from tabstop.policy.forms import Form, ListForm
-from tabstop.policy.grammar import Key, Section, Where
+from tabstop.policy.grammar import Section
 from tabstop.policy.hints import allowed_below, nearest_key
+from tabstop.policy.key import Key, Where
 from tabstop.policy.problem import Problem, quoted
 from tabstop.policy.source import Broken, Entries, Items, Node, Scalar
+from tabstop.quantity import plural
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a list of sections, or what stands under one login. `fields` by the key's own name."""
+    """One item of a list of sections, or what stands under one name. `fields` by the key's own name; a bare value under ""."""
 
     path: str
     name: str
@@ -43,8 +45,12 @@ class Walk:
         """Read the keys of one section into `into`."""
         if isinstance(node, Broken):
             return
+        if isinstance(node, Scalar) and spec.switched_off and node.text.strip() == "off":
+            for switched in spec.switched_off:
+                self._scalar(switched.form, node, switched.path, into)
+            return
         if isinstance(node, Scalar) and spec.shorthand and not node.missing:
-            where = _under(path, "cap")
+            where = _under(path, spec.shorthand.name)
             if self._may_stand(spec.shorthand, node, where):
                 self._scalar(spec.shorthand.form, node, where, into)
             return
@@ -105,13 +111,22 @@ class Walk:
         self.broken.add(path)
 
     def _list(self, form: ListForm, node: Node, path: str, into: dict[str, Written]) -> None:
+        if form.word and isinstance(node, Scalar) and node.text.strip() == form.word:
+            into[path] = Written(None, node.line, node.column, form.word)
+            return
         if not isinstance(node, Items):
             hint = f"; for example `[{node.text}]`" if isinstance(node, Scalar) else ""
             self._wants(node, path, "a list", f"{form.allowed}{hint}")
             return
         items: dict[str, Written] = {}
         for number, item in enumerate(node.items):
-            self._scalar(form.item, item, f"{path}[{number}]", items)
+            if isinstance(form.item, ListForm):
+                self._list(form.item, item, f"{path}[{number}]", items)
+            else:
+                self._scalar(form.item, item, f"{path}[{number}]", items)
+        if len(node.items) < form.at_least:
+            found = "an empty list" if not node.items else plural(len(node.items), "item")
+            self.problem(node, path, f"`{path}` is {found}", allowed=f"at least {form.at_least}")
         self._check_items(form, items, path)
         if len(items) < len(node.items):
             self.broken.add(path)
@@ -119,17 +134,18 @@ class Walk:
 
     def _check_items(self, form: ListForm, items: Mapping[str, Written], path: str) -> None:
         earlier: list[object] = []
-        last = 0
+        last: Written | None = None
         for number, (where, item) in enumerate(items.items()):
             if item.value in earlier:
-                self.problem(item, where, f"`{path}` lists {quoted(item.text)} twice", item.text, "every item once")
-            elif form.ascending and item.value < last:
-                what = f"`{path}` is out of order: {quoted(item.text)} comes after {last}"
+                text = item.text or f"[{', '.join(item.value)}]"
+                self.problem(item, where, f"`{path}` lists {quoted(text)} twice", text, "every item once")
+            elif form.ascending and last is not None and item.value < last.value:
+                what = f"`{path}` is out of order: {quoted(item.text)} comes after {last.text}"
                 self.problem(item, where, what, item.text, "each greater than the one before")
             if number == form.at_most:
                 self.problem(item, path, f"`{path}` lists {len(items)} items", str(len(items)), f"up to {form.at_most}")
             earlier.append(item.value)
-            last = item.value if form.ascending else 0
+            last = item
 
     def _repeated(self, spec: Section, node: Node, path: str) -> None:
         item_spec = spec.children["[]"]
@@ -141,17 +157,30 @@ class Walk:
 
     def _named(self, spec: Section, node: Node, path: str) -> None:
         item_spec = spec.children[spec.each]
-        if not isinstance(node, Entries) or not isinstance(item_spec, Section):
-            self._wants(node, path, "logins with caps", allowed_below(spec, self._visible))
+        if not isinstance(node, Entries):
+            wanted = "names with values" if isinstance(item_spec, Key) else "logins with caps"
+            self._wants(node, path, wanted, allowed_below(spec, self._visible))
             return
         made = []
         for key, value in node.entries:
             where = f"{path}.{key.text}"
             if isinstance(value, Scalar) and value.missing:
                 self._missing(item_spec, key, where)
+                continue
+            if isinstance(item_spec, Key):
+                fields: dict[str, Written] = {}
+                self._scalar(item_spec.form, value, where, fields)
+                entry = Entry(
+                    where,
+                    key.text,
+                    {"": fields[where]} if where in fields else {},
+                    key.line,
+                    key.column,
+                    complete=False,
+                )
             else:
                 entry = self._entry(item_spec, value, where, key.text)
-                made.append(Entry(where, key.text, entry.fields, key.line, key.column, entry.complete))
+            made.append(Entry(where, key.text, entry.fields, key.line, key.column, entry.complete))
         self.values[path] = Written(tuple(made), node.line, node.column)
 
     def _entry(self, spec: Section, node: Node, path: str, name: str) -> Entry:

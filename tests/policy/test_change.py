@@ -11,6 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabstop.governor.orders import Step
+from tabstop.governor.settings import (
+    Breaker,
+    Degradation,
+    Detector,
+    Exhaustion,
+    Heartbeats,
+    KindBudget,
+    OnLimit,
+    Response,
+    Runaway,
+    Rung,
+    Sharing,
+    Subtasks,
+    Throttle,
+)
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy import notation as n
 from tabstop.policy.change import Change, changed_limits
@@ -42,6 +58,17 @@ BEFORE = replace(
 )
 AFTER = Policy(
     session=SessionLimits(tokens=None, tool_calls=400, wall_clock_seconds=5_400, cost=D // 2),
+    exhaustion=Exhaustion(OnLimit.ASK, OnLimit.HALT, summary_tokens=500, ask_percent=20),
+    degradation=Degradation((Rung(70, Step.NO_TOOLS), Rung(80, Step.COMPACT)), (("a", "b"), ("c", "d"))),
+    runaway=Runaway(
+        token_spike=Detector(300, 20, Response.TRIP),
+        tool_rate=Detector(10, 10, Response.OFF, persists=0),
+        backoff=Detector(90, 3),
+    ),
+    breaker=Breaker(failures_percent=50, repeats=None, cost_per_minute=None, cooldown=60, remember=False),
+    throttle=Throttle(calls_per_minute=None, retry_pauses=None),
+    subtasks=Subtasks(Sharing.STATIC, (KindBudget("docs", 5_000),), share_percent=10, depth=0),
+    heartbeats=Heartbeats(30, 90),
     tab=Cap(60 * D, 1_500_000, WindowKind.LIFETIME, "x"),
     engineer=Cap(None, 1_000_000, WindowKind.WEEK),
     engineers=(("hubot", Cap(7 * D)),),
@@ -98,9 +125,27 @@ caps = st.builds(Cap, nano, st.none() | st.integers(0, 10**15), st.sampled_from(
 rates = st.none() | st.decimals(0, 10**6, places=9, allow_nan=False, allow_infinity=False)
 word = st.text("ab#*", min_size=1, max_size=10)
 names = st.lists(word, max_size=3).map(tuple)
+percents = st.integers(1, 99)
+detectors = st.builds(Detector, st.integers(1, 999), st.integers(1, 99), st.sampled_from(Response), st.integers(0, 9))
+rungs = st.dictionaries(st.sampled_from(Step), percents).map(
+    lambda shares: tuple(
+        sorted((Rung(at, step) for step, at in shares.items()), key=lambda r: (r.at, list(Step).index(r.step)))
+    )
+)
 policies = st.builds(
     Policy,
     session=st.builds(SessionLimits, count, count, count, count, nano),
+    exhaustion=st.builds(Exhaustion, st.sampled_from(OnLimit), st.sampled_from(OnLimit), percents, percents, percents),
+    degradation=st.builds(Degradation, rungs, st.lists(names, max_size=2).map(tuple)),
+    runaway=st.builds(Runaway, *[detectors] * 7),
+    breaker=st.builds(
+        Breaker, st.none() | percents, repeats=st.none() | percents, cost_per_minute=nano, remember=st.booleans()
+    ),
+    throttle=st.builds(Throttle, count, count, st.none() | st.lists(percents, max_size=3).map(tuple)),
+    subtasks=st.builds(
+        Subtasks, st.sampled_from(Sharing), st.lists(st.builds(KindBudget, word, percents), max_size=2).map(tuple)
+    ),
+    heartbeats=st.builds(Heartbeats, percents, percents),
     tab=caps,
     engineer=caps,
     engineers=st.lists(st.tuples(word, caps), max_size=3).map(tuple),

@@ -1,18 +1,23 @@
 """Promise 6: whether a repository may loosen comes from the organization's file only."""
 
-from dataclasses import fields, replace
+import re
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabstop.governor.orders import Step
+from tabstop.governor.settings import Rules, Unpriced
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy.document import SILENT_ORGANIZATION, PolicyKind
 from tabstop.policy.effective import Origin, effective, examine
-from tabstop.policy.grammar import KEYS, Where
-from tabstop.policy.limits import LIMITS, LOOSENABLE, ORGANIZATIONS_OWN, looser_cap
-from tabstop.policy.model import Cap, Downgrade, OnEmpty, Policy, SessionLimits, SlackPolicy
+from tabstop.policy.grammar import KEYS
+from tabstop.policy.key import Where
+from tabstop.policy.limits import LIMITS, LOOSENABLE, ORGANIZATIONS_OWN
+from tabstop.policy.looser import looser_cap
+from tabstop.policy.model import Cap, OnEmpty, Policy, UnknownPrice
 from tabstop.policy.read import parse
 from tabstop.window import WindowKind
 from tests.policy.builders import in_force, organization, repository
@@ -83,6 +88,51 @@ TIGHTENING = [
     ("subscription_counts: true", "subscription_counts: false", "subscription_counts"),
     ("timezone: UTC", "slack: {names: true}", "slack.names"),
     ("comment: always", "comment: off", ""),
+    ("timezone: UTC", "session: {on_limit: suspend, on_tokens: halt}", ""),
+    ("timezone: UTC", "session: {on_limit: summary}", "session.on_limit"),
+    ("session: {on_limit: ask}", "session: {on_limit: summary}", ""),
+    ("session: {on_limit: summary}", "session: {on_limit: ask}", "session.on_limit"),
+    ("may_loosen: [session.on_limit, session.ask]", "session: {on_limit: ask, ask: {more: 90%, timeout: 1h}}", ""),
+    ("timezone: UTC", "session: {ask: {timeout: 11m}}", "session.ask.timeout"),
+    ("timezone: UTC", "degrade: {compact: 80%}", ""),
+    ("timezone: UTC", "degrade: {compact: 86%}", "degrade.compact"),
+    ("timezone: UTC", "degrade: {compact: off}", "degrade.compact"),
+    ("degrade: off", "degrade: {compact: 99%}", ""),
+    ("may_loosen: [degrade]", "degrade: off", ""),
+    ("degrade: {models: [[a, b]]}", "degrade: {models: [[a, b], [c, d]]}", ""),
+    ("degrade: {models: [[a, b]]}", "degrade: {models: [[a, c], [a, b]]}", "degrade.models"),
+    ("timezone: UTC", "runaway: {repeats: trip, likeness: {threshold: 3, persists: 1}}", ""),
+    ("timezone: UTC", "runaway: {repeats: off}", "runaway.repeats.response"),
+    ("timezone: UTC", "runaway: {likeness: {sample: 7}}", "runaway.likeness.sample"),
+    ("timezone: UTC", "runaway: {tool_rate: {threshold: 11}}", "runaway.tool_rate.threshold"),
+    ("timezone: UTC", "runaway: {tool_rate: {persists: never}}", "runaway.tool_rate.persists"),
+    ("runaway: {tool_rate: {persists: never}}", "runaway: {tool_rate: {persists: 100}}", ""),
+    ("may_loosen: [runaway.repeats]", "runaway: {repeats: {threshold: 50, response: off}}", ""),
+    ("timezone: UTC", "breaker: {failures: 50%, repeats: 9, cost_per_minute: $1}", ""),
+    ("timezone: UTC", "breaker: {cost_per_minute: off}", "breaker.cost_per_minute"),
+    ("timezone: UTC", "breaker: {window: 10}", "breaker.window"),
+    ("breaker: {failures: off}", "breaker: {failures: 99%}", ""),
+    ("timezone: UTC", "breaker: {cooldown: 1h}", ""),
+    ("timezone: UTC", "breaker: {cooldown: 10m}", "breaker.cooldown"),
+    ("timezone: UTC", "breaker: {remember: false}", "breaker.remember"),
+    ("timezone: UTC", "throttle: {calls_per_minute: 60, retry: [5s]}", ""),
+    ("timezone: UTC", "throttle: {calls_per_minute: unlimited}", "throttle.calls_per_minute"),
+    ("timezone: UTC", "throttle: {retry: [1s, 5s, 9s]}", "throttle.retry"),
+    ("timezone: UTC", "throttle: {retry: [1s, 4s]}", "throttle.retry"),
+    ("timezone: UTC", "throttle: {retry: off}", "throttle.retry"),
+    ("throttle: {retry: off}", "throttle: {retry: [1s]}", ""),
+    ("timezone: UTC", "subtasks: {sharing: static}", "subtasks.sharing"),
+    ("subtasks: {sharing: static}", "subtasks: {sharing: proportional}", "subtasks.sharing"),
+    ("subtasks: {sharing: static}", "subtasks: {sharing: hybrid, share: 20%, depth: 0}", ""),
+    ("timezone: UTC", "subtasks: {fan_out: 9}", "subtasks.fan_out"),
+    ("timezone: UTC", "subtasks: {kinds: {'*research*': 99k, docs: 1M, '*test*': 100k}}", ""),
+    ("timezone: UTC", "subtasks: {kinds: {'*research*': 101k}}", "subtasks.kinds"),
+    ("timezone: UTC", "subtasks: {kinds: {docs: 1001k}}", "subtasks.kinds"),
+    ("timezone: UTC", "subtasks: {kinds: {web-research: 101k}}", "subtasks.kinds"),
+    ("timezone: UTC", "subtasks: {kinds: {'*': 101k}}", "subtasks.kinds"),
+    ("subtasks: {other: 50k}", "subtasks: {kinds: {docs: 60k}}", "subtasks.kinds"),
+    ("timezone: UTC", "heartbeat: {interval: 30s, silence: 5m}", ""),
+    ("timezone: UTC", "heartbeat: {silence: 11m}", "heartbeat.silence"),
     ("slack: {channel: '#a'}", "slack: {channel: '#a'}", ""),
     ("slack: {channel: '#a'}", "slack: {channel: off}", ""),
     ("slack: {channel: '#a', allowed: ['#b']}", "slack: {channel: b}", ""),
@@ -98,11 +148,7 @@ def test_a_repository_may_only_tighten(org: str, repo: str, key: str) -> None:
     assert [p.key_path for p in found.problems] == ([key] if key else [])
     assert all(p.line == 1 and p.allowed for p in found.problems)
     alone = in_force(org, None).policy
-    assert not any(
-        limit.looser and limit.looser(limit.of(alone), limit.of(found.policy))
-        for limit in LIMITS
-        if "may_loosen" not in org
-    )
+    assert not any(limit.loosens(alone, found.policy) for limit in LIMITS if "may_loosen" not in org)
     refused = key.replace(".window", ".cap")
     assert all(limit.of(found.policy) == limit.of(alone) for limit in LIMITS if limit.path == refused)
 
@@ -159,6 +205,8 @@ def test_single_engineers() -> None:
     assert policy.engineer_cap("hubot") == Cap(None, 1_000_000, WindowKind.DAY)
     assert policy.engineer_cap("somebody") == Cap(50 * D, None, WindowKind.WEEK)
 
+
+SENT = {"exhaustion", "degradation", "runaway", "breaker", "throttle", "subtasks", "heartbeats"}
 
 SHARED = [
     "engineer: $0.01",
@@ -232,13 +280,42 @@ def test_a_new_cap_drops_the_old_reason() -> None:
 
 
 def test_every_value_of_the_policy_can_be_written() -> None:
-    """No field of the model is forgotten by the table that merges and compares."""
+    """No field of the model is forgotten by the table that merges and compares, nor by the table of keys.
+
+    The governor's settings are in the model, so a setting that no policy can give fails here.
+    """
     reached = {".".join(limit.attribute) for limit in LIMITS}
-    nested: dict[str, Any] = {"session": SessionLimits, "downgrade": Downgrade, "slack": SlackPolicy}
-    wanted = {f.name for f in fields(Policy) if f.name not in {*nested, "engineers"}}
-    wanted |= {f"{name}.{f.name}" for name, kind in nested.items() for f in fields(kind)}
+    wanted = {path for path in values_of(Policy()) if path not in {"engineers", "degradation.ladder"}}
+    wanted |= {f"degradation.ladder.{step}" for step in Step}
     assert reached == wanted
-    assert {limit.path for limit in LIMITS} >= {key for key in LOOSENABLE if "." in key} - {"engineer.downgrade"}
+    written = {re.split(r"\[\]|\.<kind>", key.path)[0] for key in KEYS}
+    assert {limit.path for limit in LIMITS} <= written
+    sections = {key.path[: dot.start()] for key in KEYS for dot in re.finditer(r"\.", key.path)}
+    assert {limit.path for limit in LIMITS} | sections >= set(LOOSENABLE)
+
+
+def values_of(value: Any, path: str = "") -> set[str]:
+    """The path of every value in nested dataclasses; a cap is one value."""
+    if not is_dataclass(value) or isinstance(value, Cap):
+        return {path}
+    return {
+        found
+        for field in fields(value)
+        for found in values_of(getattr(value, field.name), f"{path}.{field.name}".removeprefix("."))
+    }
+
+
+def test_the_governor_goes_by_the_policy() -> None:
+    """Whatever the policy says about a running session is among the rules that the session is sent."""
+    policy = Policy()
+    for limit in LIMITS:
+        if limit.attribute[0] in SENT:
+            changed = limit.put(policy, None)
+            assert changed != policy, limit.path
+            assert changed.rules != policy.rules, limit.path
+    assert replace(policy, unknown_price=UnknownPrice.BLOCK).rules == Rules(unpriced=Unpriced.BLOCK)
+    assert policy.rules == Rules()
+    assert {field.name for field in fields(Rules)} - {"unpriced"} == SENT
 
 
 def test_examine_judges_both_ways_at_once() -> None:
@@ -290,4 +367,4 @@ def test_no_repository_file_ever_loosens(org: str, repo: str) -> None:
     below = parse(repo or "comment: off", PolicyKind.REPOSITORY).document
     alone = effective(above, None, name="web").policy
     both = effective(above, below, name="web").policy
-    assert not [limit.path for limit in LIMITS if limit.looser and limit.looser(limit.of(alone), limit.of(both))]
+    assert not [limit.path for limit in LIMITS if limit.loosens(alone, both)]

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabstop.governor.settings import KindBudget, Response
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy.document import PolicyKind
-from tabstop.policy.grammar import KEYS, Key
+from tabstop.policy.grammar import KEYS
+from tabstop.policy.key import Key
 from tabstop.policy.model import Cap
 from tabstop.policy.problem import Severity
 from tabstop.policy.read import parse
@@ -219,6 +221,19 @@ D = NANO_PER_DOLLAR
         ("session: {wall_clock: 45 min}", "session.wall_clock", 2_700),
         ("session: {wall_clock: 90s}", "session.wall_clock", 90),
         ("session: {cost: 2.50}", "session.cost", 5 * D // 2),
+        ("session: {on_limit: ask, ask: {more: 100}}", "session.ask.more", 100),
+        ("degrade: {compact: 80}", "degrade.compact", 80),
+        ("degrade: off", "degrade.compact", None),
+        ("degrade: {models: [[a, b], [c, d]]}", "degrade.models", (("a", "b"), ("c", "d"))),
+        ("runaway: off", "runaway.backoff.response", Response.OFF),
+        ("runaway: {repeats: trip}", "runaway.repeats.response", Response.TRIP),
+        ("runaway: {repeats: {persists: never}}", "runaway.repeats.persists", 0),
+        ("runaway: {token_spike: {threshold: 1,000%}}".replace(",", ""), "runaway.token_spike.threshold", 1_000),
+        ("breaker: {failures: off}", "breaker.failures", None),
+        ("throttle: {retry: [1s, 5s, 1m]}", "throttle.retry", (1, 5, 60)),
+        ("throttle: {retry: off}", "throttle.retry", None),
+        ("throttle: {retry: []}", "throttle.retry", ()),
+        ("subtasks: {kinds: {Explore: 100k}}", "subtasks.kinds", (KindBudget("explore", 100_000),)),
         ("tab: $1,000", "tab.cap", Cap(1_000 * D)),
         ("tab: 10", "tab.cap", Cap(10 * D)),
         ("tab: 0", "tab.cap", Cap(0)),
@@ -373,6 +388,28 @@ OUT_OF_RANGE = [
     "prices: [*a]",
     "steps: [75, *a]",
     "slack: {channel: a*#b}",
+    "session: {ask: {more: 2000%}}",
+    "session: {summary_tokens: unlimited}",
+    "degrade: {compact: 100%}",
+    "degrade: {models: [[claude-opus-5-5]]}",
+    "degrade: {models: [[a, b], [a, b]]}",
+    "degrade: {models: [a]}",
+    "degrade: of",
+    "runaway: {repeats: stop}",
+    "runaway: {token_spike: {threshold: 100%}}",
+    "runaway: {repeats: {persists: no}}",
+    "breaker: {failures: 0%}",
+    "breaker: {cooldown: unlimited}",
+    "throttle: {calls_per_minute: 601}",
+    "throttle: {retry: [5s, 1s]}",
+    "throttle: {retry: [2m]}",
+    "throttle: {retry: 5s}",
+    "subtasks: {kinds: [research]}",
+    "subtasks: {kinds: {'a!': 5k}}",
+    "subtasks: {kinds: {Docs: 5k, docs: 6k}}",
+    "subtasks: {kinds: {docs: many}}",
+    "subtasks: {kinds: {docs: }}",
+    "heartbeat: {interval: 1s}",
 ]
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from tabstop.governor.settings import Runaway
+from tabstop.policy import governed
 from tabstop.policy.document import PolicyKind
 from tabstop.policy.effective import effective
-from tabstop.policy.grammar import KEYS, ROOT, Key, Section
+from tabstop.policy.grammar import KEYS, ROOT, Section
+from tabstop.policy.key import Key
 from tabstop.policy.model import Policy
 from tabstop.policy.read import parse
 from tabstop.policy.schema import schema, schema_json
@@ -58,6 +62,20 @@ def test_every_example_is_valid_for_parser_and_schema(path: Path) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(as_an_editor_reads(text))] == []
 
 
+def test_an_example_shows_all_of_a_running_session() -> None:
+    """Every section about a running session, and every key of it that has no bare word, stands in one file to copy."""
+    document = parse(
+        (TOP / "examples/policies/governed.yml").read_text(encoding="utf-8"), PolicyKind.REPOSITORY
+    ).document
+    assert document is not None
+    assert {path.rpartition(".")[0] for path in document.values} >= set(governed.SECTIONS) - {
+        "runaway",
+        "subtasks.kinds",
+    }
+    wanted = {said.path for said in governed.GOVERNED if not said.path.startswith("runaway.")}
+    assert wanted <= set(document.values)
+
+
 def test_the_examples_pass_check_jsonschema() -> None:
     """The published schema works with the tool that people run in CI."""
     command = [sys.executable, "-m", "check_jsonschema", "--schemafile", str(TOP / "docs/tabstop.schema.json")]
@@ -73,7 +91,8 @@ def test_the_schema_is_a_schema() -> None:
 
 SAMPLES = {
     "session": "tokens: 1M", "tab": "cap: 5", "engineer": "cap: 5", "engineer.downgrade": "cost: 1", "guest": "cap: 5",
-    "repository": "cap: 5", "organization": "cap: 5", "slack": "names: true", "prices[]": "model: m, input: 1",
+    "repository": "cap: 5", "organization": "cap: 5", "breaker": "cooldown: 5m", "session.ask": "more: 10%", "degrade": "compact: 60%", "runaway": "repeats: off", "throttle": "retry: off",
+    "subtasks": "depth: 1", "heartbeat": "interval: 30s", **{f"runaway.{signal.name}": "sample: 9" for signal in fields(Runaway)}, "slack": "names: true", "prices[]": "model: m, input: 1",
     "repositories[]": "match: a, cap: 5", "engineers.<login>": "cap: 5", "": "tab: 5",
 }  # fmt: skip
 
@@ -111,7 +130,9 @@ def test_an_unknown_key_fails_both(section: Section) -> None:
         "session: {tokens: 0}", "session: {tokens: ten}", "session: {tool_calls: 1.5}", "session: {wall_clock: 7200}",
         "session: {cost: -1}", "session: {cost: 0}", "tab: 1M", "tab: {}", "tab: ''", "tab: $1.0000000001", "steps: 75",
         "steps: [0]", "steps: [100]", "steps: [75, 75]", "hold: maybe", "check: warn", "comment: true",
-        "slack: {names: yes}", "slack: {names: 'true'}", "slack: {channel: a b}", "purposes: [Big]", "timezone: ''",
+        "slack: {names: yes}", "breaker: {cooldown: unlimited}", "degrade: on", "degrade: {compact: 0}", "degrade: {models: [[a]]}", "degrade: {models: [a, b]}",
+        "degrade: {models: [['a*', b]]}", "runaway: never", "runaway: {repeats: stop}", "runaway: {repeats: {persists: -1}}", "throttle: {retry: 5s}",
+        "throttle: {calls_per_minute: 601}", "subtasks: {kinds: {'a!': 5}}", "subtasks: {kinds: {a: x}}", "subtasks: {share: 0}", "session: {ask: {more: 0}}", "breaker: {cooldown: 15}", "breaker: {remember: 1}", "slack: {names: 'true'}", "slack: {channel: a b}", "purposes: [Big]", "timezone: ''",
         "prices: {}", "prices: [{input: 1}]", "prices: [{model: m}]", "prices: [{model: m, from: January}]",
         "repositories: [{cap: 1}]", "repositories: [{match: a}]", "repositories: [{match: a, topic: b, cap: 1}]",
         "engineers: [a]", "engineers: {a b: 1}", "engineers: {a: {why: x}}", "may_loosen: [timezone]", "approvers: [-a]",
