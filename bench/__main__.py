@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
 
-from bench import admission, gate, github_writes, growth, ingest, over_http
+from bench import admission, gate, github_writes, growth, ingest, over_http, runaway
 from bench.databases import Machine, machine
 from bench.figures import NotHereError, Part, say
 
@@ -20,11 +21,13 @@ def parts(here: Machine) -> list[Part]:
         *ingest.parts(here),
         *admission.parts(here),
         *github_writes.parts(here),
+        *runaway.parts(),
     ]
 
 
 def main() -> int:
-    """Measure; 2 when ONLY names nothing there is."""
+    """Measure; 2 when ONLY names nothing there is, or for any argument but --help."""
+    argparse.ArgumentParser("python -m bench", description=__doc__).parse_args()
     only = os.environ.get("ONLY", "")
     with machine() as here:
         chosen = [(part, [name for name in part.names if name.startswith(only)]) for part in parts(here)]

@@ -48,14 +48,19 @@ class NotHereError(Exception):
 
 
 def in_turns(name: str, ours: Callable[[], float], floor: Callable[[], float], repeats: int = 5) -> tuple[float, float]:
-    """Medians of both, measured alternately; the first pair warms up and does not count. The spread goes to stderr."""
+    """Medians of both, measured alternately; the first pair warms up and does not count."""
     found: list[tuple[float, float]] = []
     for number in range(repeats + 1):
         pair = (ours(), floor()) if number % 2 else (floor(), ours())[::-1]
         if number:
             found.append(pair)
-    values, floors = [sorted(side) for side in zip(*found, strict=True)]
-    say(f"{name}: {repeats} repeats, {_span(values)} against {_span(floors)}")
+    return medians(name, found)
+
+
+def medians(name: str, pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Medians of what was measured of us and of the floor. The spread goes to stderr."""
+    values, floors = [sorted(side) for side in zip(*pairs, strict=True)]
+    say(f"{name}: {len(pairs)} repeats, {_span(values)} against {_span(floors)}")
     return statistics.median(values), statistics.median(floors)
 
 

@@ -1,0 +1,79 @@
+"""Tool failures: how often each tool failed lately, leaving out failed commands that the agent went on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tabstop.governor.facts import ToolFinished
+from tabstop.governor.settings import Breaker
+from tabstop.governor.tool_kinds import named, runs_commands
+from tabstop.quantity import percent
+
+TOOLS = 64
+"""Tools that are remembered, the latest used."""
+
+_WORKED, _FAILED, _ANSWERED = "+", "-", "."
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool's last calls, oldest first: `+` worked, `-` failed, `.` a failed command that new work followed.
+
+    thread: tools that run commands are judged per thread, since their failures answer what that thread does; all others
+    once for the session. worked: it ever did, in this record's whole life.
+    """
+
+    name: str
+    thread: str = ""
+    outcomes: str = ""
+    worked: bool = False
+
+
+def finished(tools: tuple[Tool, ...], fact: ToolFinished, window: int) -> tuple[Tool, ...]:
+    """With this outcome."""
+    tool = _tool(tools, fact)
+    outcome = _FAILED if fact.failed else _WORKED
+    seen = replace(tool, outcomes=(tool.outcomes + outcome)[-window:], worked=tool.worked or not fact.failed)
+    return (*[one for one in tools if one is not tool][1 - TOOLS :], seen)
+
+
+def went_on(tools: tuple[Tool, ...], thread: str | None, by: str) -> tuple[Tool, ...]:
+    """The thread (None: any of them) got further by another tool: its commands' latest failures were answers, no faults."""
+
+    def answered(tool: Tool) -> Tool:
+        if tool.name == by or thread not in {None, tool.thread} or not tool.outcomes.endswith(_FAILED):
+            return tool
+        if not runs_commands(tool.name):
+            return tool
+        until_it_worked = tool.outcomes.rfind(_WORKED) + 1
+        latest = tool.outcomes[until_it_worked:].replace(_FAILED, _ANSWERED)
+        return replace(tool, outcomes=tool.outcomes[:until_it_worked] + latest)
+
+    return tuple(answered(tool) for tool in tools)
+
+
+def forgotten(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+    """Begun anew; that a tool ever worked stays known."""
+    return tuple(Tool(tool.name, tool.thread, worked=True) for tool in tools if tool.worked)
+
+
+def fault(tools: tuple[Tool, ...], fact: ToolFinished, most: int, settings: Breaker) -> tuple[int, str] | None:
+    """What this failure makes of its tool: percent of its calls that failed, in a sentence; None below `most`."""
+    if not fact.failed:
+        return None
+    tool = _tool(tools, fact)
+    failures, worked = tool.outcomes.count(_FAILED), tool.outcomes.count(_WORKED)
+    seen, window = failures + worked, settings.window
+    if failures >= min(settings.only_failed, window) and not any(one.worked for one in tools if one.name == tool.name):
+        return 100, f"{named(tool.name)} has only failed, {failures} times."
+    if seen < min(settings.sample, window) or failures * 100 < most * seen:
+        return None
+    share = percent(failures, seen)
+    return share, f"{named(tool.name)} failed in {failures} of its last {seen} calls ({share} %)."
+
+
+def _tool(tools: tuple[Tool, ...], fact: ToolFinished) -> Tool:
+    thread = fact.thread if runs_commands(fact.name) else ""
+    return next((one for one in tools if one.name == fact.name and one.thread == thread), None) or Tool(
+        fact.name, thread
+    )

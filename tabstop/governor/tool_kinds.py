@@ -1,0 +1,40 @@
+"""Kinds of tools: what an agent's tool is for, as far as its name tells. Used to tell a failing tool from a failing test."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+_COMMANDS = ("bash", "shell", "exec", "command", "terminal", "pytest", "run_test", "runtest", "build", "lint")
+"""Parts of names of tools that run what the agent wrote: Bash, PowerShell, exec_command, run_shell_command, command_execution."""
+
+_WAITS = frozenset({"bashoutput", "taskoutput", "agentoutput", "write_stdin", "wait", "wait_agent", "monitor"})
+"""Tools that ask again and again by design: how far is what runs in the background?"""
+
+_PLANS = frozenset(
+    {"todowrite", "todoread", "taskcreate", "taskupdate", "tasklist", "taskget", "update_plan", "write_todos", "think"}
+)
+"""Tools that only change what the agent means to do."""
+
+
+@lru_cache(maxsize=1_024)
+def runs_commands(name: str) -> bool:
+    """Whether its failure is the result of what it ran (a red test, no match) rather than a fault of the tool."""
+    plain = name.lower()
+    return plain not in _WAITS and any(part in plain for part in _COMMANDS)
+
+
+def waits(name: str) -> bool:
+    """Whether calling it again with the same arguments is what it is for."""
+    return name.lower() in _WAITS
+
+
+def does_work(name: str) -> bool:
+    """Whether its success can bring the session further."""
+    plain = name.lower()
+    return plain not in _WAITS and plain not in _PLANS
+
+
+def named(tool: str) -> str:
+    """A tool's name as it stands in a sentence: in backquotes, cut, without what would break a line."""
+    plain = "".join(letter if letter.isprintable() and letter != "`" else "?" for letter in tool[:60])
+    return f"`{plain}`"
