@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bench import admission, gate, github_writes, growth, ingest, over_http, runaway
+from bench import admission, gate, github_writes, governor, growth, hooks, ingest, over_http, proxy, runaway
 from bench.databases import Machine, machine
 from bench.figures import NotHereError, Part, say
 
@@ -21,6 +21,9 @@ def parts(here: Machine) -> list[Part]:
         *ingest.parts(here),
         *admission.parts(here),
         *github_writes.parts(here),
+        *hooks.parts(),
+        *governor.parts(),
+        *proxy.parts(),
         *runaway.parts(),
     ]
 

@@ -1,0 +1,263 @@
+"""The hook: what an agent runs at each of its events. Hands its input to the governor and prints the governor's answer.
+
+    python3 -I -S hook.py AGENT EVENT  <payload
+
+One self-contained file, copied out of the package, because it must start at once: `import socket` and `import json` each
+double the time of a bare Python, so it takes the socket module's C half and never reads the payload, only hands it on.
+Nobody there: it starts the governor, keeps the payload for it, and obeys the last order the governor left on disk.
+A fault here never breaks the agent: it exits 0, prints nothing and leaves a line in hook.log.
+"""
+
+import os
+import sys
+import time
+
+try:
+    import _socket as socket
+except ImportError:  # a Python whose socket module has no C half
+    import socket  # type: ignore[no-redef]
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation."""
+
+LARGEST_KEPT, MOST_KEPT = 1024 * 1024, 500
+"""Bytes of a payload that is kept for later, and how many are."""
+
+LARGEST_ANSWER, LARGEST_LOG = 1024 * 1024, 256 * 1024
+ANSWER_SECONDS, START_SECONDS, TRY_AGAIN_SECONDS = 8.0, 8.0, 60.0
+Answer = tuple[int, float, bytes]
+"""Exit code, seconds to wait, what to print."""
+
+LONGEST_WAIT = 65.0
+"""Seconds; the agents give this hook 90."""
+
+UNBOUND = (
+    b'{"systemMessage": "Tabstop: the governor does not answer, so nothing bounds this session from inside. '
+    b"Likely cause: the Python it was installed with has moved. Run `tabstop install` again; "
+    b"details are in hook.log in Tabstop's state folder.\"}"
+)
+
+
+def main() -> int:
+    """Ask, and print the answer."""
+    agent, event = [*sys.argv[1:3], "", ""][:2]
+    home, payload, answer = state_folder(), b"", None
+    try:
+        payload = read_all(0, LARGEST)
+        session = os.environ.get("TABSTOP_SESSION") or "-"
+        request = f"hook {agent} {event} {session} {len(payload)}\n".encode() + payload
+        answer = ask(request, home)
+        if answer is None:
+            keep(home, request)
+            if event == "SessionStart":
+                answer = 0, 0.0, UNBOUND
+    except Exception as error:  # noqa: BLE001 - whatever it is, the agent goes on
+        note(home, f"{agent} {event}: {type(error).__name__}: {error}")
+    code, wait, text = last_order(home, agent, event, payload) if answer is None else answer
+    if wait > 0:
+        time.sleep(min(wait, LONGEST_WAIT))
+    while text:
+        text = text[os.write(1, text) :]
+    return code
+
+
+def state_folder() -> str:
+    """Where the governor keeps what hooks need; as `tabstop.beside.session_folder.sessions_root` has it."""
+    environ = os.environ
+    if environ.get("TABSTOP_STATE"):
+        root = environ["TABSTOP_STATE"]
+    elif environ.get("RUNNER_TEMP"):
+        root = environ["RUNNER_TEMP"] + "/tabstop"
+    else:
+        root = (environ.get("XDG_STATE_HOME") or environ.get("HOME", "") + "/.local/state") + "/tabstop"
+    return root + "/hooks"
+
+
+def sockets() -> "tuple[list[str], str]":
+    """Who to ask: whoever runs this agent, then the resident governor."""
+    given = os.environ.get("TABSTOP_SOCKET")
+    folder = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")  # noqa: S108
+    return ([given] if given else []), f"{folder}/tabstop-{os.getuid()}/governor.sock"
+
+
+def ask(request: bytes, home: str) -> "Answer | None":
+    """The governor's answer; None when nobody answers."""
+    given, resident = sockets()
+    for path in [*given, resident]:
+        connection = connect(path, home)
+        if connection is not None:
+            return talk(connection, request)
+    connection = started(resident, home)
+    return None if connection is None else talk(connection, request)
+
+
+def connect(path: str, home: str) -> "socket.socket | None":
+    """A connection, or None. A folder that others could have made or could write to is not trusted."""
+    try:
+        about = os.lstat(os.path.dirname(path))
+    except OSError:
+        return None
+    if about.st_uid != os.getuid() or about.st_mode & 0o077 or about.st_mode & 0o170000 != 0o040000:
+        note(home, f"{os.path.dirname(path)} is not a folder of this user alone; nobody there is asked")
+        return None
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(ANSWER_SECONDS)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def talk(connection: socket.socket, request: bytes) -> "Answer":
+    """Hand the request over and read the answer: exit code, seconds to wait and length in the first line, then what to print.
+
+    Spaces before it mean that whoever answers is still there, such as while a person is asked.
+    """
+    until = time.monotonic() + LONGEST_WAIT
+    answer = b""
+    try:
+        connection.sendall(request)
+        while len(answer) <= LARGEST_ANSWER and time.monotonic() < until:
+            part = connection.recv(65536)
+            if not part:
+                return read_answer(answer)
+            answer += part
+    finally:
+        connection.close()
+    raise ValueError("the answer is too long, or too long in coming")
+
+
+def read_answer(answer: bytes) -> "Answer":
+    """(exit code, seconds, text). Raises ValueError for what is no answer."""
+    first, _, text = answer.partition(b"\n")
+    code, wait, length = first.split()
+    if int(length) != len(text):
+        raise ValueError("the answer was cut off")
+    return int(code), float(wait), text
+
+
+def started(path: str, home: str) -> "socket.socket | None":
+    """Start the governor and wait for it; None when there is no way, or it was tried just now."""
+    command = read_command()
+    if not command:
+        return None
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    mark = home + "/starting"
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        ours = True
+    except FileExistsError:
+        age = time.time() - os.stat(mark).st_mtime
+        if START_SECONDS < age < TRY_AGAIN_SECONDS:
+            return None
+        ours = age >= TRY_AGAIN_SECONDS  # else another hook starts it just now
+        if ours:
+            os.utime(mark)
+    child = launch(command, home) if ours else 0
+    until = time.monotonic() + START_SECONDS
+    while child is not None and time.monotonic() < until:
+        connection = connect(path, home)
+        if connection is not None:
+            try:
+                os.unlink(mark)
+            except OSError:  # another hook waited too
+                pass
+            return connection
+        if child and os.waitpid(child, os.WNOHANG)[1]:
+            child = None  # it ended, and not because another one runs
+        time.sleep(0.02)
+    if child is None:
+        os.utime(mark, (0, time.time() - START_SECONDS - 1))  # nobody need wait for it
+    note(home, f"the governor was started and does not answer; governor.log may say why: {command[0]}")
+    return None
+
+
+def read_command() -> "list[str]":
+    """How to start the governor: one argument a line, in a file beside this one."""
+    try:
+        with open(os.path.dirname(os.path.abspath(__file__)) + "/governor.command", encoding="utf-8") as stream:
+            return stream.read().split("\n")[:-1]
+    except OSError:
+        return []
+
+
+def launch(command: "list[str]", home: str) -> "int | None":
+    """Start it so that it outlives this hook and its agent, and holds none of their files open. Its process id, None for none."""
+    log = home + "/governor.log"
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    try:
+        return os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+    except OSError as error:
+        note(home, f"{command[0]} cannot be run: {error.strerror}")
+        return None
+
+
+def last_order(home: str, agent: str, event: str, payload: bytes) -> "Answer":
+    """What the governor left to be answered at this event while it is away; nothing, unless it said stop."""
+    session = session_of(payload)
+    try:
+        with open(f"{home}/standing/{agent}-{session}/{event}", "rb") as stream:
+            return read_answer(stream.read(LARGEST_ANSWER))
+    except (OSError, ValueError):
+        return 0, 0.0, b""
+
+
+def session_of(payload: bytes) -> str:
+    """The agent's own session id. Quotes inside a JSON text are escaped, so this finds no text that only looks like it."""
+    rest = payload[:65536].partition(b'"session_id"')[2].lstrip(b" \t\r\n:")
+    found = rest[1:200].partition(b'"')[0].decode("ascii", "replace") if rest[:1] == b'"' else ""
+    return found if found.replace("-", "").replace("_", "").isalnum() else "unknown"
+
+
+def keep(home: str, request: bytes) -> None:
+    """Keep the payload until a governor takes it."""
+    if len(request) > LARGEST_KEPT:
+        note(home, f"nobody took a payload of {len(request)} bytes; it is too long to be kept")
+        return
+    folder = home + "/waiting"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if len(os.listdir(folder)) >= MOST_KEPT:
+        note(home, f"nobody takes payloads; {MOST_KEPT} wait already, and this one is dropped")
+        return
+    name = f"{time.time_ns():020d}-{os.getpid()}"
+    with open(f"{folder}/.{name}", "xb", opener=privately) as stream:
+        stream.write(request)
+    os.rename(f"{folder}/.{name}", f"{folder}/{name}")
+
+
+def note(home: str, text: str) -> None:
+    """A line for people, in a file that does not grow without end."""
+    try:
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        with open(home + "/hook.log", "a", encoding="utf-8", errors="replace", opener=privately) as stream:
+            if stream.tell() > LARGEST_LOG:
+                stream.truncate(0)
+            stream.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text[:500]}\n")
+    except OSError:
+        return
+
+
+def privately(path: str, flags: int) -> int:
+    """Open for this user only."""
+    return os.open(path, flags, 0o600)
+
+
+def read_all(descriptor: int, most: int) -> bytes:
+    """Everything, up to so many bytes. Raises ValueError for more."""
+    parts, size = [], 0
+    while part := os.read(descriptor, 1 << 20):
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise ValueError(f"the payload is longer than {most} bytes")
+    return b"".join(parts)
+
+
+if __name__ == "__main__":
+    os._exit(main())  # nothing is left to be cleaned up, and cleaning up takes a millisecond

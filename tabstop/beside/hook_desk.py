@@ -1,0 +1,271 @@
+"""The desk where hooks are answered: finds the session a payload is about, tells it, and says what the hook shall print.
+
+Used by the resident governor for any session of this user, and by the wrapper for the one it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tabstop.agents.dialect import dialect_of
+from tabstop.beside.governed_session import GovernedSession, OnEvent, OnUsage
+from tabstop.beside.hook_records import name_of, new_record, pricer_of
+from tabstop.beside.hook_socket import HookAnswer, Log
+from tabstop.beside.hooked_session import HookedSession
+from tabstop.beside.journal import Journal, JournalBusyError, read_entry
+from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
+from tabstop.beside.standing_orders import StandingOrders
+from tabstop.governor.orders import PROCEED, Event, Order
+from tabstop.wire_json import to_json
+
+Listeners = Callable[[Record], tuple[OnEvent, OnUsage]]
+"""Whom a session's events and usage are told besides its log; the server's reporter hangs here."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A governed session with the client sessions it is heard through; by (agent, client session).
+
+    announce: whom its events are told besides its log. said: what is to be said of its policy at its start.
+    """
+
+    folder: SessionFolder
+    record: Record
+    governed: GovernedSession
+    journal: Journal | None = None
+    announce: OnEvent | None = None
+    heard: dict[tuple[str, str], HookedSession] = field(default_factory=dict)
+    said: str = ""
+
+
+class HookDesk:
+    """Answers hooks. Any number of threads may ask."""
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        now: Callable[[], datetime],
+        log: Log,
+        socket: Path,
+        listeners: Listeners | None = None,
+    ) -> None:
+        """root: where session folders lie. socket: where this process listens; each session's own path leads there."""
+        self._root = root
+        self._environ = environ
+        self._now = now
+        self._log = log
+        self._socket = socket
+        self._listeners = listeners
+        self._standing = StandingOrders(root.parent / "hooks")
+        self._watched: dict[str, _Watched] = {}
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+
+    def watch(self, folder: SessionFolder, record: Record, governed: GovernedSession) -> None:
+        """Answer hooks for a session that this process governs already, whatever client sessions it has."""
+        with self._lock:
+            self._watched[folder.path.name] = _Watched(folder, record, governed)
+
+    def hook(self, words: tuple[str, ...], body: bytes) -> bytes:
+        """`hook AGENT EVENT SESSION`, with the payload. What goes wrong is logged; the agent goes on."""
+        return self._hear(words, body, self._now()).encode()
+
+    def fact(self, words: tuple[str, ...], body: bytes) -> bytes:
+        """`fact SESSION`, with a line as of a journal: a person's raise or release. Answers with the order, as JSON."""
+        (name,) = words
+        entry = read_entry(body)
+        if entry is None:
+            raise ValueError("no fact")
+        with self._lock:
+            watched = self._watched.get(name) or self._take_up(find(self._root, name))
+        if watched is None:
+            raise NoSessionError(f"{name} is watched by another process")
+        order = watched.governed.tell(entry.fact)
+        for (agent, session), heard in list(watched.heard.items()):
+            self._stand(agent, session, heard, order)
+        return json.dumps(to_json(order)).encode()
+
+    def tick(self) -> None:
+        """Let time pass for every session that runs."""
+        with self._lock:
+            running = [one for one in self._watched.values() if one.governed.state.totals.running_since is not None]
+        for one in running:
+            order = one.governed.order()
+            for (agent, session), heard in list(one.heard.items()):
+                self._stand(agent, session, heard, order)
+
+    def take_in_waiting(self, folder: Path) -> None:
+        """Take in what hooks kept while nobody was there, oldest first, each at the time it was kept."""
+        try:
+            names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        except OSError:
+            return
+        for name in names:
+            path = folder / name
+            try:
+                at = datetime.fromtimestamp(int(name.partition("-")[0]) / 1e9, UTC)
+                line, _, body = path.read_bytes().partition(b"\n")
+                _, *words, _ = line.decode("ascii").split(" ")
+                self._hear(tuple(words), body, at)
+            except (OSError, ValueError, OverflowError) as error:
+                self._log(f"{path} is left out: {error}")
+            with suppress(OSError):
+                path.unlink()
+
+    def close(self) -> None:
+        """Let go of all sessions."""
+        with self._lock:
+            for name in list(self._watched):
+                self._let_go(name)
+
+    def _hear(self, words: tuple[str, ...], body: bytes, at: datetime) -> HookAnswer:
+        agent, event, given = words
+        payload = _payload(body)
+        heard = self._session(agent, payload, given, at)
+        if heard is None:
+            return HookAnswer()
+        watched, hooked = heard
+        with watched.governed.lock:
+            spoken, order = hooked.hear(event, payload, at)
+        session = str(payload["session_id"])
+        self._stand(agent, session, hooked, order)
+        if event == "SessionStart" and watched.said and spoken.body is not None:
+            said = f"{spoken.body.get('systemMessage', '')} {watched.said}".strip()
+            return HookAnswer(json.dumps({**spoken.body, "systemMessage": said}), spoken.wait)
+        if event == "SessionEnd":
+            self._ended(watched, (agent, session))
+        return HookAnswer(spoken.text, spoken.wait)
+
+    def _session(
+        self, agent: str, payload: Mapping[str, Any], given: str, at: datetime
+    ) -> tuple[_Watched, HookedSession] | None:
+        """The session this payload is about, taken up or begun where nobody watches it; None where another process does."""
+        dialect = dialect_of(agent)
+        first = dialect.read("", payload, at, b"")
+        if not first.session:
+            raise ValueError("the payload names no session")
+        with self._lock:
+            watched = self._watched_by(agent, first.session, first.cwd, given, at)
+            if watched is None:
+                return None
+            hooked = watched.heard.get((agent, first.session))
+            if hooked is None:
+                key, since = bytes.fromhex(watched.record.hmac_key), watched.record.began_at
+                hooked = HookedSession(watched.governed, dialect, key, since, self._teller(watched), time.sleep)
+                watched.heard[agent, first.session] = hooked
+            return watched, hooked
+
+    def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> _Watched | None:
+        name = name_of(agent, session) if given == "-" else given
+        if name in self._watched:
+            return self._watched[name]
+        if given != "-":
+            try:
+                return self._take_up(find(self._root, given))
+            except NoSessionError as error:
+                self._log(f"{error}; the policy of {cwd or 'nowhere'} holds instead")
+                name = name_of(agent, session)
+        folder = SessionFolder(self._root / name)
+        said = ""
+        try:
+            folder.record()
+        except NoSessionError:
+            record, said = new_record(agent, dialect_of(agent).agent, session, cwd, at, self._environ)
+            folder = create(self._root, record)
+        watched = self._take_up(folder)
+        if watched is not None and said:
+            self._log(said)
+            watched.said = said
+        return watched
+
+    def _take_up(self, folder: SessionFolder) -> _Watched | None:
+        name = folder.path.name
+        record = folder.record()
+        try:
+            journal = Journal(folder.journal)
+        except JournalBusyError as error:
+            if name not in self._busy:
+                self._busy.add(name)
+                self._log(str(error))
+            return None
+        self._busy.discard(name)
+        log = self._logger(folder)
+        told = self._listeners(record) if self._listeners else None
+
+        def on_event(event: Event, order: Order) -> None:
+            log(event)
+            if told is not None:
+                told[0](event, order)
+
+        governed = GovernedSession(
+            record.settings,
+            pricer_of(record, self._now()),
+            self._now,
+            journal=journal,
+            on_event=on_event,
+            on_usage=told[1] if told else lambda _usage: None,
+        )
+        watched = self._watched[name] = _Watched(folder, record, governed, journal, told[0] if told else None)
+        with suppress(OSError):
+            folder.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.socket.unlink(missing_ok=True)
+            folder.socket.symlink_to(self._socket)
+        return watched
+
+    def _teller(self, watched: _Watched) -> Callable[[Event], None]:
+        """For what the hooks themselves have to report."""
+        log = self._logger(watched.folder)
+
+        def tell(event: Event) -> None:
+            log(event)
+            if watched.announce is not None:
+                watched.announce(event, PROCEED)
+
+        return tell
+
+    def _logger(self, folder: SessionFolder) -> Callable[[Event], None]:
+        def log(event: Event) -> None:
+            with suppress(OSError), folder.events.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(to_json(event)) + "\n")
+
+        return log
+
+    def _stand(self, agent: str, session: str, hooked: HookedSession, order: Order) -> None:
+        """Leave on disk what its hooks shall say while nobody can be asked: only a stop of the whole session stands."""
+        stopped = hooked.governed.state.stopped is not None
+        try:
+            self._standing.put(agent, session, hooked.dialect.standing(order) if stopped else {})
+        except OSError as error:
+            self._log(f"the standing order of {session} cannot be written: {error}")
+
+    def _ended(self, watched: _Watched, which: tuple[str, str]) -> None:
+        with self._lock:
+            watched.heard.pop(which, None)
+            if not watched.heard and watched.journal is not None:
+                self._let_go(watched.folder.path.name)
+
+    def _let_go(self, name: str) -> None:
+        watched = self._watched.pop(name)
+        if watched.journal is not None:
+            watched.journal.close()
+            with suppress(OSError):
+                watched.folder.socket.unlink()
+
+
+def _payload(body: bytes) -> dict[str, Any]:
+    try:
+        payload = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("a payload nested too deeply") from error
+    if not isinstance(payload, dict):
+        raise ValueError("a payload that is no object")
+    return payload

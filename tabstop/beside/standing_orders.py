@@ -1,0 +1,39 @@
+"""Standing orders: the replies a hook gives while nobody can be asked, ready-made on disk, because a hook parses nothing.
+
+    <state>/hooks/standing/<agent>-<session>/<Event>
+
+Each file is an answer as `tabstop.beside.hook_socket.HookAnswer` encodes it. There are some only while a session is stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabstop.agents.dialect import Payload, Spoken
+from tabstop.beside.hook_socket import HookAnswer
+from tabstop.beside.session_folder import write_privately
+
+
+class StandingOrders:
+    """Those of all sessions. Written only when they change."""
+
+    def __init__(self, hooks_root: Path) -> None:
+        """hooks_root: `<state>/hooks`."""
+        self._root = hooks_root / "standing"
+        self._known: dict[str, Mapping[str, Payload]] = {}
+
+    def put(self, agent: str, session: str, replies: Mapping[str, Payload]) -> None:
+        """Replace a session's; none to have its hooks let it go on. Raises `OSError`."""
+        name = f"{agent}-{session}"
+        if self._known.get(name) == replies:
+            return
+        folder = self._root / name
+        if replies:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for event, body in replies.items():
+            write_privately(folder / event, HookAnswer(Spoken(body).text).encode())
+        if not replies:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._known[name] = replies

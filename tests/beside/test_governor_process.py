@@ -1,0 +1,181 @@
+"""The resident governor as a process: it begins, is one, answers hooks, ends when nobody asks, and knows all after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabstop.beside import governor_process, hook
+from tabstop.beside.governor_process import Governor, governor_command, governor_socket, is_running, start_governor
+from tabstop.beside.hook_records import name_of
+from tests.beside.short_folder import short_folder
+from tests.support.hook_payloads import SESSION, payload, tool
+
+
+class Machine:
+    """A user's machine with a hook that knows how to start the governor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {**os.environ, "TMPDIR": str(folder), "TABSTOP_STATE": str(folder / "state"), "CI": ""}
+        self.state = folder / "state"
+        shutil.copy(hook.__file__, folder / "hook.py")
+        (folder / "governor.command").write_text("".join(f"{one}\n" for one in governor_command()), encoding="utf-8")
+        (folder / "repository" / ".git").mkdir(parents=True)
+        (folder / "repository" / ".github").mkdir()
+        (folder / "repository" / ".github" / "tabstop.yml").write_text("session: {tool_calls: 2}\n", encoding="utf-8")
+
+    def hook(self, body: dict[str, Any]) -> Any:
+        command = [sys.executable, "-I", "-S", str(self.folder / "hook.py"), "claude-code", body["hook_event_name"]]
+        data = json.dumps({**body, "cwd": str(self.folder / "repository")}).encode()
+        done = subprocess.run(command, input=data, capture_output=True, env=self.environ, check=True, timeout=60)
+        return json.loads(done.stdout) if done.stdout else None
+
+    @property
+    def log(self) -> str:
+        return (self.state / "hooks" / "governor.log").read_text(encoding="utf-8")
+
+    @property
+    def hook_log(self) -> str:
+        path = self.state / "hooks" / "hook.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def process(self) -> int:
+        return int(self.log.split("began, process ")[-1].split()[0])
+
+    def end(self, number: signal.Signals) -> None:
+        os.kill(self.process(), number)
+        until = time.monotonic() + 10
+        while is_running() or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    with short_folder() as folder:
+        machine = Machine(folder)
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        yield machine
+        if is_running():
+            machine.end(signal.SIGTERM)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_hook_starts_it_and_a_kill_loses_nothing(machine: Machine) -> None:
+    """Killed in the middle of a session, it is started again by the next hook and knows what was used."""
+    greeting = machine.hook(payload("SessionStart", source="startup"))
+    assert "2 tool calls" in greeting["systemMessage"]
+    assert machine.hook(tool("PreToolUse")) is None
+    first = machine.process()
+    machine.end(signal.SIGKILL)
+    assert machine.hook(tool("PreToolUse")) is None
+    assert machine.process() != first
+    machine.end(signal.SIGKILL)
+    stopped = machine.hook(tool("PreToolUse"))
+    assert stopped is not None, machine.log + machine.hook_log
+    assert stopped["continue"] is False
+    (machine.folder / "governor.command").unlink()
+    machine.end(signal.SIGTERM)
+    assert machine.hook(tool("PreToolUse")) == stopped
+    assert len(list((machine.state / "hooks" / "waiting").iterdir())) == 1
+
+
+def test_the_gate_starts_it_without_installed_packages(machine: Machine) -> None:
+    """On a runner there is the standard library only: defaults bind, since nobody can read the policy."""
+    assert start_governor(machine.environ, governor_command(with_packages=False))
+    assert start_governor(machine.environ)
+    said = machine.hook(payload("SessionStart"))["systemMessage"]
+    assert "PyYAML is not installed" in said
+    assert "500 tool calls" in said
+    assert machine.log.count("began") == 1
+
+
+def test_one_that_does_not_begin_is_said(machine: Machine) -> None:
+    """The caller learns it in time."""
+    assert not start_governor(machine.environ, ["/bin/false"], seconds=0.3)
+
+
+def test_there_is_one(machine: Machine) -> None:
+    """A second one sees the first and ends at once, without touching its socket."""
+    assert start_governor(machine.environ)
+    done = subprocess.run(governor_command(), env=machine.environ, check=False, timeout=30)
+    assert done.returncode == 0
+    assert is_running()
+
+
+def test_it_ends_when_nobody_asks(machine: Machine) -> None:
+    """What hooks kept while it was away is taken in first, and whenever it looks again."""
+    machine.hook(payload("SessionStart"))
+    machine.end(signal.SIGTERM)
+    waiting = machine.state / "hooks" / "waiting"
+    waiting.mkdir(exist_ok=True)
+
+    def keep() -> None:
+        body = json.dumps(tool("PreToolUse")).encode()
+        line = f"hook claude-code PreToolUse - {len(body)}\n".encode()
+        (waiting / f"{time.time_ns():020d}-1").write_bytes(line + body)
+
+    keep()
+    governor = Governor(machine.environ, now, idle_seconds=2.0, tick_seconds=0.1)
+    running = threading.Thread(target=governor.run)
+    running.start()
+    while list(waiting.iterdir()):
+        time.sleep(0.02)
+    keep()
+    running.join()
+    assert list(waiting.iterdir()) == []
+    journal = machine.state / "sessions" / name_of("claude-code", SESSION) / "journal.jsonl"
+    assert journal.read_text(encoding="utf-8").count("ToolStarted") == 2
+
+
+def test_being_asked_keeps_it_awake(machine: Machine) -> None:
+    """Hooks count, its own clock does not; told to end it ends."""
+    governor = Governor(machine.environ, now, idle_seconds=1.0, tick_seconds=0.05)
+    codes: list[int] = []
+    running = threading.Thread(target=lambda: codes.append(governor.run()))
+    running.start()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        machine.hook(payload("UserPromptSubmit"))
+    assert running.is_alive()
+    governor.end()
+    running.join()
+    assert codes == [governor_process.EXIT_OK]
+
+
+def test_where_it_cannot_listen_it_says_so(machine: Machine) -> None:
+    """A folder of somebody else's, or a socket that cannot be made: a line in the log and an exit code."""
+    governor_socket().parent.parent.mkdir(exist_ok=True)
+    governor_socket().parent.symlink_to(machine.folder)
+    assert Governor(machine.environ, now).run() == governor_process.EXIT_FAULT
+    assert "cannot begin" in machine.log
+    governor_socket().parent.unlink()
+    governor_socket().mkdir(parents=True)
+    governor_socket().parent.chmod(0o700)
+    assert Governor(machine.environ, now).run() == governor_process.EXIT_FAULT
+    assert "cannot listen" in machine.log
+
+
+def test_its_log_does_not_grow_without_end(machine: Machine) -> None:
+    """It begins anew when it is full."""
+    (machine.state / "hooks").mkdir(parents=True)
+    (machine.state / "hooks" / "governor.log").write_bytes(b"x" * 2_000_000)
+    Governor(machine.environ, now).log("a line")
+    assert len(machine.log) < 100

@@ -1,0 +1,378 @@
+"""The hook itself, run as its agent runs it: it asks, it obeys, and whatever goes wrong it never breaks the agent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tabstop.beside import hook
+from tabstop.beside.governor_process import governor_socket
+from tabstop.beside.hook_socket import STILL_HERE, HookAnswer, HookSocket
+from tabstop.beside.session_folder import sessions_root
+from tests.beside.short_folder import short_folder
+from tests.support.hook_payloads import SESSION
+
+PAYLOAD = f'{{"session_id":"{SESSION}","prompt":"say \\"session_id\\": \\"other\\""}}'.encode()
+
+
+class InProcess:
+    """The same file as a module of this process, so that its coverage is seen; its patience is shortened."""
+
+    def __init__(self, file: Path, patch: pytest.MonkeyPatch) -> None:
+        self.patch = patch
+        self.lock = threading.Lock()
+        patch.setattr(hook, "__file__", str(file))
+        patch.setattr(hook, "ANSWER_SECONDS", 0.5)
+
+    def __call__(self, arguments: list[str], payload: bytes, environ: dict[str, str]) -> tuple[int, bytes]:
+        with (
+            self.lock,
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as printed,
+            self.patch.context() as patch,
+        ):
+            given.write(payload)
+            given.seek(0)
+            for name in ("TABSTOP_SOCKET", "TABSTOP_SESSION"):
+                patch.delenv(name, raising=False)
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", arguments)
+            kept = os.dup(0), os.dup(1)
+            try:
+                os.dup2(given.fileno(), 0)
+                os.dup2(printed.fileno(), 1)
+                code = hook.main()
+            finally:
+                for number, descriptor in enumerate(kept):
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+            printed.seek(0)
+            return code, printed.read()
+
+
+class Stage:
+    """A user's machine: a state folder, a folder for sockets, and the hook's copy, run as a process or in this one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "state" / "hooks"
+        self.socket = folder / f"tabstop-{os.getuid()}" / "governor.sock"
+        self.hook = folder / "hook.py"
+        shutil.copy(hook.__file__, self.hook)
+        self.environ = {"TMPDIR": str(folder), "TABSTOP_STATE": str(folder / "state"), "PATH": "/usr/bin:/bin"}
+        self.heard: list[tuple[tuple[str, ...], bytes]] = []
+        self.here: InProcess | None = None
+
+    def run(self, event: str = "PreToolUse", payload: bytes = PAYLOAD, **environ: str) -> tuple[int, bytes]:
+        if self.here is not None:
+            return self.here(["hook.py", "claude-code", event], payload, {**self.environ, **environ})
+        command = [sys.executable, "-I", "-S", str(self.hook), "claude-code", event]
+        done = subprocess.run(
+            command, input=payload, capture_output=True, env={**self.environ, **environ}, check=False, timeout=60
+        )
+        assert done.stderr == b""
+        return done.returncode, done.stdout
+
+    def governor(self, answer: HookAnswer | None = None, path: Path | None = None) -> HookSocket:
+        def reply(words: tuple[str, ...], body: bytes) -> bytes:
+            self.heard.append((words, body))
+            return (answer or HookAnswer('{"ok":1}')).encode()
+
+        return HookSocket(path or self.socket, {"hook": reply}, lambda _text: None)
+
+    def stand(self, answer: bytes, event: str = "PreToolUse") -> None:
+        folder = self.home / "standing" / f"claude-code-{SESSION}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / event).write_bytes(answer)
+
+    @property
+    def log(self) -> str:
+        path = self.home / "hook.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
+    def waiting(self) -> list[bytes]:
+        folder = self.home / "waiting"
+        return [path.read_bytes() for path in sorted(folder.iterdir())] if folder.exists() else []
+
+
+@pytest.fixture(params=["as a process", "in this one"])
+def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    with short_folder() as folder:
+        stage = Stage(folder)
+        if request.param == "in this one":
+            stage.here = InProcess(stage.hook, monkeypatch)
+        yield stage
+
+
+def raw(stage: Stage, serve: Callable[[socket.socket], None]) -> socket.socket:
+    """A governor that does as `serve` says with its first question."""
+    stage.socket.parent.mkdir(mode=0o700)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(stage.socket))
+    listener.listen()
+
+    def once() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            serve(connection)
+
+    threading.Thread(target=once, daemon=True).start()
+    return listener
+
+
+def test_it_hands_over_and_prints_the_answer(stage: Stage) -> None:
+    """The payload as it came, with agent, event and session; the answer with its exit code."""
+    with stage.governor(HookAnswer('{"continue": false}', code=2)):
+        assert stage.run(TABSTOP_SESSION="claude-1") == (2, b'{"continue": false}')
+        assert stage.run() == (2, b'{"continue": false}')
+    assert [words for words, _ in stage.heard] == [
+        ("claude-code", "PreToolUse", "claude-1"),
+        ("claude-code", "PreToolUse", "-"),
+    ]
+    assert stage.heard[0][1] == PAYLOAD
+    assert stage.waiting == []
+
+
+def test_whoever_runs_the_agent_is_asked_first(stage: Stage) -> None:
+    """The wrapper names its socket; when it is gone, the resident governor is asked."""
+    own = stage.folder / "wrapper" / "w.sock"
+    with stage.governor(HookAnswer("wrapper"), own), stage.governor(HookAnswer("resident")):
+        assert stage.run(TABSTOP_SOCKET=str(own))[1] == b"wrapper"
+    with stage.governor(HookAnswer("resident")):
+        assert stage.run(TABSTOP_SOCKET=str(own))[1] == b"resident"
+
+
+def test_a_large_payload_is_handed_on(stage: Stage) -> None:
+    """A whole conversation of twenty megabytes."""
+    big = PAYLOAD + b" " * (20 * 1024 * 1024)
+    with stage.governor():
+        assert stage.run(payload=big) == (0, b'{"ok":1}')
+    assert len(stage.heard[0][1]) == len(big)
+
+
+def test_it_waits_as_it_is_told(stage: Stage) -> None:
+    """Slowing down is waiting in the hook."""
+    with stage.governor(HookAnswer("{}", wait=0.5)):
+        begun = time.monotonic()
+        stage.run()
+        assert time.monotonic() - begun >= 0.5
+
+
+def test_without_a_governor_the_payload_is_kept_and_the_last_order_holds(stage: Stage) -> None:
+    """A stopped session stays stopped; one that was not goes on."""
+    assert stage.run() == (0, b"")
+    stage.stand(HookAnswer('{"continue": false}').encode())
+    assert stage.run() == (0, b'{"continue": false}')
+    assert stage.run("PostToolUse") == (0, b"")
+    assert len(stage.waiting) == 3
+    assert stage.waiting[0] == f"hook claude-code PreToolUse - {len(PAYLOAD)}\n".encode() + PAYLOAD
+    assert stage.run("SessionStart") == (0, hook.UNBOUND)
+
+
+def test_what_is_kept_is_bounded(stage: Stage) -> None:
+    """In size and in number; the log says what was dropped."""
+    stage.run(payload=PAYLOAD + b" " * (2 * 1024 * 1024))
+    assert stage.waiting == []
+    assert "too long to be kept" in stage.log
+    (stage.home / "waiting").mkdir()
+    for number in range(500):
+        (stage.home / "waiting" / f"{number}").touch()
+    assert stage.run() == (0, b"")
+    assert len(stage.waiting) == 500
+    assert "500 wait already" in stage.log
+
+
+FAULTS: dict[str, Callable[[socket.socket], None]] = {
+    "says nothing": lambda connection: None,
+    "is cut off": lambda connection: connection.sendall(b"0 0 100\nshort"),
+    "says nonsense": lambda connection: connection.sendall(b"\xff\xfe nonsense"),
+    "says too much": lambda connection: connection.sendall(b"0 0 0\n" + b"x" * (2 * 1024 * 1024)),
+    "hangs": lambda connection: time.sleep(12),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_governor_breaks_no_agent(stage: Stage, fault: str) -> None:
+    """Exit 0, nothing printed, a line in the log; but what was stopped stays stopped."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1 << 20)
+        FAULTS[fault](connection)
+
+    with raw(stage, serve):
+        begun = time.monotonic()
+        assert stage.run() == (0, b"")
+        assert time.monotonic() - begun < 11
+    assert "claude-code PreToolUse: " in stage.log
+    stage.socket.unlink()
+    shutil.rmtree(stage.socket.parent)
+    stage.stand(HookAnswer("stop").encode())
+    with raw(stage, serve):
+        assert stage.run() == (0, b"stop")
+    assert stage.waiting == []
+
+
+def test_it_can_be_held_while_a_person_is_asked(stage: Stage) -> None:
+    """Longer than it would wait for a governor that says nothing."""
+
+    def held(_words: tuple[str, ...], _body: bytes) -> Iterator[bytes]:
+        for _ in range(7):
+            yield STILL_HERE
+            time.sleep(0.1 if stage.here else 1.3)
+        yield HookAnswer("{}").encode()
+
+    with HookSocket(stage.socket, {"hook": held}, lambda _text: None):
+        assert stage.run() == (0, b"{}")
+
+
+@pytest.mark.parametrize("kind", ["open to others", "a link", "of nobody"])
+def test_a_folder_that_is_not_ours_alone_is_not_trusted(stage: Stage, kind: str) -> None:
+    """Whoever could put a socket there could stop or feed the agent."""
+    with stage.governor() as governor:
+        if kind == "open to others":
+            governor.path.parent.chmod(0o777)
+        elif kind == "a link":
+            governor.path.parent.rename(stage.folder / "elsewhere")
+            governor.path.parent.symlink_to(stage.folder / "elsewhere")
+        else:
+            governor.path.parent.rename(stage.folder / "elsewhere")
+            governor.path.parent.touch()
+        assert stage.run() == (0, b"")
+    assert stage.heard == []
+    assert "not a folder of this user alone" in stage.log
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"", b"{", b"\x00\xff", b'{"session_id": 5}', b'{"session_id": "../../etc"}', b'{"session_id": ""}', b"[" * 100_000,
+        b'{"session_id": "' + b"x" * 70_000,
+    ],
+)  # fmt: skip
+def test_hostile_payloads_are_only_kept(stage: Stage, payload: bytes) -> None:
+    """The hook never parses them, and no path is made of them."""
+    assert stage.run(payload=payload) == (0, b"")
+    assert len(stage.waiting) == 1
+
+
+def test_it_starts_the_governor_once(stage: Stage) -> None:
+    """Quickly, so that it outlives the hook and is there for the next; hooks that come meanwhile wait for it."""
+    started = stage.folder / "started"
+    program = stage.folder / "governor.py"
+    program.write_text(
+        "import os, socket, sys, time\n"
+        f"open({str(started)!r}, 'a').write('x')\n"
+        "time.sleep(0.3)\n"
+        f"os.mkdir({str(stage.socket.parent)!r}, 0o700)\n"
+        f"s = socket.socket(socket.AF_UNIX); s.bind({str(stage.socket)!r}); s.listen()\n"
+        "s.settimeout(20)\n"
+        "for _ in range(4):\n"
+        "    c, _ = s.accept(); c.recv(100000); c.sendall(b'0 0 2\\n{}'); c.close()\n",
+        encoding="utf-8",
+    )
+    (stage.folder / "governor.command").write_text(f"{sys.executable}\n-I\n{program}\n", encoding="utf-8")
+    answers: list[tuple[int, bytes]] = []
+    threads = [threading.Thread(target=lambda: answers.append(stage.run())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(0, b"{}")] * 3
+    assert stage.run() == (0, b"{}")
+    assert started.read_text(encoding="utf-8") == "x"
+    assert stage.waiting == []
+
+
+def test_one_that_cannot_be_started_is_not_tried_at_every_event(stage: Stage) -> None:
+    """A hook sees it fail, and the next ones do not try for a while; then it is tried again."""
+    tried = stage.folder / "tried"
+    program = stage.folder / "broken.sh"
+    program.write_text(f"#!/bin/sh\necho x >>{tried}\nexit 1\n", encoding="utf-8")
+    program.chmod(0o700)
+    (stage.folder / "governor.command").write_text(f"{program}\n", encoding="utf-8")
+    begun = time.monotonic()
+    for _ in range(3):
+        assert stage.run() == (0, b"")
+    assert time.monotonic() - begun < 5
+    assert tried.read_text(encoding="utf-8") == "x\n"
+    assert stage.log.count("does not answer") == 1
+    mark = stage.home / "starting"
+    os.utime(mark, (time.time() - 100, time.time() - 100))
+    assert stage.run() == (0, b"")
+    assert tried.read_text(encoding="utf-8") == "x\nx\n"
+
+
+def test_a_python_that_has_moved_is_said_at_the_start(stage: Stage) -> None:
+    """The most likely fault: the environment Tabstop was installed in is gone. The session is told that nothing binds it."""
+    (stage.folder / "governor.command").write_text("/nowhere/python\n", encoding="utf-8")
+    begun = time.monotonic()
+    assert stage.run("SessionStart") == (0, hook.UNBOUND)
+    assert stage.run() == (0, b"")
+    assert time.monotonic() - begun < 5
+    assert "/nowhere/python cannot be run: No such file or directory" in stage.log
+
+
+def test_one_that_begins_and_never_answers_is_waited_for_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent is not held at every event."""
+    if stage.here is None:
+        return
+    monkeypatch.setattr(hook, "START_SECONDS", 0.3)
+    (stage.folder / "governor.command").write_text("/bin/sleep\n5\n", encoding="utf-8")
+    assert stage.run() == (0, b"")
+    time.sleep(0.4)
+    begun = time.monotonic()
+    assert stage.run() == (0, b"")
+    assert time.monotonic() - begun < 0.25
+
+
+def test_a_payload_without_end_is_not_swallowed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than any agent sends is a fault: nothing is said, and memory stays bounded."""
+    if stage.here is not None:
+        monkeypatch.setattr(hook, "LARGEST", 1000)
+        assert stage.run(payload=b"x" * 2000) == (0, b"")
+        assert "longer than 1000 bytes" in stage.log
+
+
+def test_the_log_does_not_grow_without_end(stage: Stage) -> None:
+    """It begins anew when it is full; a log that cannot be written stops nobody."""
+    stage.home.mkdir(parents=True)
+    (stage.home / "hook.log").write_text("x" * 300_000, encoding="utf-8")
+    stage.run(payload=PAYLOAD + b" " * (2 * 1024 * 1024))
+    assert len(stage.log) < 1_000
+    (stage.home / "hook.log").unlink()
+    (stage.home / "hook.log").mkdir()
+    assert stage.run(payload=PAYLOAD + b" " * (2 * 1024 * 1024)) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"TABSTOP_STATE": "/s", "RUNNER_TEMP": "/r"}, "/s/hooks"),
+        ({"RUNNER_TEMP": "/r", "XDG_STATE_HOME": "/x"}, "/r/tabstop/hooks"),
+        ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/tabstop/hooks"),
+        ({"HOME": "/h"}, "/h/.local/state/tabstop/hooks"),
+    ],
+)
+def test_it_finds_the_governors_folders(environ: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same places as the package, without importing it."""
+    for name in ("TABSTOP_STATE", "RUNNER_TEMP", "XDG_STATE_HOME", "HOME", "TABSTOP_SOCKET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert hook.state_folder() == folder == str(sessions_root(environ).parent / "hooks")
+    assert hook.sockets() == ([], str(governor_socket()))
+    monkeypatch.setenv("TABSTOP_SOCKET", "/w")
+    assert hook.sockets()[0] == ["/w"]
