@@ -18,7 +18,7 @@ LONGEST_POLICY = 1024 * 1024
 """Bytes."""
 
 TIMEOUT = 5.0
-"""Seconds of GitHub's silence. It is asked once: the job has waited for the server already."""
+"""Seconds of GitHub's silence. It is asked once for a file: the job has waited for the server already."""
 
 _BLOCK = re.compile(r"""^(["']?)server_unreachable\1[ \t]*:[ \t]*(["']?)block\2[ \t]*(?:[ \t]#.*)?\r?$""", re.MULTILINE)
 
@@ -43,9 +43,19 @@ def heard_here(inputs: Inputs, environ: Mapping[str, str]) -> tuple[Heard, ...]:
 
 
 def heard_in_all(inputs: Inputs, environ: Mapping[str, str], transport: Transport) -> tuple[Heard, ...]:
-    """The same, and when nothing here says `block`, the organization's file as GitHub has it."""
-    here = heard_here(inputs, environ)
-    return here if blocked(here) else (*here, _organizations(inputs.github_token, environ, transport))
+    """The same, and while nothing says `block`, GitHub's word: the organization's file, then this repository's.
+
+    Both are those of the default branch: a pull request that takes the line out of its own checkout changes nothing there.
+    """
+    heard = heard_here(inputs, environ)
+    own = environ.get("GITHUB_REPOSITORY", "")
+    files = {f"{own.partition('/')[0]}/.github": "the organization's file"}
+    files.setdefault(own, "this repository's file on its default branch")
+    for repository, whose in files.items():
+        if blocked(heard):
+            break
+        heard = (*heard, _on_github(repository, whose, inputs.github_token, environ, transport))
+    return heard
 
 
 def _checked_out(environ: Mapping[str, str]) -> Heard:
@@ -64,13 +74,13 @@ def _checked_out(environ: Mapping[str, str]) -> Heard:
         return Heard(f"the checked-out `{POLICY}` could not be read: {why}")
 
 
-def _organizations(token: str, environ: Mapping[str, str], transport: Transport) -> Heard:
+def _on_github(repository: str, whose: str, token: str, environ: Mapping[str, str], transport: Transport) -> Heard:
     """GET /repos/{owner}/{repo}/contents/{path}, raw (docs.github.com, REST API endpoints for repository contents).
 
-    The transport follows no redirect, so the token goes to GitHub's API and to nobody else.
+    Without a `ref` it is the default branch's. The transport follows no redirect, so the token goes to GitHub's API and to
+    nobody else.
     """
-    owner = environ.get("GITHUB_REPOSITORY", "").partition("/")[0]
-    name = f"the organization's file, `{POLICY}` of `{owner}/.github`,"
+    name = f"{whose}, `{POLICY}` of `{repository}`,"
     api = environ.get("GITHUB_API_URL", "") or "https://api.github.com"
     headers = {
         "Accept": "application/vnd.github.raw+json",
@@ -78,7 +88,7 @@ def _organizations(token: str, environ: Mapping[str, str], transport: Transport)
         "X-GitHub-Api-Version": "2022-11-28",
         **({"Authorization": f"Bearer {token}"} if token else {}),
     }
-    url = f"{api.rstrip('/')}/repos/{quote(owner, safe='')}/.github/contents/{POLICY}"
+    url = f"{api.rstrip('/')}/repos/{quote(repository)}/contents/{POLICY}"
     try:
         response = transport.send(Request("GET", url, headers), TIMEOUT)
     except NoAnswerError as error:
