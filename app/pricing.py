@@ -8,10 +8,12 @@ from typing import Any
 
 from tabstop.cost import Cost
 from tabstop.policy.model import PriceOverride
-from tabstop.price_book import card, price_of
+from tabstop.price_book import card, models_of, price_of
 from tabstop.price_card import PriceCard, price
 from tabstop.usage import Usage
 from tabstop.wire_json import to_json
+
+__all__ = ["models_of", "price_card", "price_usage"]
 
 
 def price_usage(usage: Usage, overrides: Sequence[PriceOverride]) -> Cost:

@@ -140,7 +140,7 @@ class WaitingJob:
 
 @dataclass(frozen=True, slots=True)
 class EngineerToken:
-    """A revocable token of one engineer; only the SHA-256 of its text is stored. scopes: `start`, `read`."""
+    """A revocable token of one engineer; only the SHA-256 of its text is stored. scopes: `start`, `read`, `approve`."""
 
     id: int
     organization_id: int

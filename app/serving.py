@@ -12,7 +12,7 @@ from granian.constants import Interfaces
 from app.jobs.runner import Runner
 from app.jobs.table import CRONS, HANDLERS
 from app.settings import Settings
-from app.wiring import build_world
+from app.wiring import build_world, done_building
 
 THREADS = 4
 """Request threads: more only wait for the interpreter and the database."""
@@ -41,8 +41,9 @@ def serve(settings: Settings) -> None:
 
 def work(settings: Settings, stop: threading.Event) -> None:
     """Do jobs until `stop` is set: one of any number of worker processes on PostgreSQL."""
-    world = build_world(settings)
-    Runner(world, HANDLERS, CRONS).run(stop)
+    runner = Runner(build_world(settings), HANDLERS, CRONS)
+    done_building()
+    runner.run(stop)
 
 
 def check_port(host: str, port: int) -> None:

@@ -21,6 +21,7 @@ class World:
     """Everything that is not a plain value. chat is None without a Slack token; then notices are only logged.
 
     price: what a usage costs at its own date, with these overrides. price_card: the prices one session needs, as JSON.
+    models_of: which models an agent may meet beside the one it was asked to use.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class World:
     new_session_id: Callable[[], str]
     price: Callable[[Usage, Sequence[PriceOverride]], Cost]
     price_card: Callable[[Sequence[str], datetime, Sequence[PriceOverride]], dict[str, Any]]
+    models_of: Callable[[str], Sequence[str]] = lambda _agent: ()
 
 
 class RetryLaterError(Exception):

@@ -147,7 +147,7 @@ def _matter(finding: Finding) -> str:
 def _short(finding: Finding) -> str:
     """A finding in a clause, without arithmetic."""
     if finding.sentence:
-        return _cut(finding.sentence.rstrip("."))
+        return _cut(finding.sentence.partition(". ")[0].rstrip("."))
     if finding.signal is not Signal.BUDGET:
         return _matter(finding).rstrip(".")
     name = budget_name(finding)

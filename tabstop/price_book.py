@@ -8,6 +8,7 @@ request once the prompt exceeds its start; a kind without a price of its own is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -53,6 +54,33 @@ def price_of(
     return listed if override is None else _negotiated(model, listed, override)
 
 
+_CURRENT = {
+    "anthropic": re.compile(r"claude-[a-z]+-(?:4-[5-9]|[5-9](?:-\d)?)"),
+    "openai": re.compile(r"gpt-[5-9](?:\.\d)?(?:-(?:codex|mini|nano|codex-mini|[a-z]+))?"),
+    "google": re.compile(r"gemini-(?:2\.5|[3-9](?:\.\d)?)-(?:pro|flash|flash-lite)(?:-preview)?"),
+}
+_NO_AGENTS = re.compile(r"-(?:pro|image|cyber|live|chat|rosalind)$")
+_VENDORS = {"claude-code": ("anthropic",), "codex": ("openai",), "gemini-cli": ("google",)}
+
+
+@lru_cache(maxsize=16)
+def models_of(agent: str) -> tuple[str, ...]:
+    """The vendor's models this agent may meet beside the one it was asked to use, as the book names them.
+
+    Those of the last generations that a coding agent runs on by itself: for a subagent, a title, a summary. An agent of no
+    one vendor may meet any of them. OpenAI's `-pro` models are left out: nothing picks them unasked, and they cost ten times
+    the others, which would be assumed of every model without a price.
+    """
+    return tuple(
+        model.id
+        for vendor in _VENDORS.get(agent, tuple(_CURRENT))
+        for model in _PROVIDERS[vendor].models
+        if not model.deprecated
+        and _CURRENT[vendor].fullmatch(model.id)
+        and not (vendor == "openai" and _NO_AGENTS.search(model.id))
+    )
+
+
 def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0)
 
@@ -77,6 +105,7 @@ def _listed(model: str, provider: str, at: datetime) -> ModelPrice | None:
         tiers=_tiers(kinds),
         web_search=_flat(prices.web_searches_kcount, _NANO_PER_SEARCH),
         borrowed=borrowed,
+        context_window=info.context_window,
     )
 
 

@@ -57,6 +57,7 @@ class ModelPrice:
     exact: whether both name the same model (a dated or documented alias counts); a fuzzy match makes costs estimates.
     tiers: ascending, the first from 0. borrowed: kinds billed at another kind's rate because the book has none for
     them; usage of such a kind makes the cost an estimate. web_search: nano-dollars per request; None when unknown.
+    context_window: the tokens of the longest prompt and its answer together; None when unknown.
     """
 
     model: str
@@ -66,6 +67,7 @@ class ModelPrice:
     web_search: Decimal | None = None
     source: PriceSource = PriceSource.LIST
     borrowed: tuple[str, ...] = ()
+    context_window: int | None = None
 
     def __post_init__(self) -> None:
         """Tiers start at 0 and ascend: there is exactly one for every prompt."""
@@ -166,6 +168,7 @@ def _price_to_json(one: ModelPrice) -> dict[str, Any]:
         "source": one.source.value,
         "borrowed": list(one.borrowed),
         "web_search": None if one.web_search is None else str(one.web_search),
+        "context_window": one.context_window,
         "tiers": [
             {"from": tier.from_prompt_tokens, **{kind: _text(getattr(tier.rates, kind)) for kind in KINDS}}
             for tier in one.tiers
@@ -186,6 +189,7 @@ def _price_from_json(model: str, value: object) -> ModelPrice:
         web_search=_rate(body.get("web_search")),
         source=PriceSource(body.get("source", PriceSource.LIST)),
         borrowed=tuple(kind for kind in KINDS if kind in body.get("borrowed", ())),
+        context_window=_window(body.get("context_window")),
     )
 
 
@@ -200,6 +204,10 @@ def _rate(value: object) -> Decimal | None:
     if not rate.is_finite() or rate < 0:
         raise ValueError(f"{value!r} is not a rate")
     return rate
+
+
+def _window(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None  # also for cards of servers that tell none
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
-"""Sessions: how one is bound to its place, how it ends, and when it counts as silent."""
+"""Sessions: what bounds one, how it ends, and when it counts as silent."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -10,6 +11,17 @@ LEASE_MARGIN = timedelta(minutes=10)
 
 UNLIMITED_LEASE = timedelta(hours=24)
 """The lease of a session without a wall-clock limit; each report renews it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the session; None for unlimited. cost in nano-dollars."""
+
+    tokens: int | None = None
+    tool_calls: int | None = None
+    iterations: int | None = None
+    wall_clock_seconds: int | None = None
+    cost: int | None = None
 
 
 class SessionOutcome(StrEnum):

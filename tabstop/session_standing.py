@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tabstop.governor.settings import Exhaustion, OnLimit
 from tabstop.quantity import percent
 from tabstop.verdict import Finding, Outcome, Signal, Verdict, verdict_of
 
@@ -46,8 +47,41 @@ def session_stands(use: SessionUse, limits: Mapping[str, int | None], *, approac
     return verdict_of(*findings)
 
 
-def orders_for(verdict: Verdict, *, covered: bool) -> tuple[str, ...]:
-    """What the session should do: wind down when a limit is reached or its hold could not be topped up."""
-    if verdict.outcome is Outcome.STOP or not covered:
-        return ("wind down",)
-    return ("proceed",)
+PAUSED = Finding(
+    Signal.PAUSE,
+    Outcome.STOP,
+    "session",
+    sentence="An operator paused this session.",
+    remedy="Ask the people who run Tabstop; `python -m app.cli session resume` ends the pause.",
+)
+"""Why a paused session stands still, and is not resumed."""
+
+ORDERS = ("proceed", "wind down", "suspend", "halt")
+"""What the server may tell a running session, weakest first."""
+
+_AT_LIMIT = {
+    OnLimit.HALT: "halt",
+    OnLimit.SUMMARY: "halt",
+    OnLimit.SUSPEND: "suspend",
+    OnLimit.ASK: "wind down",
+}
+"""The governor makes the last answer before the limit. It may be asking a person at the limit: that goes on."""
+
+
+def orders_for(verdict: Verdict, *, covered: bool, exhaustion: Exhaustion) -> tuple[str, ...]:
+    """What the session should do by the server's figures. covered: its hold is all that it should be.
+
+    Only its own limits and an operator's pause end it. Its wall clock is not the server's to measure: it stands still
+    while the agent does not run.
+    """
+    orders = ["proceed" if covered else "wind down"]
+    for finding in verdict.findings:
+        if finding.outcome is not Outcome.STOP:
+            continue
+        if finding.signal is Signal.PAUSE:
+            orders.append("suspend")
+        elif finding.signal is Signal.LIMIT and finding.scope != "wall_clock_seconds":
+            orders.append(_AT_LIMIT[exhaustion.on_tokens if finding.scope == "tokens" else exhaustion.on_limit])
+        else:
+            orders.append("wind down")
+    return (max(orders, key=ORDERS.index),)

@@ -88,6 +88,10 @@ class Usage:
     cache_split_known: bool = True
     tool_calls: tuple[ToolCall, ...] = ()
 
+    def __hash__(self) -> int:
+        """By the keys alone: what is equal has equal ones, and hashing every count would cost a batch its time."""
+        return hash(self.keys)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:

@@ -36,7 +36,19 @@ class Signal(StrEnum):
     ACCESS = "access"
     """Who asks may not, or cannot be told."""
     PAUSE = "pause"
-    """An operator paused starts."""
+    """An operator paused starts, or this session."""
+    RUNAWAY = "runaway"
+    """A running session behaves like one that has lost its way."""
+    RATE = "rate"
+    """A running session goes faster than its policy allows."""
+    RETRY = "retry"
+    """A tool keeps failing."""
+    SUBTASK = "subtask"
+    """A subagent's budget, or how many there may be."""
+    DEGRADATION = "degradation"
+    """A session goes on with less, because a limit is near."""
+    SILENCE = "silence"
+    """An agent, or the server, has not been heard of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,9 @@ def _nameless(finding: Finding) -> Finding:
 
 
 def _remedy_without_approvers(finding: Finding) -> str:
-    """A spent budget's remedy names those who may grant an overdrive."""
+    """A spent budget's remedy names those who may grant an overdrive, an open breaker's those who may have it cleared."""
+    if finding.signal is Signal.BREAKER and finding.outcome is Outcome.STOP:
+        return "Ask an approver to have it cleared."
     if finding.signal is not Signal.BUDGET or finding.outcome is not Outcome.STOP or finding.cause != "spent":
         return finding.remedy
     return f"{'Wait for the next window, or ask' if finding.until else 'Ask'} an approver for a raise of this budget (an overdrive)."

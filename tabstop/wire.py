@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tabstop.breaker_memory import BreakerMetric
+from tabstop.governor.orders import EventKind
+from tabstop.governor.settings import Rules
+from tabstop.session import Limits
 from tabstop.usage import Billing, Grain, Tokens, ToolCall
-from tabstop.verdict import Verdict
+from tabstop.verdict import Signal, Verdict
 
 VERSION = 1
 
@@ -41,22 +45,12 @@ class StartRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds the session; None for unlimited. cost in nano-dollars."""
-
-    tokens: int | None = None
-    tool_calls: int | None = None
-    iterations: int | None = None
-    wall_clock_seconds: int | None = None
-    cost: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Allowance:
     """What an admitted session may use.
 
     models: the only models allowed; empty for any. hold: nano-dollars set aside. enforcement: `exact` (proxy),
     `one call` (hooks, flags) or `none` (gate only). price_card: `tabstop.price_card.PriceCard` as JSON.
+    governor: the rules its governor goes by; the defaults where the server does not tell.
     """
 
     limits: Limits
@@ -65,6 +59,7 @@ class Allowance:
     enforcement: str = "one call"
     price_card: dict[str, Any] = field(default_factory=dict)
     policy_commit: str = ""
+    governor: Rules = field(default_factory=Rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,8 @@ class StartAnswer:
     """The answer to a start: 201 with session, token and allowance, or 403 with the same verdict and none of them.
 
     token: good for this session's usage and end only. lease_until: when the session counts as silent unless it is heard.
-    page: where people read more.
+    page: where people read more. server_unreachable: what the policy in force wants done while the server is away, `allow`
+    or `block`, so that an admitted gate can say that its workflow is looser; empty where the server does not tell.
     """
 
     verdict: Verdict
@@ -81,6 +77,7 @@ class StartAnswer:
     allowance: Allowance | None = None
     lease_until: datetime | None = None
     page: str = ""
+    server_unreachable: str = ""
     version: int = VERSION
 
 
@@ -114,11 +111,49 @@ class ClientTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerTrip:
+    """A breaker that tripped in the session. The same metric at the same time is the same trip.
+
+    subject: a tool's name, or a runaway signal's (`token_spike`); letters, digits and `_.:-`, empty for none.
+    value, threshold: whole numbers in the metric's unit: percent, calls, nano-dollars a minute, what the signal counts.
+    """
+
+    metric: BreakerMetric
+    value: int
+    threshold: int
+    occurred_at: datetime
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """Something its governor noticed or did in a session, in numbers; the server finds the words.
+
+    The same kind, signal and scope at the same time is the same event. signal: None for what a person did.
+    scope: which limit, runaway signal or step. subject: a tool's name or a subagent's kind. Both of letters, digits and `_.:-`.
+    unit: what value and threshold count: `usd` (nano-dollars), `tokens`, or empty for whatever the scope counts.
+    threshold: None where there is none. asked: of a question, how much more.
+    """
+
+    kind: EventKind
+    occurred_at: datetime
+    signal: Signal | None = None
+    scope: str = ""
+    subject: str = ""
+    unit: str = ""
+    value: int = 0
+    threshold: int | None = None
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """`POST /api/v1/sessions/{id}/usage`. Sending it again, in whole or in part, changes nothing."""
+    """`POST /api/v1/sessions/{id}/usage`. Sending it again, in whole or in part, changes nothing. An empty one says: alive."""
 
     calls: tuple[Call, ...] = ()
     client_totals: tuple[ClientTotal, ...] = ()
+    trips: tuple[BreakerTrip, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
     billing: Billing | None = None
     billing_evidence: str = ""
     version: int = VERSION
@@ -126,7 +161,12 @@ class UsageBatch:
 
 @dataclass(frozen=True, slots=True)
 class UsageAnswer:
-    """What came of a batch. orders: what the session should do now (`proceed`, `wind down`). cost: the session's so far."""
+    """What came of a batch. cost: the session's so far.
+
+    orders: what the session should do now: `proceed`; `wind down`, finish what is begun; `suspend` and `halt`, only for its own
+    limits or because an operator paused it. limits: its limits as they stand, raises included; None for no news of them.
+    silent: the server had not heard of it for so long that it holds nothing any more: it may ask to be resumed.
+    """
 
     verdict: Verdict
     orders: tuple[str, ...] = ("proceed",)
@@ -135,6 +175,57 @@ class UsageAnswer:
     cost: int = 0
     notional: int = 0
     unpriced: int = 0
+    limits: Limits | None = None
+    silent: bool = False
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """`POST /api/v1/sessions/{id}/resume`, with the session's own token: it ended, and is about to go on with its totals."""
+
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAnswer:
+    """200, or 403 with the verdict that refuses and nothing else: a session that goes on is asked about like a start.
+
+    limits: as they stand. token: a fresh one, good for as long as a new session's. A session that runs is only heard of.
+    """
+
+    verdict: Verdict
+    limits: Limits | None = None
+    token: str = ""
+    lease_until: datetime | None = None
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class OverdriveRequest:
+    """`POST /api/v1/sessions/{id}/overdrive`, with an approver's own token: more for one session.
+
+    by_how_much: of each limit it names. why: for the audit log. lasts_seconds: after which the raise is taken back.
+    """
+
+    by_how_much: Limits
+    why: str
+    lasts_seconds: int | None = None
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class OverdriveAnswer:
+    """200 with the raise, or 403 with the verdict that refuses and no raise: its budgets have no room for the session.
+
+    limits: the session's, as they now stand. live: whether it holds money again or still, so that its agent may go on.
+    """
+
+    verdict: Verdict
+    overdrive: int = 0
+    limits: Limits | None = None
+    expires_at: datetime | None = None
+    live: bool = False
     version: int = VERSION
 
 
@@ -142,6 +233,7 @@ class UsageAnswer:
 class EndRequest:
     """`POST /api/v1/sessions/{id}/end`. outcome: see `tabstop.session.SessionOutcome`; detail: a sentence for people.
 
+    What it held is free again, whatever the outcome; `ResumeRequest` lets it go on.
     skipped: what was not read and why, `reason → count`.
     branch, pull_request: what the run turned out to work on, where its start could not know (an agent that answers an
     issue makes its own branch); kept as evidence, they move nothing by themselves.

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tabstop.admission import StartFacts, may_start
+from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
+from tabstop.breaker_words import at_start
 from tabstop.budget import Amount, Budget, BudgetKey, Scope
 from tabstop.explain import arithmetic, explain, headline, moment, refusal, refusal_markdown
 from tabstop.money import dollars
@@ -43,6 +45,16 @@ APPROVED = Policy(hold=dollars(2), approvers=("carol", "team:platform"))
 TAB = a_budget(Scope.TAB, "50", "12.40")
 REPOSITORY = a_budget(Scope.REPOSITORY, "10000", "812.55")
 
+FAILED = Trip("ses_1", BreakerMetric.TOOL_FAILURES, "Bash", 100, 60, NOW - timedelta(minutes=5))
+TRIPPED = RememberedBreaker(FAILED, NOW + timedelta(minutes=10))
+HALF_OPEN = replace(TRIPPED, open_until=NOW)
+
+
+def met(breaker: RememberedBreaker) -> tuple[Finding, ...]:
+    """What a start of `claude-code` hears of this breaker."""
+    return at_start(breaker, agent="claude-code", repository="acme/web", approvers=APPROVED.approvers, now=NOW)
+
+
 REFUSALS = {
     "spent": asked(a_budget(Scope.TAB, "50", "50.10", "2"), REPOSITORY, policy=APPROVED),
     "too-little-left": asked(a_budget(Scope.TAB, "50", "49.20"), REPOSITORY),
@@ -64,6 +76,8 @@ REFUSALS = {
     "organization": asked(TAB, REPOSITORY, a_budget(Scope.ORGANIZATION, "20000", "20000"), policy=APPROVED),
     "several": asked(a_budget(Scope.TAB, "50", "51"), a_budget(Scope.REPOSITORY, "500", "498", "1.50")),
     "purpose": asked(TAB, REPOSITORY, policy=Policy(purposes=("fix", "review")), purpose="fun `|` @team"),
+    "breaker-open": asked(TAB, REPOSITORY, policy=APPROVED, others=met(TRIPPED)),
+    "breaker-probed": asked(TAB, REPOSITORY, policy=APPROVED, others=met(replace(HALF_OPEN, probe="ses_2"))),
     "paused": asked(
         TAB,
         others=(
@@ -113,6 +127,14 @@ def test_a_downgrade_says_what_the_session_may_use() -> None:
     assert verdict.outcome is Outcome.WARN
     lines = [headline(verdict), "", *(explain(f, NOW) for f in verdict.findings)]
     expect("refusal/downgraded.txt", "\n".join(lines) + "\n")
+
+
+def test_a_probe_knows_that_it_is_one() -> None:
+    """Admitted after a trip: the warning says what is at stake."""
+    verdict = asked(TAB, REPOSITORY, others=met(HALF_OPEN))
+    assert verdict.outcome is Outcome.WARN
+    lines = [headline(verdict), "", *(explain(f, NOW) for f in verdict.reasons)]
+    expect("refusal/breaker-probe.txt", "\n".join(lines) + "\n")
 
 
 def a_limit(scope: str, spent: int, cap: int | None, unit: str = "", outcome: Outcome = Outcome.WARN) -> Finding:

@@ -269,3 +269,13 @@ def test_dear_hours_are_priced_by_the_hour() -> None:
     assert night is not None
     assert noon is not None
     assert night.tiers != noon.tiers
+
+
+@pytest.mark.parametrize(
+    ("model", "window"), [("claude-haiku-4-5-20251001", 200_000), ("gpt-5.5", 1_000_000), ("gemini-2.5-pro", None)]
+)
+def test_the_context_window_is_the_books(model: str, window: int | None) -> None:
+    """Where the book has none it is not known."""
+    one = price_of(model, at=AT)
+    assert one is not None
+    assert one.context_window == window

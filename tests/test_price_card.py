@@ -146,6 +146,7 @@ prices = st.builds(
     web_search=amounts,
     source=st.sampled_from(PriceSource),
     borrowed=st.sampled_from([(), ("cache_read",), ("cache_read", "cache_write_1h")]),
+    context_window=st.none() | st.integers(1, 10**7),
 )
 
 
@@ -154,6 +155,16 @@ def test_a_card_survives_the_wire(some: list[ModelPrice]) -> None:
     """What the runner reads is what the server wrote, to the last digit."""
     card = a_card(*some)
     assert PriceCard.from_json(json.loads(json.dumps(card.to_json()))) == card
+
+
+@pytest.mark.parametrize("window", [None, "large", 0, -5])
+def test_a_card_without_context_windows_is_a_card(window: object) -> None:
+    """An older server sends none: it is not known then, and neither is one that is no length."""
+    body = a_card(a_price(context_window=200_000)).to_json()
+    body["prices"]["opus"]["context_window"] = window
+    assert PriceCard.from_json(body) == a_card(a_price())
+    del body["prices"]["opus"]["context_window"]
+    assert PriceCard.from_json(body) == a_card(a_price())
 
 
 @pytest.mark.parametrize(

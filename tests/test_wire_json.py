@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabstop.governor.settings import Rules, Throttle
+from tabstop.session import Limits
 from tabstop.usage import Billing, Grain, Tokens, ToolCall
-from tabstop.wire import Call, ClientTotal, StartRequest, UsageBatch
+from tabstop.verdict import Verdict
+from tabstop.wire import Allowance, Call, ClientTotal, StartAnswer, StartRequest, UsageBatch
 from tabstop.wire_json import WireError, from_json, to_json
+from tests.policy.builders import in_force
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
 counts = st.integers(0, 2**40)
@@ -50,6 +55,40 @@ def test_a_newer_sides_fields_are_ignored() -> None:
     """An older side understands a newer one; what is left out takes its default."""
     found = from_json(StartRequest, {"agent": "codex", "mood": "good", "version": 7})
     assert found == StartRequest("codex", version=7)
+
+
+def test_an_older_server_does_not_tell_what_happens_while_it_is_away() -> None:
+    """Its answer reads as before, and nothing is taken for `allow` or `block`."""
+    answer = to_json(StartAnswer(Verdict(), "s1", server_unreachable="block"))
+    assert from_json(StartAnswer, answer).server_unreachable == "block"
+    del answer["server_unreachable"]
+    assert from_json(StartAnswer, answer).server_unreachable == ""
+
+
+def test_a_session_is_sent_the_rules_its_governor_goes_by() -> None:
+    """Every value the policy gives arrives as it was given."""
+    example = Path(__file__).parents[1] / "examples" / "policies" / "governed.yml"
+    rules = in_force(None, example.read_text(encoding="utf-8")).policy.rules
+    sent = json.loads(json.dumps(to_json(Allowance(Limits(), governor=rules))))
+    assert from_json(Allowance, sent).governor == rules != Rules()
+
+
+def test_an_older_server_sends_no_rules() -> None:
+    """Then the governor goes by the defaults; a part of them that is not told takes its default too."""
+    assert from_json(Allowance, {"limits": {}}).governor == Rules()
+    said = {"limits": {}, "governor": {"throttle": {"calls_per_minute": None}, "newer": {"x": 1.5}}}
+    assert from_json(Allowance, said).governor == Rules(throttle=Throttle(calls_per_minute=None))
+
+
+def test_rules_are_whole_numbers() -> None:
+    """A fraction, and a word nobody knows, are said with their place."""
+    said = {"limits": {}, "governor": {"breaker": {"cooldown": 1.5}, "exhaustion": {"on_limit": "explode"}}}
+    with pytest.raises(WireError) as caught:
+        from_json(Allowance, said)
+    assert caught.value.problems == [
+        "governor.exhaustion.on_limit: found 'explode', expected one of halt, suspend, summary, ask",
+        "governor.breaker.cooldown: found 1.5, expected a whole number",
+    ]
 
 
 @pytest.mark.parametrize(

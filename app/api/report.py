@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,18 +11,23 @@ from typing import Any
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
 from app.ledger.books import AuditRow, SessionRow
+from app.ledger.breakers import MOST_TRIPS, take_trips
 from app.ledger.end_session import end_session
 from app.ledger.record_usage import Recorded, Report, record_usage
+from app.ledger.resume import use_of
+from app.ledger.session_events import MOST_EVENTS, take_events
 from app.registry import InForce, Transaction
 from app.world import World
+from tabstop.breaker_memory import BreakerMetric
 from tabstop.cost import Cost
-from tabstop.session import SessionOutcome
-from tabstop.session_standing import SessionUse, orders_for, session_stands
+from tabstop.governor.settings import Exhaustion
+from tabstop.session import Limits, SessionOutcome
+from tabstop.session_standing import PAUSED, orders_for, session_stands
 from tabstop.usage import Billing, Usage
-from tabstop.verdict import Verdict
+from tabstop.verdict import verdict_of
 from tabstop.window import chargeable_at
-from tabstop.wire import Call, ClientTotal, EndAnswer, EndRequest, UsageAnswer, UsageBatch
-from tabstop.wire_json import to_json
+from tabstop.wire import BreakerTrip, Call, ClientTotal, EndAnswer, EndRequest, SessionEvent, UsageAnswer, UsageBatch
+from tabstop.wire_json import from_json, to_json
 
 OWN_KEYS = "tabstop:"
 """Keys of usages the server makes itself (true-ups); a runner that could name one could change it."""
@@ -36,6 +42,14 @@ MOST_TOKENS = 10_000_000_000
 """Tokens of one kind in one call or total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
 
 MOST_SEARCHES = 100_000
+
+SUBJECT = re.compile(r"[A-Za-z0-9_.:-]{0,100}")
+"""What a trip or event may name: a tool's or a signal's name, which people see in logs and channels. Nothing of what was said."""
+
+MOST_MEASURED = 1_000_000_000_000_000
+"""Of a trip's or event's numbers: as nano-dollars a million dollars a minute."""
+
+UNITS = frozenset({"", "usd", "tokens", "calls", "iterations", "seconds"})
 
 
 def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageAnswer:
@@ -57,8 +71,10 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
             login=login,
         )
         recorded = record_usage(books, session, report, now)
+        take_trips(books, recorded.session, batch.trips, in_force.policy.breaker, now)
+        take_events(books, recorded.session, batch.events, now)
         _audit_limits(books, session, recorded.session, now)
-    return _usage_answer(recorded, now)
+    return _usage_answer(recorded, in_force.policy.rules.exhaustion, now)
 
 
 def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> EndAnswer:
@@ -72,7 +88,7 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
     with world.store.open(claim.organization_id) as books:
         session = _session(books, claim)
         ended = end_session(books, session, outcome, request.detail[:500], now, _said(request))
-        stands = session_stands(_use(ended, now), ended.limits, approaching=NEAR)
+        stands = session_stands(use_of(ended, now), ended.limits, approaching=NEAR)
         _audit_limits(books, session, ended, now)
         tabs = books.budgets_of_tab(ended.tab_id, now) if ended.tab_id is not None else []
     return EndAnswer(
@@ -88,9 +104,9 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
 def _audit_limits(books: Transaction, before: SessionRow, after: SessionRow, now: datetime) -> None:
     """A row when a session comes near a limit or reaches one: at once, since many such sessions never say their end."""
     heard = before.heard_at or before.admitted_at
-    stood = session_stands(_use(before, heard), before.limits, approaching=NEAR)
+    stood = session_stands(use_of(before, heard), before.limits, approaching=NEAR)
     known = {(finding.scope, finding.outcome) for finding in stood.findings}
-    stands = session_stands(_use(after, now), after.limits, approaching=NEAR)
+    stands = session_stands(use_of(after, now), after.limits, approaching=NEAR)
     new = [finding for finding in stands.findings if (finding.scope, finding.outcome) not in known]
     if new:
         body = {"limits": [to_json(finding) for finding in new]}
@@ -140,6 +156,14 @@ def _refuse_too_many(batch: UsageBatch) -> None:
         problems.append(f"{len(batch.client_totals)} totals in one batch; at most {MOST_CALLS}")
     for number, total in enumerate(batch.client_totals):
         problems += _counts(f"client_totals[{number}]", total)
+    if len(batch.trips) > MOST_TRIPS:
+        problems.append(f"{len(batch.trips)} trips in one batch; at most {MOST_TRIPS}")
+    for number, trip in enumerate(batch.trips):
+        problems += _trip(f"trips[{number}]", trip)
+    if len(batch.events) > MOST_EVENTS:
+        problems.append(f"{len(batch.events)} events in one batch; at most {MOST_EVENTS}")
+    for number, event in enumerate(batch.events):
+        problems += _event(f"events[{number}]", event)
     if problems:
         raise ApiError(400, "The batch is not valid.", "; ".join(problems[:20]), "Nothing of it was stored.")
 
@@ -149,6 +173,25 @@ def _counts(path: str, counted: Call | ClientTotal) -> Iterator[str]:
         yield f"{path}.tokens: counts must be from 0 to {MOST_TOKENS:,}"
     if not 0 <= counted.web_searches <= MOST_SEARCHES:
         yield f"{path}.web_searches: found {counted.web_searches}, expected 0 to {MOST_SEARCHES:,}"
+
+
+def _trip(path: str, trip: BreakerTrip) -> Iterator[str]:
+    if not SUBJECT.fullmatch(trip.subject):
+        yield f"{path}.subject: found {trip.subject[:60]!r}, expected up to 100 letters, digits and any of _ . : -"
+    most = 100 if trip.metric is BreakerMetric.TOOL_FAILURES else MOST_MEASURED
+    if not (0 <= trip.value <= most and 0 <= trip.threshold <= most):
+        found = f"{trip.value} over {trip.threshold}"
+        yield f"{path}: found {found}, expected value and threshold from 0 to {most:,} for {trip.metric}"
+
+
+def _event(path: str, event: SessionEvent) -> Iterator[str]:
+    for name, text in (("scope", event.scope), ("subject", event.subject)):
+        if not SUBJECT.fullmatch(text):
+            yield f"{path}.{name}: found {text[:60]!r}, expected up to 100 letters, digits and any of _ . : -"
+    if event.unit not in UNITS:
+        yield f"{path}.unit: found {event.unit[:60]!r}, expected one of {', '.join(sorted(UNITS - {''}))}, or nothing"
+    if not all(0 <= number <= MOST_MEASURED for number in (event.value, event.threshold or 0, event.asked)):
+        yield f"{path}: numbers must be from 0 to {MOST_MEASURED:,}"
 
 
 def _priced(world: World, batch: UsageBatch, agent: str, in_force: InForce, now: datetime) -> Mapping[Usage, Cost]:
@@ -171,26 +214,19 @@ def _session(books: Transaction, claim: SessionClaim) -> SessionRow:
     return session
 
 
-def _use(session: SessionRow, now: datetime) -> SessionUse:
-    until = session.ended_at or now
-    return SessionUse(
-        tokens=session.spent.tokens,
-        tool_calls=session.tool_calls,
-        iterations=session.iterations,
-        wall_clock_seconds=int((until - session.admitted_at).total_seconds()),
-        cost=session.spent.nano + session.notional,
-    )
-
-
-def _usage_answer(recorded: Recorded, now: datetime) -> UsageAnswer:
+def _usage_answer(recorded: Recorded, exhaustion: Exhaustion, now: datetime) -> UsageAnswer:
     session = recorded.session
-    stands: Verdict = session_stands(_use(session, now), session.limits)
+    stands = session_stands(use_of(session, now), session.limits)
+    if session.paused_at is not None:
+        stands = verdict_of(PAUSED, *stands.findings)
     return UsageAnswer(
         verdict=stands,
-        orders=orders_for(stands, covered=recorded.covered),
+        orders=orders_for(stands, covered=recorded.covered, exhaustion=exhaustion),
         new=recorded.new,
         known=recorded.known,
         cost=session.spent.nano,
         notional=session.notional,
         unpriced=session.unknown_usages,
+        limits=from_json(Limits, session.limits) if session.limits else None,
+        silent=session.outcome is SessionOutcome.SILENT,
     )

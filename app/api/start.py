@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.api.card_models import card_models
 from app.api.people import checked, draws_on, starter_of
 from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
 from app.api.shown import job_log, own_terminal
@@ -52,7 +53,8 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
     """Answer a start: status 201 or 403 with the wire's `StartAnswer`. Raises `ApiError` for everything else."""
     now = world.now()
     start = _start(world, asker, key, asked)
-    card = world.price_card(_models(asked, asker.in_force), now, asker.in_force.policy.prices)
+    models = card_models(asked, asker.in_force.policy, world.models_of(asked.agent))
+    card = world.price_card(models, now, asker.in_force.policy.prices)
 
     page = pull_request_page(world, asker.repository, asker.where.pull_request)
 
@@ -61,7 +63,8 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
         if session is None:
             return StartAnswer(verdict, page=page)
         allowed = allowance(admission, start, card)
-        return StartAnswer(verdict, session.id, "", allowed, session.lease_until, page)
+        away = asker.in_force.policy.unreachable.value
+        return StartAnswer(verdict, session.id, "", allowed, session.lease_until, page, away)
 
     def answer_late(session: SessionRow) -> StartAnswer:
         return StartAnswer(TOLD_LATE, session.id, "", None, session.lease_until, page)
@@ -229,10 +232,6 @@ def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
         repository_name=asker.repository.full_name,
         others=standing_findings(asker.organization, asker.in_force),
     )
-
-
-def _models(asked: StartRequest, in_force: InForce) -> list[str]:
-    return [model for model in dict.fromkeys((asked.model, *in_force.policy.downgrade.models)) if model]
 
 
 def problem_without_key(key: str) -> None:

@@ -13,6 +13,8 @@ _COMMANDS = {
     "doctor": "app.cli.doctor",
     "token": "app.cli.tokens",
     "overdrive": "app.cli.overdrive",
+    "breaker": "app.cli.breaker",
+    "session": "app.cli.session",
     "pause": "app.cli.pause",
     "resume": "app.cli.pause",
     "audit": "app.cli.audit",

@@ -19,6 +19,7 @@ from app.cli.budget_target import (
 )
 from app.cli.columns import columns, minute
 from app.cli.opening import Opened, OperatorError, opened
+from app.cli.session import raise_session
 from app.ledger import overdrives
 from app.ledger.books import Overdrive
 from app.registry import Organization, Transaction
@@ -26,15 +27,17 @@ from tabstop.budget import Amount, Budget
 from tabstop.money import show
 from tabstop.quantity import span
 from tabstop.quantity import tokens as show_tokens
+from tabstop.session import Limits
 
 
 @click.group()
 def overdrive() -> None:
-    """Raises of single budgets."""
+    """Raises of single budgets, and of single sessions' limits."""
 
 
 @overdrive.command()
-@click.option("--organization", "login", required=True, metavar="ORG", help="The organization.")
+@click.option("--organization", "login", metavar="ORG", help="The organization; needed for every budget.")
+@click.option("--session", metavar="ID", help="Raise the limits of one session instead of a budget.")
 @click.option("--tab", metavar="REPO#PR|REPO@BRANCH", help="Raise what a pull request or branch may spend.")
 @click.option("--repository", metavar="REPO", help="Raise a repository's budget.")
 @click.option("--guests", metavar="REPO", help="Raise the budget of a repository's bots and outsiders.")
@@ -42,12 +45,18 @@ def overdrive() -> None:
 @click.option("--organization-budget", is_flag=True, help="Raise the organization's budget.")
 @click.option("--amount", type=DOLLARS, default=0, help="By how many dollars: '$20'.")
 @click.option("--tokens", type=COUNT, default=0, help="By how many tokens: 5M.")
-@click.option("--for", "seconds", type=SPAN, help="For how long: 24h.  [until the budget's window ends]")
+@click.option("--iterations", type=click.IntRange(1), help="With --session: by how many model calls.")
+@click.option("--tool-calls", type=click.IntRange(1), help="With --session: by how many tool calls.")
+@click.option("--wall-clock", type=SPAN, help="With --session: by how much time.")
+@click.option(
+    "--for", "seconds", type=SPAN, help="For how long: 24h.  [until the budget's window ends; a session: 24h]"
+)
 @click.option("--why", required=True, help="The reason; it stands beside the raise and in the audit log.")
 @click.option("--by", default="operator", metavar="LOGIN", help="Who approved it.  [operator]")
 def grant(
-    login: str,
+    login: str | None,
     *,
+    session: str | None,
     tab: str | None,
     repository: str | None,
     guests: str | None,
@@ -55,12 +64,31 @@ def grant(
     organization_budget: bool,
     amount: int,
     tokens: int,
+    iterations: int | None,
+    tool_calls: int | None,
+    wall_clock: int | None,
     seconds: int | None,
     why: str,
     by: str,
 ) -> None:
-    """Raise one budget from now on. The check of a raised tab follows at once."""
+    """Raise one budget, or with --session the limits of one session, from now on. The check of a raised tab follows at once."""
     raised = Amount(amount, tokens)
+    of_session = Limits(tokens or None, tool_calls, iterations, wall_clock, amount or None)
+    if session is not None:
+        if any((tab, repository, guests, engineer, organization_budget)):
+            raise click.UsageError("Name one session or one budget, not both.")
+        if of_session == Limits():
+            raise click.UsageError(
+                "Say by how much: --amount '$5', --tokens, --iterations, --tool-calls or --wall-clock."
+            )
+        click.echo(raise_session(session, of_session, seconds, why, by))
+        return
+    if login is None:
+        raise click.UsageError("Missing option '--organization'.")
+    if iterations or tool_calls or wall_clock:
+        raise click.UsageError(
+            "A budget is in dollars and tokens; --iterations, --tool-calls, --wall-clock need --session."
+        )
     if raised == Amount():
         raise click.UsageError("Say by how much: --amount '$20', --tokens 5M, or both.")
     targets = {"tab": tab, "repository": repository, "guests": guests, "engineer": engineer}

@@ -10,7 +10,7 @@ import click
 
 from app.cli.columns import columns, minute
 from app.cli.opening import Opened, OperatorError, opened
-from app.identity.engineer_token import SCOPES, digest_of, written
+from app.identity.engineer_token import SCOPES, USUAL, digest_of, written
 from app.ledger.books import AuditRow
 from app.registry import Engineer, EngineerToken, Organization, Transaction
 
@@ -24,13 +24,17 @@ def token() -> None:
 @click.option("--organization", required=True, metavar="ORG", help="The organization it is for.")
 @click.option("--engineer", "login", required=True, metavar="LOGIN", help="Whose sessions and budget.")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What it is good for; may be repeated.  [all]"
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help="What it is good for; may be repeated.  [start, read]",
 )
 @click.option("--name", default="", help="To tell it from others: `laptop`.")
 @click.option("--github-id", type=int, help="The engineer's id on GitHub, if Tabstop has not met them yet.")
 def new(organization: str, login: str, scopes: tuple[str, ...], name: str, github_id: int | None) -> None:
     """Make a token and print it, once. Only its digest is stored."""
-    chosen = tuple(scope for scope in SCOPES if scope in scopes) or SCOPES
+    chosen = tuple(scope for scope in SCOPES if scope in scopes) or USUAL
     text = written(secrets.token_hex(32))
     with opened() as here:
         found = here.organization(organization)

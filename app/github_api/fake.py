@@ -60,6 +60,8 @@ class FakeGitHub:
     unreadable: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[tuple[str, int], RemoteRun] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
+    teams: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Logins by organization and team slug, all in lower case."""
     check_runs: dict[int, PostedCheck] = field(default_factory=dict)
     comments: dict[int, PostedComment] = field(default_factory=dict)
     deliveries: list[FailedDelivery] = field(default_factory=list)
@@ -206,6 +208,11 @@ class FakeInstallation:
             return True
         self.github.asked()
         return login.lower() in self.github.members.get(organization.lower(), set())
+
+    def in_team(self, organization: str, team: str, login: str) -> bool:
+        """Whether this login belongs to the organization's team of this slug."""
+        self.github.asked()
+        return login.lower() in self.github.teams.get((organization.lower(), team.lower()), set())
 
     def create_check_run(self, full_name: str, check: CheckRun) -> int:
         """Keep a check run; answers its id."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -139,6 +140,15 @@ class KitInstallation:
         if organization.lower() == login.lower():
             return True
         return self._with(lambda c: c.holds(f"/orgs/{organization}/members/{login}"))
+
+    def in_team(self, organization: str, team: str, login: str) -> bool:
+        """Whether this login belongs to the organization's team of this slug, or to one below it.
+
+        An invitation is `pending` until it is accepted (REST API, "Get team membership for a user").
+        """
+        path = f"/orgs/{organization}/teams/{quote(team, safe='')}/memberships/{quote(login, safe='')}"
+        data = self._with(lambda c: c.find(path))
+        return bool(data) and data.get("state") == "active"
 
     def create_check_run(self, full_name: str, check: CheckRun) -> int:
         """Post a check run; answers its id."""

@@ -138,6 +138,9 @@ class GitHubInstallation(Protocol):
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""
 
+    def in_team(self, organization: str, team: str, login: str) -> bool:
+        """Whether this login belongs to the organization's team of this slug, or to one below it."""
+
     def create_check_run(self, full_name: str, check: CheckRun) -> int:
         """Post a check run; answers its id."""
 

@@ -7,8 +7,12 @@ import hashlib
 PREFIX = "tabstop_eng_"
 """Lets secret scanners find a leaked one, and the server tell it from other bearers without looking it up."""
 
-SCOPES = ("start", "read")
-"""What a token may be good for: ask for sessions (each then has its own token), ask how things stand."""
+SCOPES = ("start", "read", "approve")
+"""What a token may be good for: ask for sessions (each then has its own token), ask how things stand, raise a session's limits
+where the policy names its engineer as an approver."""
+
+USUAL = ("start", "read")
+"""What it is good for unless told otherwise: an agent that finds the token on a laptop must not be able to raise its own limits."""
 
 
 def digest_of(token: str) -> str:

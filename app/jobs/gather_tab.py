@@ -17,6 +17,7 @@ from app.jobs.tab_facts import (
 )
 from app.ledger.books import Cause, SessionRow, Tab
 from app.registry import InForce, PullRequest, Repository, Transaction
+from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget, BudgetKey, Scope, standing
 from tabstop.conclusion import conclusion_of
 from tabstop.policy.model import Cap, Policy
@@ -63,7 +64,14 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
         unattributed=sum(session.engineer_id is None for session in sessions),
         policy_edit=outside.edit,
         links=links(db, repository, pull_request, in_force, outside.github_url),
+        breakers=_breakers(db, repository, policy),
     )
+
+
+def _breakers(db: Transaction, repository: Repository, policy: Policy) -> tuple[tuple[str, RememberedBreaker], ...]:
+    if not policy.breaker.remember:
+        return ()
+    return tuple((agent, found) for (_, agent), found in db.breakers(repository.id).items() if found.trip is not None)
 
 
 def _causes(db: Transaction, budget: Budget) -> tuple[tuple[Cause, Amount], ...]:

@@ -1,11 +1,13 @@
-"""notice: tell a channel that a budget crossed a step or turned red, or that a start was refused. payload: notice, …
+"""notice: tell a channel about a budget, a refused start, a breaker that tripped, a running session. payload: notice, …
 
-`crossed` (budget, step) and `refused` (repository, tab, engineer, agent, pull_request, run, findings) come from the
-ledger's transactions. A refusal is told once per hour for each (budget, window, cause): `refused` sets a latch and, if
-it was the first, asks for `refusal` in the same transaction, so neither a flood nor a loss is possible.
+`crossed` (budget, step), `refused` (repository, tab, engineer, agent, pull_request, run, findings) and `tripped` (the
+same with id, trip, open_until and again in place of findings) come from the ledger's transactions, as do `session` (likewise
+with id, session, event, at) and `raised` (with id, session, by_how_much, limits, approver, at, expires_at). A refusal is told
+once per hour for each (budget, window, cause): `refused` sets a latch and, if it was the first, asks for `refusal` in the same
+transaction, so neither a flood nor a loss is possible.
 
-Before a message goes out another latch says that it was tried. A warning that was tried is not sent again; red and
-refusals are, marked as a possible repeat. Asking the chat who we are comes before that latch, so an outage costs nothing.
+Before a message goes out another latch says that it was tried. A warning that was tried is not sent again; all else is,
+marked as a possible repeat. Asking the chat who we are comes before that latch, so an outage costs nothing.
 """
 
 from __future__ import annotations
@@ -17,20 +19,26 @@ from typing import Any
 
 import structlog
 
-from app.jobs.notice_subject import about_budget, about_start, anchor
+from app.jobs.notice_subject import About, about_budget, about_start, anchor
 from app.ledger.books import Job
 from app.registry import Transaction
-from app.render.notices import RED, Notice, crossed_notice, refused_notice
+from app.render.notices import RED, Notice, crossed_notice, refused_notice, tripped_notice
+from app.render.session_notices import Which, raised_notice, session_notice
 from app.render.slack import slack_message
 from app.slack_api.protocol import Chat, ChatError
 from app.world import GiveUpError, RetryLaterError, World
+from tabstop.breaker_memory import Trip
 from tabstop.budget import standing
+from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal
+from tabstop.wire import SessionEvent
 from tabstop.wire_json import from_json, to_json
 
 # Latches share one number per budget with the steps, which are percents: refusals and attempts lie far above them.
 _REFUSED = 1_000_000
 _TRIED = 100_000_000
+# A trip, a session's event and a raise are told under an id of their own, which no budget has.
+_OWN_ID = 0
 
 log = structlog.get_logger()
 
@@ -55,7 +63,7 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
     if world.chat is None:
         log.info("nobody told: no chat is configured", notice=payload["notice"], organization=organization_id)
         return
-    tell = {"crossed": _crossed, "refused": _refused, "refusal": _refusal}.get(str(payload["notice"]))
+    tell = _TELL.get(str(payload["notice"]))
     if tell is None:
         raise GiveUpError(f"no notice is called {payload['notice']!r}; the server may be older than the job")
     tell(world, world.chat, organization_id, payload)
@@ -120,6 +128,75 @@ def _refusal(world: World, chat: Chat, organization_id: int, payload: Mapping[st
 
     latch = Latch(int(payload["budget"]), int(payload["number"]))
     _send(world, chat, organization_id, about.channel, notice, latch)
+
+
+def _tripped(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
+    with world.store.look(organization_id) as books:
+        about = about_start(books, payload, world.settings.github_url)
+    if about is None or not about.channel:
+        return
+
+    trip = from_json(Trip, payload["trip"])
+    notice = tripped_notice(
+        trip,
+        from_json(datetime, payload["open_until"]) if payload["open_until"] else None,
+        reader=about.reader,
+        agent=str(payload["agent"]),
+        where=about.where,
+        branch=about.branch,
+        again=bool(payload["again"]),
+        at=trip.at,
+        links=about.links,
+    )
+
+    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
+
+
+def _session(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
+    with world.store.look(organization_id) as books:
+        about = about_start(books, payload, world.settings.github_url)
+    if about is None or not about.channel:
+        return
+
+    event, at = from_json(SessionEvent, payload["event"]), from_json(datetime, payload["at"])
+    notice = session_notice(event, _which(about, payload), reader=about.reader, at=at)
+
+    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
+
+
+def _raised(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
+    with world.store.look(organization_id) as books:
+        about = about_start(books, payload, world.settings.github_url)
+        approver = books.engineer(int(payload["approver"])) if payload["approver"] else None
+    if about is None or not about.channel:
+        return
+
+    notice = raised_notice(
+        from_json(Limits, payload["by_how_much"]),
+        from_json(Limits, payload["limits"]),
+        _which(about, payload),
+        approver=approver.login if approver else "",
+        expires_at=from_json(datetime, payload["expires_at"]),
+        reader=about.reader,
+        at=from_json(datetime, payload["at"]),
+    )
+
+    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
+
+
+def _which(about: About, payload: Mapping[str, Any]) -> Which:
+    agent, session = str(payload["agent"]), str(payload["session"])
+    return Which(session, agent, about.where, about.branch, about.login, about.links)
+
+
+_TELL = {
+    "crossed": _crossed,
+    "refused": _refused,
+    "refusal": _refusal,
+    "tripped": _tripped,
+    "session": _session,
+    "raised": _raised,
+}
 
 
 def _send(world: World, chat: Chat, organization_id: int, channel: str, notice: Notice, latch: Latch) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.ledger.books import Cause, SessionRow, Tab
 from app.registry import InForce, Organization, PullRequest, Repository
+from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget, Scope
 from tabstop.conclusion import Conclusion
 from tabstop.money import Nano
@@ -107,6 +108,7 @@ class TabFacts:
     pull_request.comment_id: set when our comment is there already; one that is no longer needed is then brought up to
     date rather than left wrong. Nothing shown may depend on `now` to the second: a text that differs is sent again.
     overrun_causes: what took spend past the cap, largest first; empty while nothing did or nobody asked the ledger.
+    breakers: of the repository, by agent, those that are not closed; they refuse starts and say nothing about merging.
     marker: to be put into the comment.
     """
 
@@ -130,4 +132,5 @@ class TabFacts:
     shared_with: tuple[SharedTab, ...] = ()
     links: Links = Links()
     overrun_causes: tuple[tuple[Cause, Amount], ...] = ()
+    breakers: tuple[tuple[str, RememberedBreaker], ...] = ()
     marker: str = MARKER

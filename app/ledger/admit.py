@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Job, Place, SessionRow, StartAttempt, Tab
+from app.ledger.breakers import take_probe
 from app.ledger.steps import latch_steps, reached_steps
 from app.ledger.touched import Where, touched_budgets
+from tabstop import breaker_words
 from tabstop.admission import Admission, StartFacts, may_start
+from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Budget, Scope
 from tabstop.policy.model import OnEmpty, Policy
-from tabstop.session import lease_until
+from tabstop.session import Limits, lease_until
 from tabstop.usage import Billing
-from tabstop.verdict import Finding
-from tabstop.wire import Allowance, Limits, StartAnswer
+from tabstop.verdict import Finding, Signal
+from tabstop.wire import Allowance, StartAnswer
 from tabstop.wire_json import to_json
 
 
@@ -112,6 +115,7 @@ def allowance(admission: Admission, start: Start, price_card: dict[str, object])
         models=admission.models,
         price_card=price_card,
         policy_commit=start.policy_commit,
+        governor=start.policy.rules,
     )
 
 
@@ -125,6 +129,7 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
         wanted += [(key, cap) for key, cap in cheaper if key.scope is Scope.DOWNGRADE]
     budgets = books.budgets(wanted, now)
     downgrade = budgets.pop() if offers_downgrade else None
+    needed, breaker = books.learned(start.repository_id, start.agent)
     return StartFacts(
         now=now,
         policy=start.policy,
@@ -133,7 +138,7 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
         purpose=start.purpose,
         model=start.model,
         downgrade=downgrade,
-        needed=books.needed_recently(start.repository_id, start.agent),
+        needed=needed,
         subjects={
             Scope.TAB: start.branch,
             Scope.ENGINEER: start.login,
@@ -141,7 +146,20 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
             Scope.GUEST: start.repository_name,
             Scope.REPOSITORY: start.repository_name,
         },
-        others=start.others,
+        others=(*start.others, *_breaker(breaker, start, now)),
+    )
+
+
+def _breaker(breaker: RememberedBreaker, start: Start, now: datetime) -> tuple[Finding, ...]:
+    """What the start meets of a breaker that tripped in an earlier session of its repository and agent."""
+    if not start.policy.breaker.remember:
+        return ()
+    return breaker_words.at_start(
+        breaker,
+        agent=start.agent,
+        repository=start.repository_name,
+        approvers=start.policy.approvers,
+        now=now,
     )
 
 
@@ -197,6 +215,8 @@ def _set_aside(books: Books, start: Start, tab: Tab | None, admission: Admission
     )
     books.hold(admission.budgets, admission.hold)
     books.add_session(session)
+    if any(finding.signal is Signal.BREAKER for finding in admission.verdict.findings):
+        take_probe(books, session, now)
     return session
 
 
@@ -217,9 +237,16 @@ def _audit_row(
             "policy_commit": start.policy_commit,
             "hold": {"nano": admission.hold.nano, "tokens": admission.hold.tokens},
             "models": list(admission.models),
+            "unlimited": _unlimited(admission) if session else [],
             "findings": [_without_people(finding) for finding in admission.verdict.findings],
         },
     )
+
+
+def _unlimited(admission: Admission) -> list[str]:
+    """The limits this session has none of: the policy writes each out, and no budget's room takes its place."""
+    limits: dict[str, int | None] = to_json(admission.limits)
+    return [name for name, limit in limits.items() if limit is None]
 
 
 def _without_people(finding: Finding) -> dict[str, object]:

@@ -26,14 +26,17 @@ from app.ledger.rows import (
     Place,
     SealedRow,
     SessionChange,
+    SessionOverdrive,
     SessionRow,
     StartAttempt,
     Tab,
     UsageRow,
 )
+from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget, BudgetKey
 from tabstop.policy.model import Cap
 from tabstop.usage import Tokens
+from tabstop.wire import BreakerTrip, SessionEvent
 
 __all__ = [  # whoever opens the books works with their rows
     "AuditRow",
@@ -53,6 +56,7 @@ __all__ = [  # whoever opens the books works with their rows
     "Place",
     "SealedRow",
     "SessionChange",
+    "SessionOverdrive",
     "SessionRow",
     "StartAttempt",
     "Tab",
@@ -121,14 +125,17 @@ class Books(Protocol):
     def add_to_sessions(self, changes: Mapping[str, SessionChange]) -> None:
         """Add to sessions' totals."""
 
-    def needed_recently(self, repository_id: int, agent: str) -> Amount | None:
-        """What 9 of 10 recent sessions of this repository and agent needed; None without history."""
+    def learned(self, repository_id: int, agent: str) -> tuple[Amount | None, RememberedBreaker]:
+        """What every start asks of earlier sessions of this repository and agent, in one question: need and breaker.
+
+        The need is that of 9 of 10 recent sessions, None without history. A breaker that never tripped is closed.
+        """
 
     def recent_needs(self, repository_id: int, agent: str, count: int) -> list[Amount]:
         """What each of the last `count` ended sessions used, newest first."""
 
     def remember_need(self, repository_id: int, agent: str, needed: Amount) -> None:
-        """Keep what `needed_recently` answers."""
+        """Keep what `learned` says is needed."""
 
     def known(self, keys: Sequence[str]) -> dict[str, KnownUsage]:
         """Which of these usage keys are stored, and for which usage."""
@@ -178,6 +185,33 @@ class Books(Protocol):
     def revoke_overdrive(self, overdrive_id: int, now: datetime) -> None:
         """End a raise."""
 
+    def keep_breaker(self, repository_id: int, agent: str, breaker: RememberedBreaker) -> None:
+        """Store its new state."""
+
+    def breakers(self, repository_id: int | None = None) -> dict[tuple[int, str], RememberedBreaker]:
+        """By repository and agent, those that ever tripped: of one repository or of all, in order."""
+
+    def trips_of(self, session_id: str) -> list[BreakerTrip]:
+        """What a session has told of its breakers, oldest first."""
+
+    def add_trip(self, session_id: str, trip: BreakerTrip) -> None:
+        """Keep a trip that the session has not told of before."""
+
+    def events_of(self, session_id: str) -> list[SessionEvent]:
+        """What a session has told of its governor, oldest first."""
+
+    def add_event(self, session_id: str, event: SessionEvent) -> None:
+        """Keep an event that the session has not told of before."""
+
+    def add_session_overdrive(self, overdrive: SessionOverdrive) -> None:
+        """Store a raise of a session."""
+
+    def session_overdrives(self, session_id: str) -> list[SessionOverdrive]:
+        """All raises of a session, oldest first."""
+
+    def end_session_overdrive(self, session_id: str, overdrive_id: int, now: datetime) -> None:
+        """Remember that a session's raise was taken back."""
+
     def audit(self, row: AuditRow) -> None:
         """Append a decision."""
 
@@ -192,6 +226,9 @@ class Books(Protocol):
 
     def new_id(self) -> int:
         """A fresh id, rising with time."""
+
+    def new_ids(self, count: int) -> Sequence[int]:
+        """So many fresh ids, rising with time."""
 
     def add_causes(self, changes: Mapping[tuple[int, Cause], Amount]) -> None:
         """Add to what each budget (by id) was charged for each cause other than ADMITTED: what an overrun is named by."""

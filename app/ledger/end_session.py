@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.ledger.books import AuditRow, Books, BudgetChange, Job, SessionRow
+from app.ledger.breakers import end_probe
 from tabstop.budget import Amount
 from tabstop.hold import RECENT, needed_by_most
 from tabstop.session import SessionOutcome
@@ -52,6 +53,7 @@ def end_session(
             session.engineer_id,
         )
     )
+    end_probe(books, ended, now)
     _learn(books, ended)
     if ended.tab_id is not None:
         books.enqueue(Job("refresh_tab", str(ended.tab_id), {"tab": ended.tab_id}))

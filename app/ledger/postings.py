@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import NamedTuple, TypeVar
 
 from app.ledger.books import (
@@ -36,6 +37,15 @@ class Sums(NamedTuple):
     tokens: int = 0
     unknown: int = 0
 
+    def more(self, other: Sums) -> Sums:
+        """Add part by part."""
+        return Sums(
+            self.nano + other.nano,
+            self.notional + other.notional,
+            self.tokens + other.tokens,
+            self.unknown + other.unknown,
+        )
+
     def less(self, other: Sums) -> Sums:
         """Subtract part by part."""
         return Sums(
@@ -49,6 +59,11 @@ class Sums(NamedTuple):
 NOTHING = Sums()
 
 
+def together(parts: Iterable[Sums]) -> Sums:
+    """All of them added up, part by part."""
+    return Sums(*map(sum, zip(*parts, strict=True)))
+
+
 def sums_of(row: UsageRow) -> Sums:
     """What the entries of this usage have to add up to: promise 1 in one line."""
     tokens = row.tokens.total
@@ -59,25 +74,6 @@ def sums_of(row: UsageRow) -> Sums:
 def counted(place: Place, sums: Sums) -> Amount:
     """What entries with these sums count for in their place's budgets."""
     return Amount(sums.nano + (sums.notional if place.counts_notional else 0), sums.tokens)
-
-
-class _Tally:
-    """Sums that grow in place: one is made per place, session and cause, not per entry."""
-
-    __slots__ = ("nano", "notional", "tokens", "unknown")
-
-    def __init__(self) -> None:
-        self.nano = self.notional = self.tokens = self.unknown = 0
-
-    def add(self, sums: Sums) -> None:
-        nano, notional, tokens, unknown = sums
-        self.nano += nano
-        self.notional += notional
-        self.tokens += tokens
-        self.unknown += unknown
-
-    def sums(self) -> Sums:
-        return Sums(self.nano, self.notional, self.tokens, self.unknown)
 
 
 K = TypeVar("K")
@@ -96,15 +92,48 @@ class Postings:
         self.now = reached.now
         self.places = reached.places
         self.entries: list[Entry] = []
-        self._posted: dict[_Posted, _Tally] = {}
+        self._posted: dict[_Posted, Sums] = {}
         self._held: dict[int, Amount] = {}
         self._calls: dict[str, tuple[int, int]] = {}
 
-    def charge(self, row: UsageRow, sums: Sums, cause: Cause, kind: EntryKind = EntryKind.CHARGE) -> None:
-        """Post a new usage, with what it adds up to, at its place. The entry has the usage's id: both are new, once."""
-        self._post(row, row.place_id, sums, kind, cause, "", row.id)
-        if row.grain is _CALL:
-            self._count(row.session_id, 1, row.tool_calls)
+    def charge(
+        self,
+        rows: Sequence[UsageRow],
+        sums: Sequence[Sums],
+        causes: Sequence[Cause],
+        kind: EntryKind = EntryKind.CHARGE,
+    ) -> None:
+        """Post new usages of one session at one place, with what each adds up to and why it may be posted.
+
+        An entry has its usage's id: both are new, once. At least one row.
+        """
+        place_id, session_id = rows[0].place_id, rows[0].session_id
+        now = self.now
+        self.entries += [
+            Entry(
+                row.id,
+                row.id,
+                kind,
+                place_id,
+                nano,
+                notional,
+                tokens,
+                unknown,
+                cause,
+                row.occurred_at,
+                now,
+                "",
+                session_id,
+            )
+            for row, (nano, notional, tokens, unknown), cause in zip(rows, sums, causes, strict=True)
+            if nano or notional or tokens or unknown
+        ]
+        for cause in set(causes):
+            those = compress(sums, (its is cause for its in causes))
+            self._tally(place_id, session_id, cause, together(those))
+        calls = [row.tool_calls for row in rows if row.grain is _CALL]
+        if calls:
+            self._count(session_id, len(calls), sum(calls))
 
     def correct(self, before: UsageRow, after: UsageRow, kind: EntryKind, cause: Cause, note: str) -> None:
         """Post the difference between two states of a usage, and store the new one."""
@@ -175,10 +204,11 @@ class Postings:
         return changes
 
     def _added_up(self, by: Callable[[_Posted], K]) -> dict[K, Sums]:
-        tallies: dict[K, _Tally] = {}
-        for posted, tally in self._posted.items():
-            tallies.setdefault(by(posted), _Tally()).add(tally.sums())
-        return {key: tally.sums() for key, tally in tallies.items()}
+        added: dict[K, Sums] = {}
+        for posted, sums in self._posted.items():
+            key = by(posted)
+            added[key] = added.get(key, NOTHING).more(sums)
+        return added
 
     def write(self, steps: tuple[int, ...]) -> None:
         """Write entries, budgets and sessions; show the touched tabs again; tell of steps crossed for the first time."""
@@ -201,30 +231,20 @@ class Postings:
         sums: Sums,
         kind: EntryKind,
         cause: Cause,
-        note: str = "",
-        entry_id: int | None = None,
+        note: str,
     ) -> None:
         if sums == NOTHING:
             return
+        at, session_id = row.occurred_at, row.session_id
         self.entries.append(
-            Entry(
-                self.books.new_id() if entry_id is None else entry_id,
-                row.id,
-                kind,
-                place_id,
-                *sums,
-                cause,
-                row.occurred_at,
-                self.now,
-                note,
-                row.session_id,
-            )
+            Entry(self.books.new_id(), row.id, kind, place_id, *sums, cause, at, self.now, note, session_id)
         )
-        posted = (place_id, row.session_id, cause)
-        tally = self._posted.get(posted)
-        if tally is None:
-            tally = self._posted[posted] = _Tally()
-        tally.add(sums)
+        self._tally(place_id, session_id, cause, sums)
+
+    def _tally(self, place_id: int, session_id: str, cause: Cause, sums: Sums) -> None:
+        if sums != NOTHING:
+            posted = (place_id, session_id, cause)
+            self._posted[posted] = self._posted.get(posted, NOTHING).more(sums)
 
     def _count(self, session_id: str, calls: int, tool_calls: int) -> None:
         calls_before, tools_before = self._calls.get(session_id, (0, 0))

@@ -125,38 +125,39 @@ def _model_seen(session: SessionRow, usages: Sequence[Usage]) -> str:
 def _charge_new(
     postings: Postings, settling: Settling, session: SessionRow, batch: Sorted, price: Pricer, current: Current
 ) -> None:
-    rows: list[UsageRow] = []
+    session_id, agent, billing, now = session.id, session.agent, session.billing, postings.now
+    stored: list[UsageRow] = []
     keys = dict(batch.keys)
-    new_id = postings.books.new_id
-    for usage in batch.new:
-        cost = price(usage)
-        place_id = current.place_for(usage.occurred_at)
-        row = UsageRow(
-            new_id(),
-            session.id,
-            place_id,
-            usage.agent or session.agent,
-            usage.thread,
-            usage.model,
-            cost.matched,
-            usage.tokens,
-            usage.web_searches,
-            len(usage.tool_calls),
-            usage.grain,
-            cost.state,
-            session.billing,
-            usage.occurred_at,
-            postings.now,
-            cost.nano or 0,
-            usage.cache_split_known,
-        )
-        rows.append(row)
-        for key in usage.keys:
-            keys[key] = row.id
-        sums = sums_of(row)
-        postings.charge(row, sums, settling.cause_of(place_id, sums))
+    for place_id, usages in current.by_place(batch.new).items():
+        ids = postings.books.new_ids(len(usages))
+        rows = [
+            UsageRow(
+                usage_id,
+                session_id,
+                place_id,
+                usage.agent or agent,
+                usage.thread,
+                usage.model,
+                cost.matched,
+                usage.tokens,
+                usage.web_searches,
+                len(usage.tool_calls),
+                usage.grain,
+                cost.state,
+                billing,
+                usage.occurred_at,
+                now,
+                cost.nano or 0,
+                usage.cache_split_known,
+            )
+            for usage_id, usage, cost in zip(ids, usages, map(price, usages), strict=True)
+        ]
+        keys.update((key, row.id) for row, usage in zip(rows, usages, strict=True) for key in usage.keys)
+        sums = [sums_of(row) for row in rows]
+        postings.charge(rows, sums, settling.causes_of(place_id, sums))
+        stored += rows
     if keys:
-        postings.books.add_usages(rows, keys)
+        postings.books.add_usages(stored, keys)
 
 
 def _correct_known(
@@ -172,7 +173,7 @@ def _correct_known(
         row = stored[drop]
         postings.books.repoint_keys(drop, keep)
         said[keep] = joined(said[keep], said_of(row))
-        settling.cause_of(row.place_id, NOTHING.less(sums_of(row)))
+        settling.take(row.place_id, counted(postings.places[row.place_id], NOTHING.less(sums_of(row))))
         postings.drop(row, same_as=keep)
         postings.books.witness(sorted({row.session_id, *postings.books.witnesses([drop])}), [keep])
     for usage_id, whole in said.items():

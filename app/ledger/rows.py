@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tabstop.budget import Amount
 from tabstop.cost import CostState
 from tabstop.money import Nano
-from tabstop.session import SessionOutcome
+from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Billing, Grain, Tokens
 
 
@@ -110,6 +110,10 @@ class SessionRow:
     earlier_places: tuple[int, ...] = ()
     unadmitted: bool = False
     """Told of after the fact: nothing was held for it, and its usage counts when it happened."""
+    paused_at: datetime | None = None
+    """Since when an operator has it stand still."""
+    stood_seconds: int = 0
+    """How long it had ended before it was resumed, in all: no part of its wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,24 @@ class Overdrive:
     def in_force(self, now: datetime) -> bool:
         """Whether it raises its budget now."""
         return self.revoked_at is None and self.granted_at <= now and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOverdrive:
+    """A raise of one session's limits, which are stored with it already. key: of the request that asked for it.
+
+    ended_at: when it was taken back.
+    """
+
+    id: int
+    session_id: str
+    key: str
+    by_how_much: Limits
+    granted_at: datetime
+    expires_at: datetime
+    approver: str
+    why: str
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

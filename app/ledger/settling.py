@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from app.ledger.books import Cause, SessionRow
-from app.ledger.postings import Postings, Sums, changed
+from app.ledger.postings import Postings, Sums, changed, counted, together
 from app.ledger.reached import Reached
 from tabstop.budget import Amount, Budget
 from tabstop.hold import topped_up
 
 _NO_END = 2**62
 
-_ADMITTED, _OVERSHOOT = Cause.ADMITTED, Cause.OVERSHOOT
-"""Looked up once, as in `app.ledger.postings`."""
-
 
 class _Account:
-    """What one session may still charge to one budget: its own hold, and the room nobody holds. Plain numbers: hot."""
+    """What one session may still charge to one budget: its own hold, and the room nobody holds."""
 
     __slots__ = ("held_nano", "held_tokens", "room_nano", "room_tokens")
 
@@ -25,6 +23,12 @@ class _Account:
         self.held_nano, self.held_tokens = own.nano, own.tokens
         self.room_nano = _NO_END if budget.nano_room is None else budget.nano_room
         self.room_tokens = _NO_END if budget.token_room is None else budget.token_room
+
+    def has(self, nano: int, tokens: int) -> bool:
+        """Whether this much, none of it negative, could be charged, be it at once or bit by bit."""
+        return (nano <= self.held_nano or nano <= self.held_nano + self.room_nano) and (
+            tokens <= self.held_tokens or tokens <= self.held_tokens + self.room_tokens
+        )
 
     def take(self, nano: int, tokens: int) -> bool:
         """Charge this much; False when the room was gone. What is taken back leaves room."""
@@ -57,21 +61,36 @@ class Settling:
         self._reached = reached
         self._current_id = current_id
         self._accounts: dict[int, _Account] = {}
-        self._at: dict[int, list[_Account]] = {}
 
-    def cause_of(self, place_id: int, sums: Sums) -> Cause:
-        """Why entries with these sums may be made now, taking what counts from the hold and then from the room."""
-        counts_notional = self._reached.places[place_id].counts_notional
-        return self._take(place_id, sums.nano + sums.notional if counts_notional else sums.nano, sums.tokens)
+    def causes_of(self, place_id: int, usages: Sequence[Sums]) -> list[Cause]:
+        """Why new usages with these sums may be posted now, in this order: they eat the hold and then the room.
+
+        Where all of them fit, each does, and they are taken at once.
+        """
+        place = self._reached.places[place_id]
+        whole = counted(place, together(usages))
+        if all(account.has(whole.nano, whole.tokens) for account in self._accounts_at(place_id)):
+            return [self.take(place_id, whole)] * len(usages)
+        return [self.take(place_id, counted(place, sums)) for sums in usages]
 
     def cause_for(self, session_id: str, place_id: int, amount: Amount) -> Cause:
         """Why something already stored may change by this much: growth of the session's own is settled like new usage.
 
         What shrinks, and what belongs to another session, is a correction.
         """
-        cause = self._take(place_id, amount.nano, amount.tokens)
+        cause = self.take(place_id, amount)
         grows = amount.nano > 0 or amount.tokens > 0
         return cause if grows and session_id == self._session.id else Cause.CORRECTED
+
+    def take(self, place_id: int, amount: Amount) -> Cause:
+        """Charge this much to a place's budgets, below zero to give it back, and say why it may be."""
+        if self._session.unadmitted:
+            return Cause.UNADMITTED
+        if self._session.ended_at is not None:
+            return Cause.LATE
+        # A list: every account is charged, whatever the others have.
+        fits = [account.take(amount.nano, amount.tokens) for account in self._accounts_at(place_id)]
+        return Cause.ADMITTED if all(fits) else Cause.OVERSHOOT
 
     def close(self, postings: Postings) -> tuple[Amount, bool]:
         """Give the hold back and take anew what the session should have, where its usage goes now.
@@ -92,18 +111,8 @@ class Settling:
         postings.hold(self._current_id, held)
         return held, full
 
-    def _take(self, place_id: int, nano: int, tokens: int) -> Cause:
-        if self._session.unadmitted:
-            return Cause.UNADMITTED
-        if self._session.ended_at is not None:
-            return Cause.LATE
-        accounts = self._at.get(place_id)
-        if accounts is None:
-            accounts = self._at[place_id] = [self._account(b) for b in self._reached.places[place_id].budget_ids]
-        fits = True
-        for account in accounts:
-            fits = account.take(nano, tokens) and fits
-        return _ADMITTED if fits else _OVERSHOOT
+    def _accounts_at(self, place_id: int) -> list[_Account]:
+        return [self._account(b) for b in self._reached.places[place_id].budget_ids]
 
     def _account(self, budget_id: int) -> _Account:
         if budget_id not in self._accounts:

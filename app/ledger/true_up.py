@@ -91,7 +91,7 @@ def _begin(
     postings.books.add_usages([new], dict.fromkeys(usage.keys, new.id))
     sums = sums_of(new)
     cause = settling.cause_for(session.id, place_id, counted(postings.places[place_id], sums))
-    postings.charge(new, sums, cause, EntryKind.TRUE_UP)
+    postings.charge([new], [sums], [cause], EntryKind.TRUE_UP)
 
 
 def _follow(

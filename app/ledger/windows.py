@@ -9,6 +9,7 @@ from datetime import datetime
 from app.ledger.books import SessionRow
 from app.ledger.reached import Reached
 from tabstop.policy.model import Policy
+from tabstop.usage import Usage
 from tabstop.window import chargeable_at
 
 
@@ -28,6 +29,15 @@ class Current:
             if occurred_at < until:
                 return place_id
         return self.place_id
+
+    def by_place(self, usages: Sequence[Usage]) -> dict[int, Sequence[Usage]]:
+        """Usages by the place they go to."""
+        if not self.earlier:
+            return {self.place_id: usages} if usages else {}
+        found: dict[int, list[Usage]] = {}
+        for usage in usages:
+            found.setdefault(self.place_for(usage.occurred_at), []).append(usage)
+        return {**found}
 
 
 def current_place(reached: Reached, session: SessionRow, policy: Policy, login: str) -> Current:

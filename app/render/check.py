@@ -8,7 +8,9 @@ from app.render.budget_bars import bars, beside, reasons
 from app.render.policy_edit import policy_annotations, policy_section
 from app.render.session_table import session_table, totals
 from app.render.tab_words import next_steps, notional, state, title
+from tabstop.breaker_words import consequence, tripped_by
 from tabstop.markdown import code, prose
+from tabstop.policy.problem import quoted
 from tabstop.quantity import plural
 
 SUMMARY_LIMIT = 65_535
@@ -31,7 +33,7 @@ def render_check(facts: TabFacts) -> CheckRun:
 
 
 def _summary(facts: TabFacts) -> str:
-    before = _blocks([state(facts)], [*bars(facts)], reasons(facts), _next(facts), _beside(facts))
+    before = _blocks([state(facts)], [*bars(facts)], reasons(facts), _next(facts), _beside(facts), _breakers(facts))
     after = _blocks(_unknown(facts), _shared(facts), _policy(facts), _sources(facts))
     room = SUMMARY_LIMIT - len(f"{before}\n\n\n\n{after}\n".encode()) - 200
     return "\n\n".join(part for part in (before, _sessions(facts, room), after) if part) + "\n"
@@ -48,6 +50,16 @@ def _next(facts: TabFacts) -> list[str]:
 
 def _beside(facts: TabFacts) -> list[str]:
     return ["### Other budgets", "", *beside(facts)] if facts.standings else []
+
+
+def _breakers(facts: TabFacts) -> list[str]:
+    """In words that hold until the breaker closes: the check is not posted again at the end of a cooldown."""
+    lines = []
+    for agent, found in facts.breakers:
+        if found.trip is not None and found.open_until is not None:
+            not_closed = f"The breaker of {quoted(agent)} is not closed. {tripped_by(found.trip)}"
+            lines.append(f"- {prose(f'{not_closed} {consequence(agent, found.open_until)}')}")
+    return ["### Breakers", "", *lines] if lines else []
 
 
 def _sessions(facts: TabFacts, room: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from tabstop.breaker_memory import Trip
+from tabstop.breaker_words import clearing, consequence, measured, tripped_by
 from tabstop.explain import approvers_in_words, arithmetic, budget_name, continued, explain, headline, refusal
 from tabstop.markdown import plain
 from tabstop.policy.problem import quoted
@@ -26,6 +28,12 @@ class Occasion(StrEnum):
     """A budget is spent: told even after an outage."""
     REFUSED = "refused"
     """A start was refused: likewise."""
+    TRIPPED = "tripped"
+    """A breaker tripped in a session: likewise."""
+    SESSION = "session"
+    """The governor of a running session noticed something, or stopped it: likewise."""
+    RAISED = "raised"
+    """A session was allowed more: likewise."""
 
     @property
     def survives(self) -> bool:
@@ -122,6 +130,30 @@ def refused_notice(
         where,
         links,
     )
+
+
+def tripped_notice(
+    trip: Trip,
+    open_until: datetime | None,
+    *,
+    reader: Reader,
+    agent: str,
+    where: str,
+    branch: str = "",
+    again: bool = False,
+    at: datetime,
+    links: tuple[Link, ...] = (),
+) -> Notice:
+    """A breaker tripped. open_until: None when later sessions do not meet it. again: it was half-open."""
+    on = f" on {quoted(branch)}" if branch else ""
+    what = f"The breaker of {quoted(agent)} in {quoted(where)} tripped{' again' if again else ''}{on}."
+    lines = [what, tripped_by(trip)]
+    if open_until is None:
+        lines.append("It refuses no other session: the policy says so (`breaker.remember`), or the news came too late.")
+    else:
+        lines += [consequence(agent, open_until), clearing(agent, where)]
+    title = f"The breaker of {quoted(agent)} tripped{' again' if again else ''}"
+    return Notice(Occasion.TRIPPED, reader, plain(title), tuple(lines), at, plain(measured(trip)), where, links)
 
 
 def _whose(finding: Finding) -> str:

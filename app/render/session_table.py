@@ -114,12 +114,13 @@ def duration(session: SessionRow) -> str:
     if session.ended_at is None:
         began = session.admitted_at.astimezone(UTC)
         return f"since {began.day} {began:%b %H:%M} UTC"
-    return span(max(0, int((session.ended_at - session.admitted_at).total_seconds())))
+    return span(max(0, int((session.ended_at - session.admitted_at).total_seconds()) - session.stood_seconds))
 
 
 def outcome(session: SessionRow) -> str:
     """How it ended, with its own sentence if it has one; `running` until then."""
     if session.outcome is None:
-        return "running" if session.ended_at is None else "ended"
+        running = "running" if session.paused_at is None else "paused by an operator"
+        return running if session.ended_at is None else "ended"
     detail = session.detail if len(session.detail) <= 80 else f"{session.detail[:79]}…"
     return session.outcome.value + (f" ({prose(detail.rstrip('.'), in_table=True)})" if detail else "")

@@ -110,7 +110,8 @@ def state(facts: TabFacts) -> str:
         return f"{said} At 100 % new agent sessions on this branch are refused."
     if any(standing.outcome is Outcome.STOP for standing in facts.standings):
         return f"{said} This budget has room; new agent sessions that draw on a spent budget are refused."
-    return f"{said} New agent sessions may start."
+    as_far_as = ", as far as this budget goes" if facts.breakers else ""
+    return f"{said} New agent sessions may start{as_far_as}."
 
 
 def _spent(facts: TabFacts, budget: Budget) -> str:

@@ -13,19 +13,21 @@ from app.ledger.books import Head, Job
 from app.registry import EngineerToken, Organization, WaitingJob
 from app.store.audit_chain import BEFORE_THE_FIRST, sealed
 from app.store.ids import IdMaker
+from app.store.memory_breakers import MemoryBreakers
 from app.store.memory_budgets import MemoryBudgets
+from app.store.memory_governed import MemoryGoverned
 from app.store.memory_registry import MemoryRegistry
 from app.store.memory_sessions import MemorySessions
 from app.store.memory_tables import Delivery, Journal, OrganizationTables, QueuedJob
 from app.store.memory_usage import MemoryUsage, put_job
-from app.store.sql_outbox import KEEP_SLOTS, LEASE, NO_ORGANIZATION, delivery_job
+from app.store.sql_outbox import KEEP_EVENTS, KEEP_SLOTS, LEASE, NO_ORGANIZATION, delivery_job
 from app.store.sql_transaction import UnknownOrganizationError
 from app.store.writer_lock import WriterLock
 
 Jobs = dict[tuple[int, str, str], QueuedJob]
 
 
-class MemoryTransaction(MemoryUsage, MemoryRegistry, MemoryBudgets, MemorySessions):
+class MemoryTransaction(MemoryUsage, MemoryRegistry, MemoryBudgets, MemoryBreakers, MemoryGoverned, MemorySessions):
     """`app.registry.Transaction` in memory."""
 
     def __init__(
@@ -190,6 +192,8 @@ class MemoryStore:
                     del tables.attempts[attempt.key]
                     tables.tokens_used.pop(attempt.token_id, None)
                 answered += len(past)
+                for key in [key for key in tables.events if key[1] < now - KEEP_EVENTS]:
+                    del tables.events[key]
             self._slots = {(name, slot) for name, slot in self._slots if slot >= now - KEEP_SLOTS}
             return len(gone) + len(old) + answered
 

@@ -131,10 +131,6 @@ class MemorySessions(MemoryPart):
             )
             self._put(self._t.sessions, session_id, after)
 
-    def needed_recently(self, repository_id: int, agent: str) -> Amount | None:
-        """See `Books`."""
-        return self._t.needs.get((repository_id, agent))
-
     def recent_needs(self, repository_id: int, agent: str, count: int) -> list[Amount]:
         """See `Books`."""
         ended = [

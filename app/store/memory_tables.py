@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from app.ledger.books import (
     Overdrive,
     Place,
     SealedRow,
+    SessionOverdrive,
     SessionRow,
     StartAttempt,
     Tab,
@@ -22,12 +23,16 @@ from app.ledger.books import (
 )
 from app.registry import Engineer, Organization, PolicyFile, PullRequest, Repository, WaitingJob
 from app.store.ids import IdMaker
+from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget
 from tabstop.usage import Tokens
+from tabstop.wire import BreakerTrip, SessionEvent
 
 K = TypeVar("K")
 V = TypeVar("V")
 _ABSENT: Any = object()
+EventKey = tuple[str, datetime, str, str, str]
+"""Session, time, kind, signal, scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ class OrganizationTables:
     tokens_used: dict[str, str] = field(default_factory=dict)
     """Of a start's token, the start's key."""
     needs: dict[tuple[int, str], Amount] = field(default_factory=dict)
+    breakers: dict[tuple[int, str], RememberedBreaker] = field(default_factory=dict)
+    trips: dict[tuple[str, str, datetime], BreakerTrip] = field(default_factory=dict)
+    events: dict[EventKey, SessionEvent] = field(default_factory=dict)
+    session_overdrives: dict[tuple[str, int], SessionOverdrive] = field(default_factory=dict)
     usages: dict[int, UsageRow] = field(default_factory=dict)
     usages_of: dict[str, dict[int, None]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
@@ -124,6 +133,8 @@ class MemoryPart:
     organization_id: int
     new_id: Callable[[], int]
     """A fresh id, rising with time."""
+    new_ids: Callable[[int], Sequence[int]]
+    """Several, likewise."""
 
     def __init__(
         self, tables: OrganizationTables, jobs: dict[tuple[int, str, str], QueuedJob], journal: Journal
@@ -135,4 +146,4 @@ class MemoryPart:
         self._journal = journal
         self._put = journal.put
         self._drop = journal.drop
-        self.new_id = journal.ids.next
+        self.new_id, self.new_ids = journal.ids.next, journal.ids.block

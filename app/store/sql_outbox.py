@@ -20,13 +20,16 @@ from app.store.engine import Database
 from app.store.ids import IdMaker
 from app.store.sql_part import PerDatabase, per_database
 from app.store.sql_work import ENQUEUE, job_values
-from app.store.tables import ATTEMPT, DELIVERY, JOB, SLOT
+from app.store.tables import ATTEMPT, DELIVERY, JOB, SESSION_EVENT, SLOT
 
 LEASE = timedelta(seconds=60)
 """How long a worker may be at one job before another takes it over."""
 
 KEEP_SLOTS = timedelta(days=2)
 """How long claimed cron slots are kept: longer than the longest period (a day). Each posted tab claims one in five seconds."""
+
+KEEP_EVENTS = timedelta(days=90)
+"""How long what sessions told of their governors is kept; what mattered of it is in the audit log."""
 
 NO_ORGANIZATION = 0
 """Stored in place of an organization, so that kind and key stay unique without one."""
@@ -79,6 +82,7 @@ _DROP_BODIES = (
 _DROP_DELIVERIES = delete(DELIVERY).where(_D.received_at < _AGE)
 _DROP_ATTEMPTS = delete(ATTEMPT).where(ATTEMPT.c.at < _AGE)
 _DROP_SLOTS = delete(SLOT).where(SLOT.c.slot < _AGE)
+_DROP_EVENTS = delete(SESSION_EVENT).where(SESSION_EVENT.c.occurred_at < bindparam("before"))
 
 
 class SqlOutbox:
@@ -163,13 +167,14 @@ class SqlOutbox:
         return (row.event, json.loads(row.body)) if row and row.body is not None else None
 
     def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
-        """See `Store`. Answers to starts go with the delivery ids, cron slots after `KEEP_SLOTS`."""
+        """See `Store`. Answers to starts go with the delivery ids, cron slots and sessions' events after times of their own."""
         bodies, deliveries = now - timedelta(days=bodies_days), now - timedelta(days=deliveries_days)
         with self._database.writing() as db:
             gone = db.execute(_DROP_DELIVERIES, {"before": deliveries}).rowcount
             gone += db.execute(_DROP_BODIES, {"before": bodies}).rowcount
             gone += db.execute(_DROP_ATTEMPTS, {"before": deliveries}).rowcount
             db.execute(_DROP_SLOTS, {"before": now - KEEP_SLOTS})
+            db.execute(_DROP_EVENTS, {"before": to_micros(now - KEEP_EVENTS)})
         return gone
 
     def _pick(self, statement: PerDatabase) -> Any:

@@ -33,6 +33,8 @@ class SqlPart:
     organization_id: int
     new_id: Callable[[], int]
     """A fresh id, rising with time."""
+    new_ids: Callable[[int], Sequence[int]]
+    """Several, likewise."""
 
     def __init__(
         self, db: Connection, organization_id: int, ids: IdMaker, *, is_sqlite: bool, writes: bool = True
@@ -40,7 +42,7 @@ class SqlPart:
         """Work on an open connection; who opened it commits."""
         self.organization_id = organization_id
         self._db = db
-        self.new_id = ids.next
+        self.new_id, self.new_ids = ids.next, ids.block
         self._is_sqlite = is_sqlite
         self._writes = writes
 

@@ -91,11 +91,6 @@ _ADD_TO_SESSION = (
     .where(_S.organization_id == bindparam("org"), _S.id == bindparam("session"))
     .values({name: _S[name] + bindparam(f"add_{name}") for name in sorted(_TOTALS)})
 )
-_NEED = select(_N.nano, _N.tokens).where(
-    _N.organization_id == bindparam("org"),
-    _N.repository_id == bindparam("repository"),
-    _N.agent == bindparam("of_agent"),
-)
 
 
 def _remember(into: Any) -> Any:
@@ -249,11 +244,6 @@ class SqlSessions(SqlPart):
             ],
         )
 
-    def needed_recently(self, repository_id: int, agent: str) -> Amount | None:
-        """See `Books`."""
-        row = self._row(_NEED, repository=repository_id, of_agent=agent)
-        return Amount(row.nano, row.tokens) if row else None
-
     def recent_needs(self, repository_id: int, agent: str, count: int) -> list[Amount]:
         """See `Books`."""
         rows = self._rows(_NEEDS_OF_ENDED, repository=repository_id, of_agent=agent, most=count)
@@ -308,6 +298,8 @@ _SAME = (
     "head_sha",
     "pull_request",
     "policy_commit",
+    "paused_at",
+    "stood_seconds",
 )
 """Fields of `SessionRow` that are columns of the same name and type."""
 

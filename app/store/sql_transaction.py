@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from app.store.ids import IdMaker
+from app.store.sql_breakers import SqlBreakers
 from app.store.sql_budgets import SqlBudgets
 from app.store.sql_causes import SqlCauses
+from app.store.sql_governed import SqlGoverned
 from app.store.sql_pull_requests import SqlPullRequests
 from app.store.sql_registry import ORGANIZATION_BY_ID, ORGANIZATION_LOCKED, SqlRegistry, organization_of
 from app.store.sql_sessions import SqlSessions
@@ -18,7 +20,9 @@ class UnknownOrganizationError(LookupError):
     """No organization has this id."""
 
 
-class SqlTransaction(SqlWork, SqlRegistry, SqlPullRequests, SqlBudgets, SqlCauses, SqlSessions, SqlUsage):
+class SqlTransaction(
+    SqlWork, SqlRegistry, SqlPullRequests, SqlBudgets, SqlCauses, SqlBreakers, SqlGoverned, SqlSessions, SqlUsage
+):
     """`app.registry.Transaction` on an open connection."""
 
     def __init__(

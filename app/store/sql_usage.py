@@ -20,21 +20,27 @@ _U, _K, _E, _C, _W = USAGE.c, USAGE_KEY.c, ENTRY.c, CLIENT_TOTAL.c, USAGE_WITNES
 
 _ADD_USAGES, _ADD_KEYS, _ADD_ENTRIES = BulkInsert(USAGE), BulkInsert(USAGE_KEY), BulkInsert(ENTRY)
 
+# What is looked up comes as one JSON list. All are written so that there is a lookup per key and per id, whatever the
+# planner thinks of the tables: CROSS JOIN keeps its order on SQLite; LATERAL with a LIMIT can only be done row by row on
+# PostgreSQL, which otherwise may read all of an organization whose tables were not analyzed yet.
+_KEYS_SQLITE = (
+    "SELECT k.key, k.usage_id FROM json_each(?) j CROSS JOIN usage_key k ON k.key = j.value AND k.organization_id = ?"
+)
+_KEYS_POSTGRES = (
+    "SELECT f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT k.key, k.usage_id"
+    " FROM usage_key k WHERE k.key = j.value AND k.organization_id = %s LIMIT 1) f"
+)
 _KNOWN_COLUMNS = (
     "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
     " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id"
 )
-_OF_KEY = "usage u ON u.organization_id = k.organization_id AND u.id = k.usage_id"
-# Both are written so that there is a lookup per key, whatever the planner thinks of the tables: CROSS JOIN keeps its
-# order on SQLite; LATERAL with a LIMIT can only be done row by row on PostgreSQL, which otherwise may join all keys of
-# an organization whose tables were not analyzed yet.
 _KNOWN_SQLITE = (
-    f"SELECT k.key, {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
-    f" CROSS JOIN usage_key k ON k.organization_id = ? AND k.key = j.value JOIN {_OF_KEY}"
+    f"SELECT {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
+    " CROSS JOIN usage u ON u.id = j.value AND u.organization_id = ?"
 )
 _KNOWN_POSTGRES = (
-    f"SELECT j.value, f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT {_KNOWN_COLUMNS}"  # noqa: S608
-    f" FROM usage_key k JOIN {_OF_KEY} WHERE k.organization_id = %s AND k.key = j.value LIMIT 1) f"
+    f"SELECT f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT {_KNOWN_COLUMNS}"  # noqa: S608
+    " FROM usage u WHERE u.id = j.value::bigint AND u.organization_id = %s LIMIT 1) f"
 )
 
 _USAGES = select(USAGE).where(_U.organization_id == bindparam("org"), _U.id.in_(bindparam("ids", expanding=True)))
@@ -130,16 +136,16 @@ class SqlUsage(SqlPart):
         """See `Books`."""
         if not keys:
             return {}
-        statement = _KNOWN_SQLITE if self._is_sqlite else _KNOWN_POSTGRES
-        rows = self._db.exec_driver_sql(statement, (json.dumps(keys), self.organization_id))
-        usages: dict[int, KnownUsage] = {}  # most usages have two keys: each is made once
-        found: dict[str, KnownUsage] = {}
-        for row in rows.all():
-            usage = usages.get(row[1])
-            if usage is None:
-                usage = usages[row[1]] = _known(row)
-            found[row[0]] = usage
-        return found
+        ids: dict[str, int] = dict(self._looked_up(_KEYS_SQLITE if self._is_sqlite else _KEYS_POSTGRES, keys))
+        if not ids:
+            return {}
+        wanted = sorted(set(ids.values()))
+        rows = self._looked_up(_KNOWN_SQLITE if self._is_sqlite else _KNOWN_POSTGRES, wanted)
+        usages = {row[0]: _known(row) for row in rows}
+        return {key: usages[usage_id] for key, usage_id in ids.items()}
+
+    def _looked_up(self, statement: str, wanted: Sequence[str] | Sequence[int]) -> Sequence[AnyRow]:
+        return self._db.exec_driver_sql(statement, (json.dumps(wanted), self.organization_id)).all()
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """See `Books`."""
@@ -233,8 +239,6 @@ class SqlUsage(SqlPart):
         )
 
 
-def _known(row: AnyRow) -> KnownUsage:
-    _, usage_id, fresh, read, write_5m, write_1h, output, split, searches, calls, model, at, session = row
-    return KnownUsage(
-        usage_id, fresh, read, write_5m, write_1h, output, bool(split), searches, calls, model, from_micros(at), session
-    )
+def _known(row: Any) -> KnownUsage:
+    """In the order of `_KNOWN_COLUMNS`. SQLite's 0 and 1 stand for False and True, whose values they are."""
+    return KnownUsage._make((*row[:10], from_micros(row[10]), row[11]))

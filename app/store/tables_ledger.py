@@ -176,6 +176,8 @@ class SessionTable(SQLModel, table=True):
     policy_commit: str = string()
     earlier_places: list[int] = document()
     unadmitted: bool = False
+    paused_at: datetime | None = maybe_moment()
+    stood_seconds: int = whole(default=0)
 
 
 class AttemptTable(SQLModel, table=True):
@@ -202,6 +204,77 @@ class NeedTable(SQLModel, table=True):
     agent: str = string(key=True)
     nano: int = whole()
     tokens: int = whole()
+
+
+class BreakerTable(SQLModel, table=True):
+    """The remembered breaker of a repository and agent. While it is closed open_until is null and the trip's columns empty."""
+
+    __tablename__ = "breaker"
+    __table_args__ = _CLUSTERED
+    organization_id: int = whole(key=True)
+    repository_id: int = whole(key=True)
+    agent: str = string(key=True)
+    open_until: datetime | None = maybe_moment()
+    probe: str = string()
+    closed_at: datetime | None = maybe_moment()
+    session_id: str = string()
+    metric: str = string()
+    subject: str = string()
+    value: int = whole()
+    threshold: int = whole()
+    tripped_at: datetime | None = maybe_moment()
+
+
+class BreakerTripTable(SQLModel, table=True):
+    """A trip as its session told of it."""
+
+    __tablename__ = "breaker_trip"
+    __table_args__ = _CLUSTERED
+    organization_id: int = whole(key=True)
+    session_id: str = string(key=True)
+    metric: str = string(key=True)
+    occurred_at: int = whole(key=True)
+    subject: str = string()
+    value: int = whole()
+    threshold: int = whole()
+
+
+class SessionEventTable(SQLModel, table=True):
+    """An event of a session's governor, as the session told of it. signal is empty for what a person did."""
+
+    __tablename__ = "session_event"
+    __table_args__ = _CLUSTERED
+    organization_id: int = whole(key=True)
+    session_id: str = string(key=True)
+    occurred_at: int = whole(key=True)
+    kind: str = string(key=True)
+    signal: str = string(key=True)
+    scope: str = string(key=True)
+    subject: str = string()
+    unit: str = string()
+    value: int = whole()
+    threshold: int | None = maybe_whole()
+    asked: int = whole()
+
+
+class SessionOverdriveTable(SQLModel, table=True):
+    """A raise of one session's limits."""
+
+    __tablename__ = "session_overdrive"
+    __table_args__ = (
+        Index("session_overdrive_key", "organization_id", "session_id", "key", unique=True),
+        _CLUSTERED,
+    )
+    organization_id: int = whole(key=True)
+    session_id: str = string(key=True)
+    id: int = whole(key=True)
+    key: str = string()
+    by_how_much: dict[str, Any] = document()
+    granted_at: datetime = moment()
+    expires_at: datetime = moment()
+    ended_at: datetime | None = maybe_moment()
+    approver: str = string()
+    why: str = string()
 
 
 class UsageTable(SQLModel, table=True):

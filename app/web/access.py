@@ -32,6 +32,18 @@ class Access:
             return self._engineer(bearer, scope)
         return _verified(lambda: self.verifier.verify(bearer))
 
+    def engineer(self, request: Request, scope: str) -> EngineerToken:
+        """An engineer by a token with this scope; a runner has no such right. Raises `ApiError`."""
+        bearer = _bearer(request)
+        if not bearer.startswith(PREFIX):
+            raise ApiError(
+                401,
+                "Only an engineer may do this, with their own token.",
+                "A workflow's identity, or a session's own token, is not enough.",
+                f"Ask an operator for one (`token new --scope {scope}`).",
+            )
+        return self._engineer(bearer, scope)
+
     def session(self, request: Request, session_id: str) -> SessionClaim:
         """The session a token speaks for, which has to be the one in the path. Raises `ApiError`."""
         bearer = _bearer(request)

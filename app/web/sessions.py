@@ -1,4 +1,4 @@
-"""Sessions: `POST /api/v1/sessions`, its usage and end, and the dry question `GET /api/v1/verdict`."""
+"""Sessions: `POST /api/v1/sessions`, its usage, end, resume and overdrive, and the dry question `GET /api/v1/verdict`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Request, Response, jsonify, request
 
+from app.api.overdrive import raise_session
 from app.api.problems import ApiError
 from app.api.report import finish_session, report_usage
+from app.api.resume import resume_session
 from app.api.start import Asker, laptop, problem_with_lengths, problem_without_key, runner, start_session, would_start
 from app.identity.oidc import RunnerClaims
 from app.registry import EngineerToken
 from app.web.access import Access
 from app.web.metrics import Meters
 from app.world import World
-from tabstop.wire import EndRequest, StartRequest, UsageBatch
+from tabstop.wire import EndRequest, OverdriveRequest, ResumeRequest, StartRequest, UsageBatch
 from tabstop.wire_json import WireError, from_json, to_json
 
 T = TypeVar("T")
@@ -48,6 +50,21 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
     def end(session_id: str) -> Response:
         claim = access.session(request, session_id)
         return answered(to_json(finish_session(world, claim, parsed(EndRequest, request))), 200)
+
+    @pages.post("/sessions/<session_id>/resume")
+    def resume(session_id: str) -> Response:
+        claim = access.session(request, session_id)
+        parsed(ResumeRequest, request)
+        answer = resume_session(world, claim)
+        return answered(to_json(answer), 200 if answer.token else 403)
+
+    @pages.post("/sessions/<session_id>/overdrive")
+    def overdrive(session_id: str) -> Response:
+        key = request.headers.get("Idempotency-Key", "")
+        problem_without_key(key)
+        token = access.engineer(request, "approve")
+        answer = raise_session(world, token, session_id, key, parsed(OverdriveRequest, request))
+        return answered(to_json(answer), 200 if answer.overdrive else 403)
 
     @pages.get("/verdict")
     def verdict() -> Response:

@@ -17,7 +17,7 @@ from app.logs import configure
 from app.settings import Settings
 from app.web.application import application
 from app.web.metrics import Meters, meters
-from app.wiring import build_verifier, build_world
+from app.wiring import build_verifier, build_world, done_building
 from app.world import World
 
 STOP_SECONDS = 20
@@ -31,7 +31,9 @@ def create() -> Flask:
     world = build_world(settings)
     watched = meters()
     start_runners(world, watched, int(settings.workers))
-    return application(world, build_verifier(world.settings), watched, renewal())
+    app = application(world, build_verifier(world.settings), watched, renewal())
+    done_building()
+    return app
 
 
 def renewal() -> Callable[[], None] | None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from app.identity.engineer_token import SCOPES, digest_of
+from app.identity.engineer_token import USUAL, digest_of
 from tests.cli_operator.operator_at_work import AtWork
 
 
@@ -35,7 +35,7 @@ def test_without_scopes_it_is_good_for_everything(at_work: AtWork) -> None:
     at_work.with_acme()
     stored = at_work.store().engineer_token(digest_of(new(at_work)))
     assert stored is not None
-    assert stored.scopes == SCOPES
+    assert stored.scopes == USUAL
 
 
 def test_list_and_revoke(at_work: AtWork) -> None:

@@ -140,6 +140,8 @@ def test_jobs_of_an_organization_that_left_do_nothing(town: Town, kind: str) -> 
         "hours": 1,
         "timezone": "UTC",
         "guid": "guid-1",
+        "session": "ses_1",
+        "overdrive": 1,
     }
     for organization_id in (town.org, None):
         HANDLERS[kind](town.world, organization_id, payload)

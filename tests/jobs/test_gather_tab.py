@@ -9,6 +9,7 @@ import pytest
 from app.jobs.gather_tab import Outside, gather
 from app.jobs.tab_facts import TabFacts
 from app.ledger.books import Job
+from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
 from tabstop.budget import Scope
 from tabstop.money import dollars
 from tabstop.verdict import Outcome
@@ -67,3 +68,18 @@ def test_the_cap_in_force_now_counts(town: Town) -> None:
     found = facts(town)
     assert (found.budgets[0].cap_nano, found.verdict.outcome) == (dollars(5), Outcome.STOP)
     assert found.links.policy == "https://github.com/acme/widget/blob/main/.github/tabstop.yml"
+
+
+def test_breakers_that_are_not_closed_are_shown(town: Town) -> None:
+    """Unless the policy does not remember them."""
+    town.opened()
+    trip = Trip("ses_1", BreakerMetric.RUNAWAY, "token_spike", 800, 500, town.at)
+    with town.books() as db:
+        db.keep_breaker(town.repository().id, "codex", RememberedBreaker(trip, town.at))
+        db.keep_breaker(town.repository().id, "claude-code", RememberedBreaker(closed_at=town.at))
+    assert [agent for agent, _ in facts(town).breakers] == ["codex"]
+    town.github.write_file("acme/widget", ".github/tabstop.yml", "breaker:\n  remember: false\n", "c1")
+    with town.books() as db:
+        db.enqueue(Job("read_policy", "x", {"repository": town.repository().id}))
+    town.work()
+    assert facts(town).breakers == ()

@@ -371,3 +371,68 @@ def test_a_job_nobody_can_do_is_given_up(stage: Stage, organization: int | None,
     """It ends dead and visible instead of being tried for ever."""
     with pytest.raises(GiveUpError):
         notice.run(stage.world(), organization, payload)
+
+
+def test_a_trip_is_told_once_even_after_a_doubtful_send(stage: Stage) -> None:
+    """Each trip under an id of its own; one that may have arrived is repeated and says so."""
+    trip = {
+        "session": "ses_1",
+        "metric": "cost rate",
+        "subject": "",
+        "value": 7_500_000_000,
+        "threshold": 5_000_000_000,
+    }
+    told = {
+        **stage.refused(),
+        "notice": "tripped",
+        "trip": {**trip, "at": to_json(NOW)},
+        "open_until": to_json(NOW + timedelta(minutes=15)),
+        "again": False,
+    }
+    stage.chat.lost_answers = 1
+    with pytest.raises(RetryLaterError):
+        notice.run(stage.world(), stage.organization_id, {**told, "id": 11})
+    notice.run(stage.world(), stage.organization_id, {**told, "id": 11})
+    notice.run(stage.world(), stage.organization_id, {**told, "id": 12, "again": True, "open_until": None})
+    said = "tripped: cost rate, $7.50 a minute, threshold $5.00."
+    first, repeat, again = stage.told()
+    assert first == f"#ai-spend acme/web: The breaker of claude-code {said}"
+    assert repeat == f"{first} This may be a repeat: an earlier attempt may have arrived."
+    assert again == f"#ai-spend acme/web: The breaker of claude-code {said.replace('tripped', 'tripped again')}"
+    assert "refused until 21 November 2026 14:20 UTC" in str(stage.chat.messages[0].blocks)
+
+
+def test_what_happens_in_a_session_is_told(stage: Stage) -> None:
+    """A suspension and a raise, each under an id of its own; who is named is the policy's to say."""
+    session = {
+        "session": "ses_1",
+        "repository": stage.repository.id,
+        "tab": stage.tab.id,
+        "engineer": stage.alice.id,
+        "agent": "claude-code",
+        "pull_request": 7,
+        "run": "99",
+        "at": to_json(NOW),
+    }
+    event = {"kind": "suspend", "signal": "limit", "scope": "cost", "value": 10**9, "threshold": 10**9}
+    limits = {"cost": 2 * 10**9}
+    raised = {"approver": stage.alice.id, "by_how_much": {"cost": 10**9}, "limits": limits, "expires_at": to_json(NOW)}
+    stage.enqueue("a", {**session, "notice": "session", "id": 11, "event": {**event, "occurred_at": to_json(NOW)}})
+    stage.enqueue("b", {**session, "notice": "raised", "id": 12, **raised})
+    stage.enqueue("c", {**session, "notice": "raised", "id": 13, **raised, "approver": None})
+    stage.runner().drain()
+    assert stage.told() == [
+        "#ai-spend acme/web: A session of claude-code was suspended.",
+        "#ai-spend acme/web: A session of claude-code was given more (an overdrive): $1.00 more.",
+        "#ai-spend acme/web: A session of claude-code was given more (an overdrive): $1.00 more.",
+    ]
+    assert "allowed by an approver" in str(stage.chat.messages[1].blocks)
+    assert "allowed by an operator" in str(stage.chat.messages[2].blocks)
+
+
+@pytest.mark.parametrize("what", ["session", "raised"])
+def test_a_session_whose_repository_is_gone_is_told_of_to_nobody(stage: Stage, what: str) -> None:
+    """Nothing to say where."""
+    payload = {"notice": what, "id": 1, "repository": 0, "engineer": None, "approver": None}
+    notice.run(stage.world(), stage.organization_id, payload)
+    assert stage.told() == []

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.ledger.books import Books, Cause, Place
+from app.ledger.books import Books, Cause, Place, SessionOverdrive
+from app.ledger.breakers import take_trips
 from app.ledger.end_session import end_session
 from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
 from app.ledger.recompute import recompute
 from app.ledger.reprice import reprice
+from app.ledger.resume import Circumstances, may_resume, resume
+from app.ledger.session_overdrives import grant as grant_session
+from app.ledger.session_overdrives import lapse
 from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import Store
+from tabstop.breaker_memory import BreakerMetric
 from tabstop.budget import Amount, Budget, Scope
 from tabstop.cost import Cost, CostState
 from tabstop.money import dollars
 from tabstop.policy.model import Downgrade, OnEmpty, Policy
-from tabstop.session import SessionOutcome
+from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Billing, Tokens, Usage
 from tabstop.window import WindowKind
-from tabstop.wire import ClientTotal, StartAnswer
+from tabstop.wire import BreakerTrip, ClientTotal, StartAnswer
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
@@ -66,7 +72,7 @@ def a_dear_price(usage: Usage) -> Cost:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Admissions, reports in any order and number, endings, silences, moves, corrections, prices, raises, time."""
+    """Admissions, reports in any order and number, endings, silences, trips, moves, corrections, prices, raises, time."""
 
     new_store: Callable[[], Store]
 
@@ -102,11 +108,13 @@ class LedgerMachine(RuleBasedStateMachine):
             billing=billing,
         )
         with self.store.open(self.organization) as books:
+            _, breaker = books.learned(REPOSITORY, "claude-code")
             attempt = begin(books, asked, self.now)
             again = begin(books, asked, self.now)
             assert again == attempt
             if not attempt.session_id:
                 return
+            assert breaker.admits_at(self.now)
             session = books.session(attempt.session_id)
             assert session is not None
             place = books.places([session.place_id])[session.place_id]
@@ -175,7 +183,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from([SessionOutcome.FINISHED, SessionOutcome.SILENT, SessionOutcome.CANCELLED]),
+        outcome=st.sampled_from(
+            [SessionOutcome.FINISHED, SessionOutcome.SUSPENDED, SessionOutcome.SILENT, SessionOutcome.CANCELLED]
+        ),
     )
     def end(self, data: st.DataObject, outcome: SessionOutcome) -> None:
         session_id = data.draw(st.sampled_from(self.sessions))
@@ -190,6 +200,80 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.store.open(self.organization) as books:
             for session in books.live_sessions(silent_at=self.now):
                 end_session(books, session, SessionOutcome.SILENT, "", self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        """Whoever goes on leaves room in every budget, as a start does (promise 3); its totals stay."""
+        session_id = data.draw(st.sampled_from(self.sessions))
+        about = Circumstances(self.policy_of[session_id], "alice", "claude/x", "acme/web")
+        with self.store.open(self.organization) as books:
+            session = books.session(session_id)
+            assert session is not None
+            if session.ended_at is None or session.unadmitted:
+                return
+            found = may_resume(books, session, about, self.now)
+            if not found.admission.admitted:
+                return
+            resumed = resume(books, session, found, self.now)
+            assert (resumed.spent, resumed.ended_at) == (session.spent, None)
+            place = books.places([resumed.place_id])[resumed.place_id]
+            for budget in books.budgets_by_id(place.budget_ids, self.now).values():
+                assert budget.fits(Amount()), budget
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), nano=st.integers(0, 3_000_000_000), tokens=st.integers(0, 3_000_000))
+    def raise_session(self, data: st.DataObject, nano: int, tokens: int) -> None:
+        """More of a session's own limits is no more of any budget; it runs out."""
+        self.started += 1
+        more = Limits(cost=nano, tokens=tokens)
+        with self.store.open(self.organization) as books:
+            session = books.session(data.draw(st.sampled_from(self.sessions)))
+            assert session is not None
+            until = self.now + timedelta(hours=2)
+            key = f"raise-{self.started}"
+            raised = SessionOverdrive(books.new_id(), session.id, key, more, self.now, until, "bob", "test")
+            grant_session(books, session, raised)
+
+    @precondition(lambda self: self.sessions)
+    @rule()
+    def raises_of_sessions_run_out(self) -> None:
+        """Every limit is then what it was when the session was admitted, however often it is done."""
+        with self.store.open(self.organization) as books:
+            for session_id in self.sessions:
+                for overdrive in books.session_overdrives(session_id):
+                    session = books.session(session_id)
+                    assert session is not None
+                    lapse(books, session, overdrive, self.now)
+                    lapse(books, session, replace(overdrive, ended_at=self.now), self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), metric=st.sampled_from(BreakerMetric), minutes=st.integers(-60, 60))
+    def trip(self, data: st.DataObject, metric: BreakerMetric, minutes: int) -> None:
+        """Any session, at any claimed time; told twice it is one trip."""
+        session_id = data.draw(st.sampled_from(self.sessions))
+        told = [BreakerTrip(metric, 100, 60, self.now + timedelta(minutes=minutes), "Bash")]
+        with self.store.open(self.organization) as books:
+            session = books.session(session_id)
+            assert session is not None
+            take_trips(books, session, told, self.policy_of[session_id].breaker, self.now)
+            once = books.learned(REPOSITORY, "claude-code")
+            take_trips(books, session, told, self.policy_of[session_id].breaker, self.now)
+            assert books.learned(REPOSITORY, "claude-code") == once
+
+    @precondition(lambda self: self.sessions)
+    @rule(outcome=st.sampled_from([SessionOutcome.FINISHED, SessionOutcome.SILENT]))
+    def end_the_probe_or_the_cooldown(self, outcome: SessionOutcome) -> None:
+        """A probe that finished closes the breaker; without one, time passes until the next may start."""
+        with self.store.open(self.organization) as books:
+            _, breaker = books.learned(REPOSITORY, "claude-code")
+            probe = books.session(breaker.probe)
+            if probe is not None:
+                end_session(books, probe, outcome, "", self.now)
+                closed = books.learned(REPOSITORY, "claude-code")[1].trip is None
+                assert closed is (outcome is SessionOutcome.FINISHED and not books.trips_of(probe.id))
+            elif breaker.open_until is not None:
+                self.now = max(self.now, breaker.open_until)
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), branch=st.sampled_from(["claude/x", "claude/y"]))
@@ -252,6 +336,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.store.look(self.organization) as books:
             assert recompute(books, self.now) == []
             usages_are_their_entries(books)
+            _one_live_probe(books)
             self._overruns_are_named(books)
 
     def _overruns_are_named(self, books: Books) -> None:
@@ -282,6 +367,12 @@ class LedgerMachine(RuleBasedStateMachine):
         highest = Amount(max(highest.nano, ceiling.nano), max(highest.tokens, ceiling.tokens))
         self.highest[budget.id] = highest
         return highest - budget.spent - budget.held
+
+
+def _one_live_probe(books: Books) -> None:
+    """The probe's place is held by a session that runs, or by nobody."""
+    _, breaker = books.learned(REPOSITORY, "claude-code")
+    assert breaker.probe in {"", *(session.id for session in books.live_sessions())}
 
 
 def entries_of(books: Books) -> list[Any]:

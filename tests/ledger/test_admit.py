@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.ledger.admit import TokenReusedError, ask
@@ -9,9 +11,12 @@ from app.ledger.books import AuditRow
 from app.registry import Store
 from app.store.memory import MemoryStore
 from tabstop.budget import Amount, Scope
+from tabstop.governor.settings import Rules, Throttle, Unpriced
 from tabstop.money import dollars
-from tabstop.policy.model import Downgrade, OnEmpty
+from tabstop.policy.model import Downgrade, OnEmpty, UnknownPrice
 from tabstop.usage import Billing
+from tabstop.wire import StartAnswer
+from tabstop.wire_json import from_json
 from tests.ledger.builders import (
     NOW,
     a_policy,
@@ -95,6 +100,27 @@ def test_a_refusal_says_which_budget_and_holds_nothing(store: Store) -> None:
         ("notice", "refused"),
         ("refresh_tab", None),
     ]
+
+
+def test_a_limit_a_session_goes_without_is_in_the_audit_log(store: Store) -> None:
+    """`unlimited` is a decision somebody wrote down; what a budget's room bounds after all is none."""
+    organization = an_organization(store).id
+    with store.open(organization) as books:
+        policy = a_policy(hold="2")
+        begun(books, a_start("one", policy=policy))
+        loose = replace(policy.session, tool_calls=None, wall_clock_seconds=None, cost=None)
+        begun(books, a_start("two", policy=replace(policy, session=loose)))
+    bodies = [row.body for row in audit_of(store, organization) if row.kind == "start.admitted"]
+    assert [body["unlimited"] for body in bodies] == [[], ["tool_calls", "wall_clock_seconds"]]
+
+
+def test_a_session_is_sent_the_rules_of_its_policy(store: Store) -> None:
+    """What its governor goes by is what was in force when it was admitted, its word on unknown prices included."""
+    policy = replace(a_policy(), throttle=Throttle(calls_per_minute=60), unknown_price=UnknownPrice.BLOCK)
+    with store.open(an_organization(store).id) as books:
+        sent = from_json(StartAnswer, begin(books, a_start(policy=policy)).answer).allowance
+    assert sent is not None
+    assert sent.governor == Rules(throttle=Throttle(calls_per_minute=60), unpriced=Unpriced.BLOCK)
 
 
 def test_an_empty_engineer_may_be_downgraded(store: Store) -> None:

@@ -75,7 +75,7 @@ def test_endings_teach_what_sessions_need(books: Books) -> None:
         stored = books.session(session.id)
         assert stored is not None
         end_session(books, stored, SessionOutcome.FINISHED, "", at(number))
-    assert books.needed_recently(REPOSITORY, "claude-code") == Amount(dollars("0.9"), 900_000)
+    assert books.learned(REPOSITORY, "claude-code")[0] == Amount(dollars("0.9"), 900_000)
 
 
 def test_a_move_takes_from_one_place_and_gives_to_another(books: Transaction) -> None:

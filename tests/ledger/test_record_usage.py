@@ -139,6 +139,17 @@ def test_an_overshoot_is_named(books: Books) -> None:
     assert books.causes_of(tab.id)[Cause.OVERSHOOT].nano == dollars("0.9")
 
 
+@pytest.mark.parametrize(("tokens", "last"), [(2 * TEN_CENTS, Cause.ADMITTED), (2 * TEN_CENTS + 1, Cause.OVERSHOOT)])
+def test_a_batch_that_fits_to_the_last_token_is_admitted(books: Books, tokens: int, last: Cause) -> None:
+    """Taken together or one by one: only what did not fit is an overshoot, and a usage of nothing never is."""
+    policy = a_policy(hold="1", tab="2")
+    begun(books, a_start(policy=policy))
+    sizes = {"a": 9 * TEN_CENTS, "b": 9 * TEN_CENTS, "c": 0, "d": tokens}
+    send(books, *(a_usage(key, tokens=size) for key, size in sizes.items()), policy=policy)
+    assert causes(books) == [Cause.ADMITTED, Cause.ADMITTED, last]
+    assert recompute(books, NOW) == []
+
+
 def test_growth_of_a_streamed_call_is_settled_like_new_usage(books: Books) -> None:
     """Output tokens that are not final yet grow within the hold: that is no correction that passes a cap."""
     policy = a_policy(hold="1", tab="1")

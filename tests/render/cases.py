@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from app.jobs.tab_facts import Links, PolicyEdit, SharedTab, TabFacts
 from app.ledger.books import Cause
 from app.registry import InForce
+from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
 from tabstop.budget import Scope
 from tabstop.conclusion import Conclusion
 from tabstop.money import dollars
@@ -16,7 +18,7 @@ from tabstop.policy.problem import Note, Problem
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 from tabstop.window import WindowKind
-from tests.render.tabs import ALICE, ORGANIZATION, REPOSITORY, a_budget, a_session, a_standing, a_tab, amount
+from tests.render.tabs import ALICE, NOW, ORGANIZATION, REPOSITORY, a_budget, a_session, a_standing, a_tab, amount
 
 POLICY = Policy(approvers=("carol", "team:platform"))
 ADVISE = replace(POLICY, check=CheckMode.ADVISE)
@@ -143,6 +145,17 @@ CASES: dict[str, TabFacts] = {
             a_session(1, "0", 0, outcome=None, ended_at=None, tool_calls=0),
             a_session(3, "0", 0, outcome=SessionOutcome.NOT_STARTED, tool_calls=0),
         ]
+    ),
+    "breaker": a_tab(
+        sessions=[a_session(outcome=SessionOutcome.STOPPED_BREAKER, detail="`Bash` only failed.")],
+        breakers=(
+            (
+                "claude-code",
+                RememberedBreaker(
+                    Trip("s1", BreakerMetric.TOOL_FAILURES, "Bash", 100, 60, NOW), NOW + timedelta(hours=1)
+                ),
+            ),
+        ),
     ),
     "details": a_tab(sessions=[a_session()], links=Links(details="https://tabstop.acme.example/tabs/1")),
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from slack_sdk.models.blocks import Block
 
-from app.render.notices import Link, Notice, Occasion, crossed_notice, refused_notice
+from app.render.notices import Link, Notice, Occasion, crossed_notice, refused_notice, tripped_notice
 from app.render.slack import HEADER_LIMIT, MOST_BLOCKS, SECTION_LIMIT, mrkdwn, slack_message
 from app.slack_api.protocol import ChatMessage
+from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
+from tabstop.breaker_words import at_start
 from tabstop.budget import Scope, asking, standing
 from tabstop.money import dollars
 from tabstop.verdict import Finding, Outcome, Signal
@@ -62,6 +64,25 @@ def stop(scope: Scope, cap: str, spent: str, held: str = "0") -> Finding:
     return replace(found, remedy="Ask `carol` for a raise of this budget (an overdrive).")
 
 
+TRIP = Trip("ses_1", BreakerMetric.TOOL_FAILURES, "mcp__github__get", 100, 60, NOW)
+OPEN = RememberedBreaker(TRIP, NOW + timedelta(minutes=15))
+
+
+def tripped(trip: Trip, open_until: datetime | None, *, again: bool = False) -> Notice:
+    """A breaker that tripped in a session."""
+    return tripped_notice(
+        trip,
+        open_until,
+        reader=CHANNEL,
+        agent="claude-code",
+        where="acme/web",
+        branch=BRANCH,
+        again=again,
+        at=trip.at,
+        links=LINKS,
+    )
+
+
 HOSTILE = "<!channel> *b* _i_ ~s~ <https://evil.example|x> `<b>` & @here"
 NOTICES = {
     "step": crossed(Scope.TAB, "50", "38.20", 75),
@@ -80,6 +101,16 @@ NOTICES = {
         Finding(
             Signal.PAUSE, Outcome.STOP, "organization", sentence="An operator has paused new sessions.", remedy="Ask."
         )
+    ),
+    "tripped": tripped(TRIP, NOW + timedelta(minutes=15)),
+    "tripped-again": tripped(
+        Trip("ses_2", BreakerMetric.COST_RATE, "", dollars("7.5"), dollars("5"), NOW),
+        NOW + timedelta(hours=1),
+        again=True,
+    ),
+    "tripped-not-remembered": tripped(TRIP, None),
+    "refused-breaker": refused(
+        *at_start(OPEN, agent="claude-code", repository="acme/web", approvers=("carol",), now=NOW)
     ),
     "repeat": replace(crossed(Scope.TAB, "50", "50.13", 100), may_be_repeat=True),
     "hostile": refused_notice(
@@ -155,8 +186,8 @@ def test_a_channel_learns_neither_names_nor_figures_of_people(name: str) -> None
 
 
 def test_what_survives_an_outage() -> None:
-    """Warnings are told at most once; red and refusals are worth a repeat."""
-    assert {o: o.survives for o in Occasion} == {Occasion.STEP: False, Occasion.RED: True, Occasion.REFUSED: True}
+    """Warnings are told at most once; red, refusals and trips are worth a repeat."""
+    assert [o for o in Occasion if not o.survives] == [Occasion.STEP]
     assert NOTICES["step"].occasion is Occasion.STEP
     assert NOTICES["red"].occasion is Occasion.RED
     assert NOTICES["refused-held"].occasion is Occasion.REFUSED

@@ -114,3 +114,11 @@ def test_ids_of_two_processes_differ() -> None:
         makers = [IdMaker() for _ in range(4)]
     made = [maker.next() for _ in range(500) for maker in makers]
     assert len(set(made)) == len(made)
+
+
+def test_ids_of_a_batch_rise_with_those_around_it() -> None:
+    """One at a time or many at once, each id is above all that were made before."""
+    maker = IdMaker()
+    made = [maker.next(), *maker.block(1_000), maker.next(), *maker.block(0), *maker.block(2), maker.next()]
+    assert made == sorted(set(made))
+    assert len(made) == 1_005

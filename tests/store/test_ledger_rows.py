@@ -230,10 +230,10 @@ def test_needs_are_what_ended_sessions_used(store: Store) -> None:
         books.add_session(a_session("e", ended_at=at(9), spent=Amount(1, 1), agent="codex"))
         assert books.recent_needs(REPOSITORY, "claude-code", 50) == [Amount(30, 300), Amount(10, 100)]
         assert books.recent_needs(REPOSITORY, "claude-code", 1) == [Amount(30, 300)]
-        assert books.needed_recently(REPOSITORY, "claude-code") is None
+        assert books.learned(REPOSITORY, "claude-code")[0] is None
         books.remember_need(REPOSITORY, "claude-code", Amount(1, 2))
         books.remember_need(REPOSITORY, "claude-code", Amount(2**40, 4))
-        assert books.needed_recently(REPOSITORY, "claude-code") == Amount(2**40, 4)
+        assert books.learned(REPOSITORY, "claude-code")[0] == Amount(2**40, 4)
 
 
 def test_usage_comes_back_as_stored(store: Store) -> None:

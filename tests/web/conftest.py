@@ -19,7 +19,7 @@ from app.github_api.fake import FakeGitHub
 from app.github_api.protocol import RemoteRepository
 from app.identity.engineer_token import digest_of, written
 from app.identity.oidc import OidcVerifier, keys_at
-from app.pricing import price_card, price_usage
+from app.pricing import models_of, price_card, price_usage
 from app.registry import (
     Engineer,
     EngineerKind,
@@ -186,6 +186,7 @@ def bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
         new_session_id=lambda: f"ses_{uuid.uuid4().hex}",
         price=price_usage,
         price_card=price_card,
+        models_of=models_of,
     )
     verifier = OidcVerifier(settings.oidc_issuer, settings.audience, keys_at(settings.jwks_url))
     flask = application(world, verifier, meters())

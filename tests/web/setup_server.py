@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.github_api.fake import FakeGitHub
-from app.pricing import price_card, price_usage
+from app.pricing import models_of, price_card, price_usage
 from app.registry import Store
 from app.settings import Settings
 from app.web.setup import setup
@@ -84,6 +84,7 @@ class SetupServer:
             new_session_id=lambda: "ses_1",
             price=price_usage,
             price_card=price_card,
+            models_of=models_of,
         )
 
     def flask(self) -> Flask:

@@ -32,6 +32,13 @@ def test_an_admitted_start_comes_with_everything_the_runner_needs(bench: Bench) 
     assert answer["verdict"]["findings"]
 
 
+def test_a_start_tells_what_the_policy_wants_while_the_server_is_away(bench: Bench) -> None:
+    """So that a gate can warn of a looser workflow: the effective value, the default where no file says it."""
+    assert json_of(bench.start())["server_unreachable"] == "allow"
+    bench.organization_policy("server_unreachable: block\n")
+    assert json_of(bench.start())["server_unreachable"] == "block"
+
+
 def test_the_same_key_gives_the_same_answer_and_holds_once(bench: Bench) -> None:
     """A start repeated after a lost answer is the same start."""
     token = bench.token()
@@ -96,7 +103,7 @@ def test_a_red_tab_refuses_the_next_start_and_says_why(bench: Bench) -> None:
     started = bench.start()
     reported = bench.report(started, bench.a_call("r1", output=10_000))
     assert json_of(reported)["cost"] == 150_000_000
-    assert json_of(reported)["orders"] == ["wind down"]
+    assert json_of(reported)["orders"] == ["halt"]  # the tab's room was this session's own limit
     refused = bench.start()
     answer = json_of(refused)
     assert refused.status_code == 403

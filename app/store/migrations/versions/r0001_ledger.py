@@ -51,6 +51,8 @@ def upgrade() -> None:
         sa.Column("policy_commit", sa.String(), nullable=False),
         sa.Column("earlier_places", sa.JSON(), nullable=False),
         sa.Column("unadmitted", sa.Boolean(), nullable=False),
+        sa.Column("paused_at", MOMENT, nullable=True),
+        sa.Column("stood_seconds", WHOLE, server_default="0", autoincrement=False, nullable=False),
         sa.CheckConstraint("held_nano >= 0 AND held_tokens >= 0", name="session_held"),
         sa.PrimaryKeyConstraint("organization_id", "id"),
     )
@@ -67,6 +69,67 @@ def upgrade() -> None:
     )
     op.create_index("session_run", "agent_session", ["organization_id", "run_id"], unique=False)
     op.create_index("session_tab", "agent_session", ["organization_id", "tab_id", "admitted_at"], unique=False)
+    op.create_table(
+        "session_event",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("signal", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("unit", sa.String(), nullable=False),
+        sa.Column("value", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("threshold", WHOLE, nullable=True),
+        sa.Column("asked", WHOLE, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "session_id", "occurred_at", "kind", "signal", "scope"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "session_overdrive",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("by_how_much", sa.JSON(), nullable=False),
+        sa.Column("granted_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("approver", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "session_id", "id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("session_overdrive_key", "session_overdrive", ["organization_id", "session_id", "key"], unique=True)
+    op.create_table(
+        "breaker",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("repository_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("agent", sa.String(), nullable=False),
+        sa.Column("open_until", MOMENT, nullable=True),
+        sa.Column("probe", sa.String(), nullable=False),
+        sa.Column("closed_at", MOMENT, nullable=True),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("value", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("threshold", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("tripped_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("organization_id", "repository_id", "agent"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "breaker_trip",
+        sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("occurred_at", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("value", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("threshold", WHOLE, autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("organization_id", "session_id", "metric", "occurred_at"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "budget",
         sa.Column("organization_id", WHOLE, autoincrement=False, nullable=False),
