@@ -9,7 +9,7 @@ A session has one breaker; what it is about is its latest trip. What counts as w
 - tool failures: all calls of a tool failed, `only_failed` of them; or so many percent of its last calls. A failed command that
   was followed by new work is a result, such as a red test, and does not count (`tabstop.governor.tool_failures`).
 - repeated calls: a thread made the same call so often among its last calls, and nothing new came of any in between
-  (`tabstop.governor.recent_calls`).
+  (`tabstop.governor.recent_calls`); waiting on purpose counts little (`tabstop.governor.patience`).
 - cost rate: dollars in the last minute, of some answers at least: one large prompt is not a rate.
 
 Half-open, the next call decides: of that tool; the same call again or another that works; a minute below the cost rate.
@@ -60,6 +60,7 @@ class _Trip:
     sentence: str
     subject: str = ""
     call: str = ""
+    again: bool = False
 
 
 def watch(
@@ -83,11 +84,6 @@ def watch(
     return part, (Advice(Act.HALT, part.trip, ends_as=SessionOutcome.STOPPED_BREAKER),), events
 
 
-def lets_go_of(part: SessionBreaker, stopped_by: Finding | None) -> bool:
-    """Whether a session that this breaker stopped may go on by itself: its cooldown is over."""
-    return part.state is BreakerState.HALF_OPEN and part.trip == stopped_by
-
-
 def _let_go(part: SessionBreaker, fact: Fact, now: datetime) -> tuple[SessionBreaker, tuple[Event, ...]]:
     trip = part.trip
     tried = replace(part, state=BreakerState.HALF_OPEN, since=now) if part.state is BreakerState.OPEN else part
@@ -100,9 +96,11 @@ def _let_go(part: SessionBreaker, fact: Fact, now: datetime) -> tuple[SessionBre
 
 
 def _measured(part: SessionBreaker, fact: Fact, now: datetime, settings: Breaker) -> SessionBreaker:
-    if isinstance(fact, Answer):
-        return replace(part, cost=cost_rate.spent(part.cost, fact, now))
     recent, further = recent_calls.observe(part.recent, fact, settings.window)
+    if isinstance(fact, Answer):
+        cost = cost_rate.spent(part.cost, fact, now)
+        same = cost is part.cost and recent is part.recent
+        return part if same else _with(part, recent, part.tools, cost)
     tools = part.tools
     if further and isinstance(fact, ToolFinished):
         tools = tool_failures.went_on(tools, fact.thread, fact.name)
@@ -110,7 +108,13 @@ def _measured(part: SessionBreaker, fact: Fact, now: datetime, settings: Breaker
         tools = tool_failures.went_on(tools, None, "")
     if isinstance(fact, ToolFinished):
         tools = tool_failures.finished(tools, fact, settings.window)
-    return part if recent is part.recent else replace(part, tools=tools, recent=recent)
+    return part if recent is part.recent else _with(part, recent, tools, part.cost)
+
+
+def _with(
+    part: SessionBreaker, recent: RecentCalls, tools: tuple[Tool, ...], cost: tuple[Second, ...]
+) -> SessionBreaker:
+    return SessionBreaker(part.state, part.trip, part.since, part.call, tools, recent, cost)
 
 
 def _measure(part: SessionBreaker, fact: Fact, settings: Breaker) -> _Trip | None:
@@ -148,8 +152,9 @@ def _tried(part: SessionBreaker, trip: Finding, fact: Fact, now: datetime) -> tu
         return (_repeated(trip.subject, part.call, trip.spent + 1, threshold) if again else None), False
     if fact.name != trip.subject or isinstance(fact, ToolStarted):
         return None, False
-    said = f"{named(fact.name)} failed again, the first time it was tried after its breaker had opened."
-    return (None if worked else _Trip(BreakerMetric.TOOL_FAILURES, 100, threshold, said, fact.name)), worked
+    said = f"{named(fact.name)} failed again when it was tried after the breaker had opened. It opens again."
+    failed = _Trip(BreakerMetric.TOOL_FAILURES, 100, threshold, said, fact.name, again=True)
+    return (None if worked else failed), worked
 
 
 def _repeated(tool: str, call: str, times: int, threshold: int) -> _Trip:
@@ -167,7 +172,7 @@ def _opened(part: SessionBreaker, trip: _Trip, now: datetime, settings: Settings
         Signal.BREAKER,
         Outcome.STOP,
         trip.metric.value,
-        f"{trip.sentence} {_threshold(trip)}",
+        trip.sentence if trip.again else f"{trip.sentence} {_threshold(trip)}",
         subject=trip.subject,
         unit="usd" if trip.metric is BreakerMetric.COST_RATE else "",
         cap=trip.threshold,
@@ -193,7 +198,7 @@ def _threshold(trip: _Trip) -> str:
 def _half_open(trip: Finding) -> str:
     if trip.scope == BreakerMetric.COST_RATE:
         return "The breaker's cooldown is over. If the next minute stays below the cost rate it closes, else it opens again."
-    return f"The breaker's cooldown is over. The next calls decide whether it closes or opens again: {named(trip.subject)}."
+    return f"The breaker's cooldown is over. The next calls of {named(trip.subject)} decide whether it closes or opens again."
 
 
 def _forgotten(part: SessionBreaker) -> SessionBreaker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tabstop.governor.facts import Fact, SubagentSpawned, ToolStarted
-from tabstop.governor.limits import NAMES, Totals, kept_back, limits_in_force, nearest, shown
+from tabstop.governor.limits import NAMES, Totals, kept_back, limits_in_force, nearest, shown, shown_of
 from tabstop.governor.orders import Act, Advice, Event, EventKind, Step
 from tabstop.governor.settings import Rung, Settings
 from tabstop.verdict import Finding, Outcome, Signal
@@ -42,10 +42,10 @@ def degrade(
 
     One advice per step in force, the last one first, at every fact; one event per step when it begins.
     """
-    name, percent = _used(fact, totals, settings)
+    name, percent = nearest(totals, fact, settings)
     rungs = _rungs(percent, settings)
     if not rungs:
-        return Degraded(), (), ()
+        return (Degraded() if part.steps else part), (), ()
     near = _near(name, percent, totals, settings)
     findings = {rung.step: _finding(rung, near, percent) for rung in rungs}
     advice = [Advice(Act.DEGRADE, finding, steps=(step,)) for step, finding in reversed(findings.items())]
@@ -60,20 +60,13 @@ def degrade(
 
 def refuses_subagents(fact: Fact, totals: Totals, settings: Settings) -> bool:
     """Whether a subagent may not be started now because a limit is near."""
-    _, percent = _used(fact, totals, settings)
+    _, percent = nearest(totals, fact, settings)
     return any(rung.step is Step.NO_SUBAGENTS for rung in _rungs(percent, settings))
 
 
 def apply(steps: tuple[Step, ...], can: frozenset[Step]) -> tuple[tuple[Step, ...], dict[Step, str]]:
     """What an attach point that `can` do so much does of an order's steps, and for the rest a sentence why it does not."""
     return tuple(step for step in steps if step in can), {step: _COULD_NOT[step] for step in steps if step not in can}
-
-
-def _used(fact: Fact, totals: Totals, settings: Settings) -> tuple[str, int]:
-    """The limit that stops first, and percent used. As in `limits.reached`, a tool about to start does not count yet."""
-    if isinstance(fact, ToolStarted):
-        totals = replace(totals, tool_calls=max(0, totals.tool_calls - 1))
-    return nearest(totals, settings)
 
 
 def _rungs(percent: int, settings: Settings) -> list[Rung]:
@@ -97,7 +90,7 @@ def _refused(fact: Fact) -> Step | None:
 
 def _near(name: str, percent: int, totals: Totals, settings: Settings) -> str:
     limit: int = getattr(limits_in_force(totals, settings)[0], name)
-    used = f"{shown(name, getattr(totals, name))} of {shown(name, limit)}"
+    used = shown_of(name, getattr(totals, name), limit)
     if kept := kept_back(name, totals, settings):
         used += f", and {shown(name, kept)} kept for a last answer"
     return f"{percent} % of the {NAMES[name]} limit is used ({used})"

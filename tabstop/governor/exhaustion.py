@@ -5,25 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tabstop.governor.facts import Answer, Fact, Raised, Replied
-from tabstop.governor.limits import Totals, answers_at, limits_in_force, shown
+from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid
+from tabstop.governor.limit_reached import at_the_limit, reached
+from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answers_at, limits_in_force, shown
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import OnLimit, Settings
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.session import Limits, SessionOutcome
-from tabstop.verdict import Finding
+from tabstop.verdict import Finding, Signal
 
 SUMMARY_SECONDS = 180
 """How long the last answer may take."""
 
-ENDS_AS = {
-    "tokens": SessionOutcome.STOPPED_TOKENS,
-    "tool_calls": SessionOutcome.STOPPED_TOOL_CALLS,
-    "iterations": SessionOutcome.STOPPED_ITERATIONS,
-    "wall_clock_seconds": SessionOutcome.STOPPED_WALL_CLOCK,
-    "cost": SessionOutcome.STOPPED_COST,
-}
-"""How a session ends by each limit."""
+_FLAGS = {"wall_clock_seconds": "wall-clock", "tool_calls": "tool-calls"}
+"""Of `tabstop overdrive`, where they are not the limit's own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +32,75 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Where the session stands at its limit. summary_until: the last answer is being made, because of the limit `begun` tells.
+    """Where the session stands at its limit. finding: the limit it came to first, where it stands until that one is raised.
 
-    refused: the answer to the question was no.
+    summary_until: the last answer is being made. refused: the answer was no.
     """
 
+    finding: Finding | None = None
     question: Question | None = None
     summary_until: datetime | None = None
-    begun: Finding | None = None
     summarized: bool = False
     refused: bool = False
 
 
-def at_limit(
-    part: Exhausted, fact: Fact, finding: Finding, totals: Totals, settings: Settings
-) -> tuple[Exhausted, Advice, tuple[Event, ...]]:
-    """What the session does at this limit, and what is to be logged of it."""
-    now = totals.last_at or fact.at
-    wanted = answers_at(finding.scope, settings)[0]
-    if wanted is OnLimit.ASK and not part.refused:
-        return _ask(part, finding, totals, settings, now)
-    if wanted is OnLimit.SUMMARY and settings.can_summarize:
-        return _summarize(part, fact, finding, settings, now)
-    if wanted is OnLimit.SUSPEND:
-        stop = Advice(Act.SUSPEND, _suspended(finding, settings), ends_as=SessionOutcome.SUSPENDED)
-        return part, stop, ()
-    if wanted is OnLimit.SUMMARY:
-        finding = replace(
-            finding, sentence=f"{finding.sentence} A last summary cannot be made here, so it ends at once."
-        )
-    return part, _halt(finding, settings), ()
+Standing = tuple[Exhausted, tuple[Advice, ...], tuple[Event, ...]]
 
 
-def lifted(part: Exhausted, fact: Fact) -> tuple[Exhausted, Limits | None]:
-    """What a person's word changes: the part, and by how much it raises the limits."""
-    if isinstance(fact, Raised):
-        return Exhausted(), None
-    if isinstance(fact, Replied) and part.question is not None:
-        if fact.granted:
-            return Exhausted(), Limits(**{part.question.limit: part.question.more})
-        return replace(part, question=None, refused=True), None
+def stand(part: Exhausted, totals: Totals, fact: Fact, settings: Settings, *, stopped: bool) -> Standing:
+    """What the session does at its limit, if it came to one. stopped: something else stopped it: then it comes to none."""
+    finding = part.finding
+    if finding is None and not stopped:
+        finding = reached(totals, fact, settings)
+        part = part if finding is None else Exhausted(finding)
+    return (part, (), ()) if finding is None else _at(part, finding, fact, totals, settings)
+
+
+def lifted(part: Exhausted, fact: Fact, totals: Totals, settings: Settings) -> tuple[Exhausted, Limits | None]:
+    """What a word from outside changes: the part, and by how much a reply raises the limits.
+
+    A raise lifts a stop by the limit it names; so does the server when it tells other limits than before.
+    """
+    match fact:
+        case Raised() if part.finding is not None and _more(fact, part.finding.scope):
+            return Exhausted(), None
+        case ServerSaid() if fact.limits not in {None, totals.granted or settings.limits}:
+            return Exhausted(), None
+        case Replied() if part.finding is not None and part.question is not None:
+            if fact.granted:
+                return Exhausted(), Limits(**{part.question.limit: part.question.more})
+            return Exhausted(_with(part.finding, "More was asked for and refused."), refused=True), None
     return part, None
 
 
+def raises(fact: Raised) -> bool:
+    """Whether it raises anything."""
+    return any(_more(fact, name) for name in UNITS)
+
+
+def _more(fact: Raised, name: str) -> bool:
+    return (getattr(fact.by_how_much, name) or 0) > 0
+
+
+def _at(part: Exhausted, finding: Finding, fact: Fact, totals: Totals, settings: Settings) -> Standing:
+    now = totals.last_at or fact.at
+    wanted = answers_at(finding.scope, settings)[0]
+    if finding.signal is Signal.PRICE:
+        return part, (_halt(finding, settings),), ()
+    if wanted is OnLimit.ASK:
+        return _ask(part, finding, totals, settings, now)
+    if wanted is OnLimit.SUSPEND:
+        return part, (Advice(Act.SUSPEND, _suspended(finding, settings), ends_as=SessionOutcome.SUSPENDED),), ()
+    if wanted is OnLimit.HALT:
+        return part, (_halt(finding, settings),), ()
+    if settings.can_summarize:
+        return _summarize(part, fact, finding, totals, settings, now)
+    at_once = _with(finding, "A last summary cannot be made here, so it ends at once.")
+    return part, (_halt(at_once, settings),), ()
+
+
 def _halt(finding: Finding, settings: Settings) -> Advice:
-    finding = replace(finding, remedy=how_to_raise(finding, settings))
+    finding = replace(finding, remedy=_how_to_go_on(finding, settings))
     return Advice(Act.HALT, finding, ends_as=ENDS_AS[finding.scope])
 
 
@@ -89,43 +108,46 @@ def _suspended(finding: Finding, settings: Settings) -> Finding:
     return replace(
         finding,
         sentence=f"Task paused: session budget reached. Enable Overdrive to continue. {finding.sentence}",
-        remedy=how_to_raise(finding, settings),
+        remedy=_how_to_go_on(finding, settings),
     )
 
 
-def how_to_raise(finding: Finding, settings: Settings) -> str:
-    """What a person can do about a limit that was reached, with the command."""
+def _how_to_go_on(finding: Finding, settings: Settings) -> str:
+    if finding.signal is Signal.PRICE:
+        return "More budget does not help. Use a model with a known price, or let the policy say `unknown_price: warn`; then start anew."
     command = f"tabstop overdrive {settings.session} {_amount(finding)}"
     return f"To go on, run `{command}`, then resume the agent: its totals are carried over."
 
 
 def _amount(finding: Finding) -> str:
-    cap = finding.cap or 0
+    """Half of the limit, or what the next call lacks where that is more."""
+    more = max(1, (finding.cap or 0) // 2, finding.asked)
     if finding.scope == "cost":
-        dollars = max(1, -(-cap // (2 * NANO_PER_DOLLAR)))
-        return f"'${dollars}'"
-    more = max(1, cap // 2)
-    flag = {"wall_clock_seconds": "wall-clock", "tool_calls": "tool-calls"}.get(finding.scope, finding.scope)
-    return f"--{flag} {more}{'s' if finding.scope == 'wall_clock_seconds' else ''}"
+        return f"'${-(-more // NANO_PER_DOLLAR)}'"
+    unit = "s" if finding.scope == "wall_clock_seconds" else ""
+    return f"--{_FLAGS.get(finding.scope, finding.scope)} {more}{unit}"
 
 
-def _ask(
-    part: Exhausted, finding: Finding, totals: Totals, settings: Settings, now: datetime
-) -> tuple[Exhausted, Advice, tuple[Event, ...]]:
+def _ask(part: Exhausted, finding: Finding, totals: Totals, settings: Settings, now: datetime) -> Standing:
+    if part.refused:
+        return part, (_halt(finding, settings),), ()
     events: tuple[Event, ...] = ()
     question = part.question
     if question is None:
         limit: int = getattr(limits_in_force(totals, settings)[0], finding.scope)
         first: int = getattr(settings.limits, finding.scope) or limit
-        more = max(1, first * settings.exhaustion.ask_percent // 100)
-        deadline = now + timedelta(seconds=settings.exhaustion.ask_seconds)
-        question = Question(finding.scope, more, deadline)
+        more = max(1, first * settings.exhaustion.ask_percent // 100, finding.asked)
+        question = Question(finding.scope, more, now + timedelta(seconds=settings.exhaustion.ask_seconds))
         part = replace(part, question=question)
         events = (Event(now, EventKind.ASK, _asked(finding, question)),)
-    if now >= question.deadline:
-        refused = replace(finding, sentence=f"{finding.sentence} Nobody allowed more in time.")
-        return replace(part, question=None, refused=True), _halt(refused, settings), events
-    return part, Advice(Act.ASK, _asked(finding, question)), events
+    if now < question.deadline:
+        return part, (Advice(Act.ASK, _asked(finding, question)),), events
+    refused = _with(finding, "Nobody allowed more in time.")
+    return Exhausted(refused, refused=True), (_halt(refused, settings),), events
+
+
+def _with(finding: Finding, more: str) -> Finding:
+    return replace(finding, sentence=f"{finding.sentence} {more}")
 
 
 def _asked(finding: Finding, question: Question) -> Finding:
@@ -136,16 +158,22 @@ def _asked(finding: Finding, question: Question) -> Finding:
 
 
 def _summarize(
-    part: Exhausted, fact: Fact, finding: Finding, settings: Settings, now: datetime
-) -> tuple[Exhausted, Advice, tuple[Event, ...]]:
+    part: Exhausted, fact: Fact, finding: Finding, totals: Totals, settings: Settings, now: datetime
+) -> Standing:
     if part.summary_until is None:
-        part = replace(part, summary_until=now + timedelta(seconds=SUMMARY_SECONDS), begun=finding)
-    elif isinstance(fact, Answer) and not fact.thread and not fact.more:
-        part = replace(part, summarized=True)
-    assert part.summary_until is not None  # noqa: S101 - set three lines above
-    if part.summarized or now >= part.summary_until:
-        return part, _halt(finding, settings), ()
-    said = replace(
-        finding, sentence=f"{finding.sentence} One last answer may say what is done, what is left and how to resume."
-    )
-    return part, Advice(Act.WIND_DOWN, said), ()
+        part = replace(part, summary_until=now + timedelta(seconds=SUMMARY_SECONDS))
+    elif not part.summarized and (now >= part.summary_until or _is_it(fact)):
+        how = "The last answer is made." if _is_it(fact) else "No last answer came in time."
+        finding = _with(at_the_limit(finding.scope, totals, settings), how)
+        part = replace(part, summarized=True, finding=finding)
+    if part.summarized:
+        return part, (_halt(finding, settings),), ()
+    thread: str = getattr(fact, "thread", "")
+    if thread:  # what is kept is enough for one answer, and that is the main thread's
+        return part, (Advice(Act.HALT, finding, thread),), ()
+    said = _with(finding, "One last answer may say what is done, what is left and how to resume.")
+    return part, (Advice(Act.WIND_DOWN, said),), ()
+
+
+def _is_it(fact: Fact) -> bool:
+    return isinstance(fact, Answer) and not fact.thread and not fact.more

@@ -61,18 +61,22 @@ class Unaffordable:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """The agent is about to call a tool; the order says whether it may. arguments: HMAC of them; empty when not known."""
+    """The agent is about to call a tool; the order says whether it may. arguments: HMAC of them; empty when not known.
+
+    waits: what it runs says that it waits (`tabstop.governor.tool_kinds.says_it_waits`).
+    """
 
     at: datetime
     name: str
     arguments: str = ""
     thread: str = ""
     call: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """A tool has answered. Where the start was not seen (`unseen`), this counts as the call itself."""
+    """A tool has answered. Where the start was not seen (`unseen`), this counts as the call itself. waits: as of its start."""
 
     at: datetime
     name: str
@@ -81,6 +85,7 @@ class ToolFinished:
     thread: str = ""
     call: str = ""
     unseen: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from tabstop.governor import breaker, degradation, runaway, server_word, silence, subtasks, throttle
-from tabstop.governor.exhaustion import at_limit, lifted
-from tabstop.governor.facts import Fact, Raised, Released, Replied
-from tabstop.governor.limits import count, limits_in_force, reached
+from tabstop.governor import breaker, degradation, exhaustion, runaway, server_word, silence, subtasks, throttle
+from tabstop.governor.exhaustion import Exhausted
+from tabstop.governor.facts import Fact, Raised, Released, Replied, ServerSaid
+from tabstop.governor.limits import Totals, count, limits_in_force
 from tabstop.governor.orders import Act, Advice, Event, EventKind, Order, order_of
 from tabstop.governor.settings import Settings
 from tabstop.governor.state import State, Stopped
 from tabstop.verdict import Finding, Outcome, Signal
+
+SERVER = "the server"
+"""Who raised or released a session, where the server's word did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,103 +27,91 @@ class Decision:
 
 
 def govern(state: State, fact: Fact, settings: Settings) -> Decision:
-    """Take in one fact. Facts that are told after the session stopped still count; they never start it again.
+    """Take in one fact. Every part sees every fact; none knows of another, only of the totals.
 
-    Only people do, and the breaker when its cooldown is over.
+    A session stands still as long as any part has advice in force that ends it. Facts that are told after it stopped still
+    count; they never start it again.
     """
-    events: list[Event] = []
-    state = _people(state, fact, events)
-    before = state.totals
-    state = replace(state, totals=count(before, fact))
-    state, advice = _parts(state, fact, settings, events)
-    if state.stopped is not None and breaker.lets_go_of(state.breaker, state.stopped.finding):
-        state = replace(state, stopped=None)
-    if state.stopped is None:
-        # A last answer that is begun ends the session even where the limit itself is not reached: nothing else fitted.
-        finding = reached(before, state.totals, fact, settings) or state.exhausted.begun
-        if finding is not None:
-            exhausted, at_it, told = at_limit(state.exhausted, fact, finding, state.totals, settings)
-            state = replace(state, exhausted=exhausted)
-            advice.append(at_it)
-            events += told
-        state = _stopped_by(state, advice, fact, events)
-    state = _say_defaults(state, fact.at, settings, events)
-    return Decision(state, _order(state, advice, fact, settings), tuple(events))
-
-
-def _parts(state: State, fact: Fact, settings: Settings, events: list[Event]) -> tuple[State, list[Advice]]:
-    """Every part sees every fact; none knows of another, only of the totals."""
-    totals = state.totals
-    alive, told_a = silence.listen(state.alive, fact, settings)
+    exhausted, totals, people = _people(state, fact, settings)
+    totals = count(totals, fact)
+    alive, told_a = silence.listen(state.alive, fact, totals, settings)
     heard, word, told_b = server_word.listen(state.heard, fact, settings)
     broken, trips, told_c = breaker.watch(state.breaker, fact, totals, settings)
     watched, signs, told_d = runaway.watch(state.watched, fact, totals, settings)
     pace, brakes, told_e = throttle.pace(state.pace, fact, settings)
     below, shares, told_f = subtasks.share(state.subagents, fact, totals, settings)
     degraded, less, told_g = degradation.degrade(state.degraded, fact, totals, settings)
-    for told in (told_a, told_b, told_c, told_d, told_e, told_f, told_g):
-        events += told
-    state = replace(
-        state,
-        alive=alive,
-        heard=heard,
-        breaker=broken,
-        watched=watched,
-        pace=pace,
-        subagents=below,
-        degraded=degraded,
-    )
-    return state, [*word, *trips, *signs, *brakes, *shares, *less]
+    advice = [*word, *trips, *signs, *brakes, *shares, *less]
+    exhausted, at_it, told_h = exhaustion.stand(exhausted, totals, fact, settings, stopped=bool(_stops(advice)))
+    advice += at_it
+    stopped, told_i = _stand_still(state.stopped, advice, fact)
+    said, told_j = _say_defaults(state.said, totals, exhausted, fact, settings)
+    told = people + told_a + told_b + told_c + told_d + told_e + told_f + told_g + told_h + told_i + told_j
+    state = State(totals, exhausted, degraded, watched, broken, pace, below, heard, alive, stopped, said)
+    return Decision(state, _order(state, advice, fact, settings), told)
 
 
-def _people(state: State, fact: Fact, events: list[Event]) -> State:
-    """A raise lifts what a limit stopped, a release what anything else stopped; a reply may be a raise."""
-    exhausted, more = lifted(state.exhausted, fact)
-    state = replace(state, exhausted=exhausted)
-    raised = isinstance(fact, Raised) or more is not None
-    if more is not None:
-        state = replace(state, totals=count(state.totals, Raised(fact.at, more)))
-    if not raised and not isinstance(fact, Released):
-        return state
-    kind = EventKind.RAISE if raised else EventKind.RELEASE
-    by = fact.by if isinstance(fact, Raised | Released | Replied) else ""
-    events.append(Event(fact.at, kind, by=by))
-    if state.stopped is not None and _caused_by_limit(state.stopped) == raised:
-        state = replace(state, stopped=None)
-    return state
+def _people(state: State, fact: Fact, settings: Settings) -> tuple[Exhausted, Totals, tuple[Event, ...]]:
+    """What people's word, or the server's, changes before anything else; with what is to be logged of it."""
+    if not isinstance(fact, Raised | Released | Replied | ServerSaid):
+        return state.exhausted, state.totals, ()
+    exhausted, more = exhaustion.lifted(state.exhausted, fact, state.totals, settings)
+    totals = state.totals if more is None else count(state.totals, Raised(fact.at, more))
+    if isinstance(fact, ServerSaid):
+        lifted = state.exhausted.finding is not None and exhausted.finding is None
+        return exhausted, totals, ((Event(fact.at, EventKind.RAISE, by=SERVER),) if lifted else ())
+    if isinstance(fact, Released):
+        return exhausted, totals, (Event(fact.at, EventKind.RELEASE, by=fact.by),)
+    raised = more is not None or (isinstance(fact, Raised) and exhaustion.raises(fact))
+    return exhausted, totals, ((Event(fact.at, EventKind.RAISE, by=fact.by),) if raised else ())
 
 
-def _caused_by_limit(stopped: Stopped) -> bool:
-    return stopped.finding is not None and stopped.finding.signal in {Signal.LIMIT, Signal.PRICE}
+def _stops(advice: list[Advice]) -> list[Advice]:
+    return [one for one in advice if one.ends_as is not None and one.thread is None]
 
 
-def _stopped_by(state: State, advice: list[Advice], fact: Fact, events: list[Event]) -> State:
-    stops = [one for one in advice if one.ends_as is not None and one.thread is None]
+def _stand_still(was: Stopped | None, advice: list[Advice], fact: Fact) -> tuple[Stopped | None, tuple[Event, ...]]:
+    """The first cause stands for as long as it is given again; then the strongest of what is left."""
+    stops = _stops(advice)
     if not stops:
-        return state
+        resumed = was is not None and isinstance(fact, ServerSaid) and not _is_limit(was)
+        return None, ((Event(fact.at, EventKind.RELEASE, by=SERVER),) if resumed else ())
+    if was is not None:
+        for one in stops:
+            if _cause(one) == _cause(was):
+                return was if one.finding == was.finding else replace(was, finding=one.finding), ()
     strongest = max(stops, key=lambda one: one.act.rank)
     assert strongest.ends_as is not None  # noqa: S101 - chosen so
     kind = EventKind.SUSPEND if strongest.act is Act.SUSPEND else EventKind.STOP
-    events.append(Event(fact.at, kind, strongest.finding))
-    return replace(state, stopped=Stopped(strongest.act, strongest.ends_as, fact.at, strongest.finding))
+    stopped = Stopped(strongest.act, strongest.ends_as, fact.at, strongest.finding)
+    return stopped, (Event(fact.at, kind, strongest.finding),)
+
+
+def _is_limit(stopped: Stopped) -> bool:
+    return stopped.finding is not None and stopped.finding.signal is Signal.LIMIT
+
+
+def _cause(one: Advice | Stopped) -> tuple[object, ...]:
+    """What makes two stops the same one: their numbers may grow, while what was allowed stays."""
+    found = one.finding
+    return (one.act, one.ends_as, *((found.signal, found.scope, found.subject, found.cap) if found else ()))
 
 
 def _order(state: State, advice: list[Advice], fact: Fact, settings: Settings) -> Order:
-    thread = getattr(fact, "thread", "")
-    order = order_of(advice, thread)
+    order = order_of(advice, getattr(fact, "thread", ""))
     stopped = state.stopped
     if stopped is not None:
-        findings = tuple(one for one in (stopped.finding, *order.findings) if one is not None)
-        unique = tuple(dict.fromkeys(findings))
-        return Order(stopped.act, unique, None, steps=order.steps, ends_as=stopped.ends_as)
+        findings = tuple(dict.fromkeys(one for one in (stopped.finding, *order.findings) if one is not None))
+        return Order(stopped.act, findings, None, steps=order.steps, ends_as=stopped.ends_as)
     if order.act is Act.WIND_DOWN and state.exhausted.summary_until is not None:
         return replace(order, summary_tokens=settings.exhaustion.summary_tokens)
     return order
 
 
-def _say_defaults(state: State, at: datetime, settings: Settings, events: list[Event]) -> State:
-    _, said = limits_in_force(state.totals, settings)
-    if not said or state.said_defaults:
-        return state
-    events.append(Event(at, EventKind.ALERT, Finding(Signal.LIMIT, Outcome.WARN, "defaults", said)))
-    return replace(state, said_defaults=True)
+def _say_defaults(
+    before: str, totals: Totals, exhausted: Exhausted, fact: Fact, settings: Settings
+) -> tuple[str, tuple[Event, ...]]:
+    _, said = limits_in_force(totals, settings)
+    if not said or said == before or (exhausted.finding is not None and exhausted.finding.signal is Signal.PRICE):
+        return before, ()
+    return said, (Event(fact.at, EventKind.ALERT, Finding(Signal.LIMIT, Outcome.WARN, "defaults", said)),)

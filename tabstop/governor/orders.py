@@ -18,10 +18,10 @@ class Act(StrEnum):
     """Wait so many seconds, then go on."""
     DEGRADE = "degrade"
     """Go on with less, as the steps say."""
-    DENY = "deny"
-    """Not this call; the session goes on."""
     WIND_DOWN = "wind down"
     """Finish what is begun and end. With `summary_tokens`: one last answer of at most so many tokens, no tool."""
+    DENY = "deny"
+    """Not this call; the session goes on."""
     ASK = "ask"
     """A person decides whether it may have more; until then it waits."""
     SUSPEND = "suspend"
@@ -66,6 +66,7 @@ class EventKind(StrEnum):
     ASK = "ask"
     SUSPEND = "suspend"
     STOP = "stop"
+    """The session halts. (A subagent that is stopped alone is an alert with its thread.)"""
     RAISE = "raise"
     RELEASE = "release"
 
@@ -102,8 +103,8 @@ class Advice:
 class Order:
     """What to do now, with everything that speaks for it, strongest first.
 
-    thread: None when it is for the whole session. seconds: how long to wait first. steps: every step of degradation in
-    force. summary_tokens: see `Act.WIND_DOWN`. ends_as: how the session has ended, for `SUSPEND` and `HALT`.
+    thread: None when it is for the whole session. seconds: how long to wait first, where it then goes on. steps: every step
+    of degradation in force. summary_tokens: see `Act.WIND_DOWN`. ends_as: how the session has ended, for `SUSPEND` and `HALT`.
     """
 
     act: Act = Act.PROCEED
@@ -130,11 +131,12 @@ def order_of(advice: list[Advice], thread: str = "") -> Order:
         return PROCEED
     mine.sort(key=lambda one: -one.act.rank)
     strongest = mine[0]
+    goes_on = strongest.act.rank < Act.DENY.rank
     return Order(
         act=strongest.act,
         findings=tuple(one.finding for one in mine if one.finding is not None),
         thread=strongest.thread,
-        seconds=max(one.seconds for one in mine),
+        seconds=max(one.seconds for one in mine) if goes_on else 0.0,
         steps=tuple(step for step in Step if any(step in one.steps for one in mine)),
         ends_as=strongest.ends_as,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from tabstop.governor.facts import Fact, Probed, SubagentEnded, ToolFinished, ToolStarted
+from tabstop.governor import patience
+from tabstop.governor.facts import Answer, Fact, Probed, SubagentEnded, ToolFinished, ToolStarted
+from tabstop.governor.patience import EIGHTH, WHOLE, Runs
 from tabstop.governor.tool_kinds import does_work, waits
 
 THREADS = 16
@@ -16,18 +18,22 @@ TREES = 8
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One thread's last calls, oldest first. since: how many of them were made since something new came of one."""
+    """One thread's last calls, oldest first, and how much of a repeat each of them is (`tabstop.governor.patience`).
 
-    thread: str
+    since: how many of them were made since something new came of one.
+    """
+
     calls: tuple[str, ...] = ()
+    weights: tuple[int, ...] = ()
     since: int = 0
+    runs: Runs = field(default_factory=Runs)
 
 
 @dataclass(frozen=True, slots=True)
 class RecentCalls:
-    """The last calls of every thread, the thread that called last at the end, and the last states of the working tree."""
+    """The last calls by thread, the one that called last at the end, and the last states of the working tree."""
 
-    lanes: tuple[Lane, ...] = ()
+    lanes: dict[str, Lane] = field(default_factory=dict)
     trees: tuple[str, ...] = ()
 
 
@@ -47,31 +53,76 @@ def observe(part: RecentCalls, fact: Fact, window: int) -> tuple[RecentCalls, bo
     That is: a tool succeeded with a call that was not made before among them, or the working tree came to look as it did not
     before. Waiting and planning are no progress. What is not known is taken for new.
     """
-    if isinstance(fact, SubagentEnded):
-        return replace(part, lanes=tuple(lane for lane in part.lanes if lane.thread != fact.child)), False
-    if isinstance(fact, Probed):
-        return _probed(part, fact)
-    if not isinstance(fact, ToolStarted | ToolFinished):
-        return part, False
-    lane, key = _lane(part, fact.thread), key_of(fact.name, fact.arguments)
-    calls, since = lane.calls, lane.since
-    if is_call(fact) and key and not waits(fact.name):
-        calls, since = (*calls, key)[-window:], min(since + 1, window)
-    further = isinstance(fact, ToolFinished) and not fact.failed and does_work(fact.name) and calls.count(key) <= 1
-    if further:
-        since = min(since, _from_its_start(calls, key))
-    others = [one for one in part.lanes if one.thread != fact.thread]
-    return RecentCalls((*others[1 - THREADS :], Lane(fact.thread, calls, since)), part.trees), further
+    match fact:
+        case ToolStarted():
+            lane = _begun(part.lanes.get(fact.thread, _NEW), fact, window)
+            return _with(part, fact.thread, lane), False
+        case ToolFinished():
+            lane, further = _finished(part.lanes.get(fact.thread, _NEW), fact, window)
+            return _with(part, fact.thread, lane), further
+        case Answer() if (lane := part.lanes.get(fact.thread, _NEW)) is not _NEW:
+            lane = Lane(lane.calls, lane.weights, lane.since, Runs(lane.runs.began, fact.at))
+            return RecentCalls({**part.lanes, fact.thread: lane}, part.trees), False
+        case Probed():
+            return _probed(part, fact)
+        case SubagentEnded() if fact.child in part.lanes:
+            return RecentCalls({one: lane for one, lane in part.lanes.items() if one != fact.child}, part.trees), False
+    return part, False
 
 
 def times(part: RecentCalls, thread: str, key: str) -> int:
-    """How often this thread made this call since something new came of one, within the window."""
-    lane = _lane(part, thread)
-    return lane.calls[len(lane.calls) - lane.since :].count(key) if key else 0
+    """How often this thread made this call since something new came of one, within the window; waits count little."""
+    lane = part.lanes.get(thread, _NEW)
+    first = len(lane.calls) - lane.since
+    weights = [weight for call, weight in zip(lane.calls[first:], lane.weights[first:], strict=True) if call == key]
+    return 1 - -sum(weights[1:]) // WHOLE if weights and key else 0
 
 
-def _lane(part: RecentCalls, thread: str) -> Lane:
-    return next((lane for lane in part.lanes if lane.thread == thread), None) or Lane(thread)
+_NEW = Lane()
+
+
+def _with(part: RecentCalls, thread: str, lane: Lane) -> RecentCalls:
+    lanes = part.lanes.copy()
+    lanes.pop(thread, None)
+    if len(lanes) >= THREADS:
+        del lanes[next(iter(lanes))]
+    lanes[thread] = lane
+    return RecentCalls(lanes, part.trees)
+
+
+def _begun(lane: Lane, fact: ToolStarted, window: int) -> Lane:
+    key = key_of(fact.name, fact.arguments)
+    if not key or waits(fact.name):
+        return lane
+    runs, before = patience.begun(lane.runs, key, fact)
+    return _added(_weighed(lane, key, before), key, window, runs)
+
+
+def _finished(lane: Lane, fact: ToolFinished, window: int) -> tuple[Lane, bool]:
+    key = key_of(fact.name, fact.arguments)
+    runs, weight = patience.ended(lane.runs, key, fact)
+    if fact.unseen and key and not waits(fact.name):
+        lane = _added(lane, key, window, runs)
+    lane = _weighed(lane, key, weight)
+    further = not fact.failed and does_work(fact.name) and lane.calls.count(key) <= 1
+    since = min(lane.since, _from_its_start(lane.calls, key)) if further else lane.since
+    return Lane(lane.calls, lane.weights, since, runs), further
+
+
+def _added(lane: Lane, key: str, window: int, runs: Runs) -> Lane:
+    calls, weights = (*lane.calls, key)[-window:], (*lane.weights, EIGHTH)[-window:]
+    return Lane(calls, weights, min(lane.since + 1, window), runs)
+
+
+def _weighed(lane: Lane, key: str, weight: int) -> Lane:
+    """The last one of these calls counts so much; 0 where that is not known."""
+    if not weight or key not in lane.calls:
+        return lane
+    place = len(lane.calls) - _from_its_start(lane.calls, key)
+    if lane.weights[place] == weight:
+        return lane
+    weights = (*lane.weights[:place], weight, *lane.weights[place + 1 :])
+    return Lane(lane.calls, weights, lane.since, lane.runs)
 
 
 def _from_its_start(calls: tuple[str, ...], key: str) -> int:
@@ -83,5 +134,5 @@ def _probed(part: RecentCalls, fact: Probed) -> tuple[RecentCalls, bool]:
     if fact.tree in part.trees:
         return part, False
     further = bool(part.trees)  # the first look shows no change
-    lanes = tuple(replace(lane, since=0) for lane in part.lanes) if further else part.lanes
+    lanes = {thread: replace(lane, since=0) for thread, lane in part.lanes.items()} if further else part.lanes
     return RecentCalls(lanes, (*part.trees, fact.tree)[-TREES:]), further

@@ -4,30 +4,23 @@ A tool call that was not made before brings it further, and so does a working tr
 everything may be worth doing again. What is not known is taken for new. Threads are measured apart: subagents side by side may
 well begin with the same calls and the same words.
 
-Weights are eighths: to ask a background task again how far it is, or to wait for ten seconds on purpose, is an eighth of a repeat.
+Counted in eighths: whoever waits repeats less than a whole call (`tabstop.governor.patience`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 
+from tabstop.governor import patience
 from tabstop.governor.facts import Answer, Fact, Probed, SubagentEnded, ToolFinished, ToolStarted
 from tabstop.governor.likeness import alike
+from tabstop.governor.patience import EIGHTH, WHOLE, Runs
 from tabstop.governor.recent_calls import key_of
-from tabstop.governor.tool_kinds import waits
-
-WHOLE = 8
-"""Eighths of one repeat."""
-
-PATIENT = timedelta(seconds=10)
-"""A call that takes so long waits for something. An agent that has lost its way seldom does."""
 
 THREADS = 32
 CALLS = 256
 """Different calls a thread is known to have made."""
 
-RUNNING = 32
 TREES = 8
 
 
@@ -36,21 +29,19 @@ class Lane:
     """One thread.
 
     known: calls it made since the tree changed, as keys. again: eighths each of them was repeated since the last new call.
-    latest: the call it repeated last. running: when the calls that run began. step: what it did since its last answer, in
-    eighths of an iteration without progress; None for no call yet. still: those eighths added up since the last progress.
-    said: likenesses of its last answers. like: how many of them say nearly the same as the last. heard: when it last answered or
-    a tool ended.
+    latest: the call it repeated last. runs: the calls that run. step: what it did since its last answer, in eighths of an
+    iteration without progress; None for no call yet. still: those eighths added up since the last progress. said: likenesses
+    of its last answers. like: how many of them say nearly the same as the last.
     """
 
     known: tuple[str, ...] = ()
     again: dict[str, int] = field(default_factory=dict)
     latest: str = ""
-    running: dict[str, datetime] = field(default_factory=dict)
+    runs: Runs = field(default_factory=Runs)
     step: int | None = None
     still: int = 0
     said: tuple[int, ...] = ()
     like: int = 0
-    heard: datetime | None = None
 
     @property
     def repeats(self) -> int:
@@ -76,7 +67,7 @@ def take(part: Repetition, fact: Fact, window: int) -> Repetition:
     if isinstance(fact, Probed):
         return _probed(part, fact)
     if isinstance(fact, SubagentEnded):
-        return replace(part, lanes={one: lane for one, lane in part.lanes.items() if one != fact.child})
+        return Repetition({one: lane for one, lane in part.lanes.items() if one != fact.child}, part.trees)
     if not isinstance(fact, Answer | ToolStarted | ToolFinished):
         return part
     lane = part.lanes.get(fact.thread) or Lane()
@@ -101,42 +92,40 @@ def _probed(part: Repetition, fact: Probed) -> Repetition:
     trees = (*part.trees, fact.tree)[-TREES:]
     if not part.trees:
         return Repetition(part.lanes, trees)
-    return Repetition({thread: Lane(running=it.running, step=0) for thread, it in part.lanes.items()}, trees)
+    return Repetition({thread: Lane(runs=it.runs, step=0) for thread, it in part.lanes.items()}, trees)
 
 
 def _begun(lane: Lane, fact: ToolStarted) -> Lane:
-    lane = _called(lane, key_of(fact.name, fact.arguments))
-    running = lane.running.copy()
-    running[_call(fact)] = fact.at
-    if len(running) > RUNNING:
-        del running[next(iter(running))]
-    return replace(lane, running=running)
+    key = key_of(fact.name, fact.arguments)
+    runs, before = patience.begun(lane.runs, key, fact) if key else (lane.runs, 0)
+    return _called(_weighed(lane, key, before), key, runs)
 
 
 def _finished(lane: Lane, fact: ToolFinished) -> Lane:
     key = key_of(fact.name, fact.arguments)
-    lane = _called(lane, key) if fact.unseen else lane
-    running = lane.running.copy()
-    # A start that nobody saw lies after what was heard of the thread before.
-    began = running.pop(_call(fact), lane.heard if fact.unseen else None)
-    lane = replace(lane, running=running, heard=fact.at)
-    if began is None or fact.at - began >= PATIENT or key not in lane.again or waits(fact.name):
-        return lane
-    again = lane.again | {key: lane.again[key] + WHOLE - 1}
-    return replace(lane, again=again, step=WHOLE if lane.step else lane.step)
+    runs, weight = patience.ended(lane.runs, key, fact)
+    if fact.unseen:
+        lane = _called(lane, key, runs)
+    lane = _weighed(lane, key, weight)
+    return Lane(lane.known, lane.again, lane.latest, runs, lane.step, lane.still, lane.said, lane.like)
 
 
-def _called(lane: Lane, key: str) -> Lane:
+def _called(lane: Lane, key: str, runs: Runs) -> Lane:
     if not key or key not in lane.known:
         known = (*lane.known, key)[-CALLS:] if key else lane.known
-        return replace(lane, known=known, again={}, latest="", step=0, still=0)
-    # How long it takes shows when it ends: until then it is taken for a short wait.
-    again = lane.again | {key: lane.again.get(key, 0) + 1}
-    return replace(lane, again=again, latest=key, step=0 if lane.step == 0 else max(lane.step or 0, 1))
+        return Lane(known, {}, "", runs, 0, 0, lane.said, lane.like)
+    again = lane.again | {key: lane.again.get(key, 0) + EIGHTH}
+    step = 0 if lane.step == 0 else max(lane.step or 0, EIGHTH)
+    return Lane(lane.known, again, key, runs, step, lane.still, lane.said, lane.like)
 
 
-def _call(fact: ToolStarted | ToolFinished) -> str:
-    return fact.call or key_of(fact.name, fact.arguments)
+def _weighed(lane: Lane, key: str, weight: int) -> Lane:
+    """A call that was taken for a short wait turns out to weigh more."""
+    if weight <= EIGHTH or key not in lane.again:
+        return lane
+    again = lane.again | {key: lane.again[key] + weight - EIGHTH}
+    step = max(lane.step, weight) if lane.step else lane.step
+    return Lane(lane.known, again, lane.latest, lane.runs, step, lane.still, lane.said, lane.like)
 
 
 def _answered(lane: Lane, fact: Answer, window: int) -> Lane:
@@ -145,10 +134,12 @@ def _answered(lane: Lane, fact: Answer, window: int) -> Lane:
     if step is None:
         # An answer without a tool: words alone bring it further unless they were said before.
         step = WHOLE if like else 0
-    lane = replace(lane, step=None, still=lane.still + step, heard=fact.at)
+    said = lane.said
     if fact.likeness is None:
-        return lane
-    if step == 1:
-        return replace(lane, like=0)  # whoever waits says so each time
-    said = (*lane.said, fact.likeness)[1 - max(2, window) :]  # the next one makes the window full
-    return replace(lane, said=said, like=like + 1)
+        like = lane.like
+    elif 0 < step < WHOLE:
+        like = 0  # whoever waits says so each time
+    else:
+        said, like = (*said, fact.likeness)[1 - max(2, window) :], like + 1  # the next one makes the window full
+    runs = Runs(lane.runs.began, fact.at)
+    return Lane(lane.known, lane.again, lane.latest, runs, None, lane.still + step, said, like)

@@ -15,6 +15,7 @@ from tabstop.governor.limits import Totals
 from tabstop.governor.orders import Act, Advice, Event, EventKind, Step
 from tabstop.governor.settings import Detector, Response, Settings
 from tabstop.governor.signs import READ_FROM, SIGNS, Seen, Sign
+from tabstop.quantity import plural
 from tabstop.session import SessionOutcome
 from tabstop.verdict import Finding, Outcome, Signal
 
@@ -58,18 +59,13 @@ def watch(
         return Watched(Seen(part.seen.rates)), (), ()
     if part.tripped is not None:
         return part, (_halt(part.tripped),), ()
-    seen = Seen(
-        rates.take(part.seen.rates, fact, settings.runaway.tool_rate.sample),
-        repetition.take(part.seen.repetition, fact, settings.runaway.likeness.sample),
-        backoff.take(part.seen.waiting, fact),
-    )
-    part = Watched(seen, part.streaks, part.told)
+    part, now = _taken_in(part, fact, settings), totals.last_at or fact.at
     events: list[Event] = []
     for name in SIGNS if part.streaks else READ_FROM.get(type(fact), ()):
         sign, detector = SIGNS[name], getattr(settings.runaway, name)
         if detector.response is Response.OFF:
             continue
-        part = _observed(part, name, sign, detector, fact)
+        part = _observed(part, name, sign, detector, fact, now)
         streak = part.streaks.get(name)
         if streak is None:
             continue
@@ -81,11 +77,21 @@ def watch(
     return part, _advice(part, settings), tuple(events)
 
 
-def _observed(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fact) -> Watched:
+def _taken_in(part: Watched, fact: Fact, settings: Settings) -> Watched:
+    old = part.seen
+    fast = rates.take(old.rates, fact, settings.runaway.tool_rate.sample)
+    again = repetition.take(old.repetition, fact, settings.runaway.likeness.sample)
+    waiting = backoff.take(old.waiting, fact)
+    if fast is old.rates and again is old.repetition and waiting is old.waiting:
+        return part
+    return Watched(Seen(fast, again, waiting), part.streaks, part.told)
+
+
+def _observed(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fact, now: datetime) -> Watched:
     streak = part.streaks.get(name)
     value = sign.read(part.seen, fact, detector)
     if value is not None and value >= detector.threshold:
-        return _shown(part, name, sign, detector, fact, value)
+        return _shown(part, name, sign, detector, fact, now, value)
     if (
         streak is not None
         and sign.holds(part.seen, detector.threshold if value is None else value) < detector.threshold
@@ -94,10 +100,10 @@ def _observed(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fa
     return part
 
 
-def _shown(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fact, value: int) -> Watched:
+def _shown(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fact, now: datetime, value: int) -> Watched:
     streak = part.streaks.get(name)
     if streak is not None:
-        too_soon = fact.at - streak.at < timedelta(seconds=sign.every)
+        too_soon = now - streak.at < timedelta(seconds=sign.every)
         if too_soon or (sign.grows and value <= streak.finding.spent):
             return part
     finding = Finding(
@@ -110,20 +116,21 @@ def _shown(part: Watched, name: str, sign: Sign, detector: Detector, fact: Fact,
         spent=value,
     )
     times = 1 if streak is None else streak.times + 1
-    return replace(part, streaks=part.streaks | {name: Streak(times, fact.at, finding)})
+    return replace(part, streaks=part.streaks | {name: Streak(times, now, finding)})
 
 
 def _trip(
     part: Watched, name: str, streak: Streak, totals: Totals, settings: Settings, events: list[Event]
 ) -> tuple[Watched, tuple[Advice, ...], tuple[Event, ...]]:
     stays = f" It was seen {streak.times} times in a row." if streak.times > 1 else ""
+    after = f" after {plural(totals.iterations, 'iteration')}" if totals.iterations else ""
     finding = replace(
         streak.finding,
         outcome=Outcome.STOP,
-        sentence=f"{streak.finding.sentence}{stays} The session was stopped after {totals.iterations:,} iterations.",
+        sentence=f"{streak.finding.sentence}{stays} The session was stopped{after}.",
         remedy=(
-            f"Look at what it did last. To let it go on, run `tabstop release {settings.session}`. If this is how it should "
-            f"work, raise `runaway.{name}` in the policy."
+            f"Look at what it did last. To let it go on, run `tabstop release {settings.session}` and resume the agent. If "
+            f"this is how it should work, raise `runaway.{name}` in the policy."
         ),
     )
     events.append(Event(streak.at, EventKind.TRIP, finding))

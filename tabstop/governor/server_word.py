@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tabstop.governor.exhaustion import ENDS_AS
+from tabstop.governor.exhaustion import raises
 from tabstop.governor.facts import Fact, Raised, Released, ServerSaid
+from tabstop.governor.limits import ENDS_AS
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import Settings
 from tabstop.quantity import span
@@ -33,11 +34,11 @@ class Heard:
 
 
 def listen(part: Heard, fact: Fact, settings: Settings) -> tuple[Heard, tuple[Advice, ...], tuple[Event, ...]]:
-    """Take in what it says, and notice when it says nothing any more."""
+    """Take in what it says, and notice when it says nothing any more. What it says holds until it says something else."""
     events: tuple[Event, ...] = ()
     if isinstance(fact, ServerSaid):
         part = _heard(fact)
-    elif isinstance(fact, Raised | Released) and part.act.ends_turn:
+    elif _is_lifted(part, fact):
         part = replace(part, act=Act.PROCEED, finding=None)  # until it speaks again
     elif part.at is not None and not part.missing and fact.at - part.at > _patience(settings):
         part = replace(part, missing=True)
@@ -56,6 +57,15 @@ def _heard(fact: ServerSaid) -> Heard:
     return Heard(fact.at, act, finding if act is not Act.PROCEED else None)
 
 
+def _is_lifted(part: Heard, fact: Fact) -> bool:
+    """A raise lifts a stop by a limit, a release any other, as it does here."""
+    if not part.act.ends_turn or part.finding is None:
+        return False
+    if part.finding.signal is Signal.LIMIT:
+        return isinstance(fact, Raised) and raises(fact)
+    return isinstance(fact, Released)
+
+
 def _advice(part: Heard) -> tuple[Advice, ...]:
     if part.act is Act.PROCEED:
         return ()
@@ -66,11 +76,11 @@ def _advice(part: Heard) -> tuple[Advice, ...]:
 
 
 def _ended_by(finding: Finding | None) -> SessionOutcome:
+    if finding is not None and finding.signal is Signal.LIMIT:
+        return ENDS_AS.get(finding.scope, SessionOutcome.STOPPED_COST)
     if finding is not None and finding.signal is Signal.BREAKER:
         return SessionOutcome.STOPPED_BREAKER
-    if finding is not None and finding.signal is Signal.PAUSE:
-        return SessionOutcome.CANCELLED
-    return ENDS_AS.get(finding.scope if finding is not None else "", SessionOutcome.STOPPED_COST)
+    return SessionOutcome.CANCELLED
 
 
 def _patience(settings: Settings) -> timedelta:

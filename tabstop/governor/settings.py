@@ -106,7 +106,7 @@ class Runaway:
     token_spike: percent of the running average of tokens a minute, cache reads left out; sample: answers.
     tool_spike: percent of the running average of tool calls a minute; sample: calls.
     tool_rate: tool calls a second, over the last `sample` calls.
-    repeats: times a thread made the same call with nothing new in between; sample: calls.
+    repeats: times a thread made the same call with nothing new in between, waiting counted less; sample: calls.
     likeness: answers of a thread that say nearly the same as its last one, itself included, among the last `sample`.
     no_progress: iterations of a thread without a new tool call and without a change in the working tree; sample: iterations.
     backoff: seconds waited for the vendor without an answer; sample: failed requests, unless the vendor announced the wait.
@@ -146,7 +146,8 @@ class Breaker:
 class Throttle:
     """How fast a session may go. calls_per_minute: tool calls, 1 to 600, None for any number; identical_per_minute: the same
     tool with the same arguments, likewise. retry_pauses: the seconds, 0 to 60 each, to wait before a failed call is tried
-    again, first try first; after the last one a person has to release the session; None for no such brake.
+    again, first try first; after the last one a person has to release the session (a command may fail twice as often: a red
+    test is a result); None for no such brake.
     """
 
     calls_per_minute: int | None = 120
@@ -175,7 +176,7 @@ class KindBudget:
 
 @dataclass(frozen=True, slots=True)
 class Subtasks:
-    """What subagents may use. other: tokens of a kind without a budget of its own. fan_out: subagents that one thread may
+    """What subagents may use, cache reads not counted. other: tokens of a kind without a budget of its own. fan_out: subagents that one thread may
     have at once. depth: how deep subagents may start subagents. total: subagents a session may start in all.
     """
 

@@ -10,7 +10,6 @@ from tabstop.governor.facts import Answer, CallFailed, Fact, Tick, ToolFinished,
 from tabstop.governor.rates import (
     QUIET_CALLS,
     QUIET_TOKENS,
-    Rate,
     Rates,
     call_rate,
     calls_a_second,
@@ -51,18 +50,22 @@ class Sign:
     grows: bool = False
 
 
-def _read_spike(rate: Rate, quiet: int, seen: int, detector: Detector) -> int:
-    return rate.percent if seen >= detector.sample and rate.now >= quiet else 0
-
-
 def _token_spike(seen: Seen, fact: Fact, detector: Detector) -> int | None:
     if not isinstance(fact, Answer) or fact.more:
         return None
-    return _read_spike(token_rate(seen.rates), QUIET_TOKENS, seen.rates.answers, detector)
+    if seen.rates.answers < detector.sample:
+        return 0
+    rate = token_rate(seen.rates)
+    return rate.percent if rate.now >= QUIET_TOKENS else 0
 
 
 def _tool_spike(seen: Seen, fact: Fact, detector: Detector) -> int | None:
-    return _read_spike(call_rate(seen.rates), QUIET_CALLS, seen.rates.calls, detector) if is_call(fact) else None
+    if not is_call(fact):
+        return None
+    if seen.rates.calls < detector.sample:
+        return 0
+    rate = call_rate(seen.rates)
+    return rate.percent if rate.now >= QUIET_CALLS else 0
 
 
 def _tool_rate(seen: Seen, fact: Fact, detector: Detector) -> int | None:
@@ -140,8 +143,11 @@ def _say_no_progress(_seen: Seen, _fact: Fact, value: int, _detector: Detector) 
 
 
 def _say_backoff(seen: Seen, _fact: Fact, value: int, _detector: Detector) -> str:
-    failed = plural(seen.waiting.failures, "request")
-    return f"The session waits for its vendor: {failed} in a row without an answer, {span(value)} in all."
+    failures = seen.waiting.failures
+    row = " in a row" if failures > 1 else ""
+    return (
+        f"The session waits for its vendor: {plural(failures, 'request')}{row} without an answer, {span(value)} in all."
+    )
 
 
 SIGNS: dict[str, Sign] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tabstop.governor.facts import Fact, Paused, Probed, ServerSaid, Tick
+from tabstop.governor.facts import Fact, Probed, ServerSaid, Tick
+from tabstop.governor.limits import Totals
 from tabstop.governor.orders import Event, EventKind
 from tabstop.governor.settings import Settings
 from tabstop.quantity import span
@@ -20,10 +21,10 @@ class Alive:
     told: bool = False
 
 
-def listen(part: Alive, fact: Fact, settings: Settings) -> tuple[Alive, tuple[Event, ...]]:
-    """Notice signs of life, and their absence."""
-    if isinstance(fact, Paused):
-        return Alive(), ()
+def listen(part: Alive, fact: Fact, totals: Totals, settings: Settings) -> tuple[Alive, tuple[Event, ...]]:
+    """Notice signs of life, and their absence. A process that does not run is not silent."""
+    if totals.running_since is None:
+        return (part if part.at is None else Alive()), ()
     if not isinstance(fact, Tick | Probed | ServerSaid):
         return Alive(fact.at if part.at is None else max(part.at, fact.at)), ()
     seconds = settings.heartbeats.silence

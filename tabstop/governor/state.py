@@ -21,7 +21,7 @@ from tabstop.verdict import Finding
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Why the session stands still. It stays so until the cause is lifted: a limit by a raise, anything else by a release."""
+    """Why the session stands still, and since when. Of several causes the first; the next one when that is lifted."""
 
     act: Act
     ends_as: SessionOutcome
@@ -31,7 +31,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One part per concern; each part is its module's own."""
+    """One part per concern; each part is its module's own. said: what people were last told of defaults that stepped in."""
 
     totals: Totals = field(default_factory=Totals)
     exhausted: Exhausted = field(default_factory=Exhausted)
@@ -43,4 +43,4 @@ class State:
     heard: Heard = field(default_factory=Heard)
     alive: Alive = field(default_factory=Alive)
     stopped: Stopped | None = None
-    said_defaults: bool = False
+    said: str = ""

@@ -2,6 +2,8 @@
 
 A subagent's spending counts against its own share and those of all that led to it; what it leaves unspent is its parent's
 again when it ends. Threads are named by the vendor's own ids; the main one is empty and has no share of its own.
+
+Shares are of all tokens that are left, and what is used of them are all but cache reads. So a share never gives more than there is.
 """
 
 from __future__ import annotations
@@ -19,18 +21,27 @@ KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A subagent at work. parent: the thread that started it. given, used: tokens; used counts those of its subagents too."""
+    """A subagent at work. parent: the thread that started it. given, used: tokens; used counts those of its subagents too.
+
+    asleep: its process was paused and it has not been heard of since. It may be gone, and nothing is set aside for it.
+    """
 
     parent: str
     kind: str
     given: int
     heard_at: datetime
     used: int = 0
+    asleep: bool = False
 
     @property
     def unspent(self) -> int:
-        """Tokens still set aside for it."""
+        """Tokens it may still use."""
         return max(0, self.given - self.used)
+
+    @property
+    def set_aside(self) -> int:
+        """Tokens its parent may not give away."""
+        return 0 if self.asleep else self.unspent
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ def left(part: Subagents, thread: str, totals: Totals, settings: Settings) -> in
         have.append(max(0, limit - totals.tokens))
     if not have:
         return None
-    set_aside = sum(child.unspent for child in part.at_work.values() if child.parent == thread)
+    set_aside = sum(child.set_aside for child in part.at_work.values() if child.parent == thread)
     return max(0, min(have) - set_aside)
 
 
@@ -112,12 +123,28 @@ def remember(part: Subagents, thread: str, gone: Gone) -> Subagents:
     return replace(part, gone={**kept, thread: gone})
 
 
-def heard(part: Subagents, thread: str, at: datetime) -> Subagents:
-    """A thread showed something, and so all above it, which wait for it, are at work."""
-    late = {one: child for one in line(part, thread) if (child := part.at_work[one]).heard_at < at}
-    if not late:
-        return part
-    return replace(part, at_work={**part.at_work, **{one: replace(child, heard_at=at) for one, child in late.items()}})
+def put_to_sleep(part: Subagents) -> Subagents:
+    """The process ended, or was told to wait: nothing stays set aside for subagents that may never be heard of again."""
+    return replace(part, at_work={one: replace(child, asleep=True) for one, child in part.at_work.items()})
+
+
+def heard(part: Subagents, thread: str, at: datetime, totals: Totals, settings: Settings) -> Subagents:
+    """A thread showed something, and so all above it, which wait for it, are at work.
+
+    One that slept goes on with what it had left, as far as its parent still has it.
+    """
+    for one in reversed(line(part, thread)):
+        child = part.at_work[one]
+        if child.asleep:
+            room = left(part, child.parent, totals, settings)
+            given = child.given if room is None else min(child.given, child.used + room)
+            child = replace(child, given=given, heard_at=max(at, child.heard_at), asleep=False)
+        elif child.heard_at < at:
+            child = replace(child, heard_at=at)
+        else:
+            continue
+        part = replace(part, at_work={**part.at_work, one: child})
+    return part
 
 
 def without_silent(part: Subagents, now: datetime, settings: Settings) -> Subagents:

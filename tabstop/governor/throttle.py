@@ -58,12 +58,15 @@ def pace(part: Pace, fact: Fact, settings: Settings) -> tuple[Pace, tuple[Advice
     """How long this call has to wait; where calls are only seen when they have ended, how long the next one has to."""
     now = fact.at if part.at is None else max(fact.at, part.at)
     retries = retry.note(part.retries, fact, now, settings)
-    part = Pace(part.starts, now, part.slowed_until, retries)
+    if retries is not part.retries or now != part.at:
+        part = Pace(part.starts, now, part.slowed_until, retries)
     if retries.held is not None:
         return part, (Advice(Act.SUSPEND, retries.held, ends_as=SessionOutcome.SUSPENDED),), ()
     if not isinstance(fact, ToolStarted | ToolFinished) or not is_call(fact):
         return part, (), ()
-    starts = part.starts[bisect_right(part.starts, now - MINUTE, key=_at) :]
+    starts = part.starts
+    if starts and starts[0].at <= now - MINUTE:
+        starts = starts[bisect_right(starts, now - MINUTE, key=_at) :]
     if isinstance(fact, ToolFinished):
         starts = _booked(starts, fact, now)
     until, why = _earliest(starts, fact, retries, now, settings.throttle)
@@ -82,8 +85,11 @@ def pace(part: Pace, fact: Fact, settings: Settings) -> tuple[Pace, tuple[Advice
 
 
 def _booked(starts: tuple[Start, ...], fact: ToolStarted | ToolFinished, at: datetime) -> tuple[Start, ...]:
+    one = Start(at, key_of(fact.name, fact.arguments))
+    if not starts or starts[-1].at <= at:
+        return (*starts, one)[-STARTS:]
     with_it = list(starts)
-    insort(with_it, Start(at, key_of(fact.name, fact.arguments)), key=_at)
+    insort(with_it, one, key=_at)
     return tuple(with_it[-STARTS:])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tabstop.governor.facts import ToolFinished
 from tabstop.governor.settings import Breaker
 from tabstop.governor.tool_kinds import named, runs_commands
-from tabstop.quantity import percent
+from tabstop.quantity import percent, plural
 
 TOOLS = 64
 """Tools that are remembered, the latest used."""
@@ -33,12 +33,15 @@ def finished(tools: tuple[Tool, ...], fact: ToolFinished, window: int) -> tuple[
     """With this outcome."""
     tool = _tool(tools, fact)
     outcome = _FAILED if fact.failed else _WORKED
-    seen = replace(tool, outcomes=(tool.outcomes + outcome)[-window:], worked=tool.worked or not fact.failed)
+    outcomes, worked = (tool.outcomes + outcome)[-window:], tool.worked or not fact.failed
+    seen = Tool(tool.name, tool.thread, outcomes, worked)
     return (*[one for one in tools if one is not tool][1 - TOOLS :], seen)
 
 
 def went_on(tools: tuple[Tool, ...], thread: str | None, by: str) -> tuple[Tool, ...]:
     """The thread (None: any of them) got further by another tool: its commands' latest failures were answers, no faults."""
+    if not any(tool.outcomes[-1:] == _FAILED for tool in tools):
+        return tools
 
     def answered(tool: Tool) -> Tool:
         if tool.name == by or thread not in {None, tool.thread} or not tool.outcomes.endswith(_FAILED):
@@ -65,7 +68,7 @@ def fault(tools: tuple[Tool, ...], fact: ToolFinished, most: int, settings: Brea
     failures, worked = tool.outcomes.count(_FAILED), tool.outcomes.count(_WORKED)
     seen, window = failures + worked, settings.window
     if failures >= min(settings.only_failed, window) and not any(one.worked for one in tools if one.name == tool.name):
-        return 100, f"{named(tool.name)} has only failed, {failures} times."
+        return 100, f"{named(tool.name)} failed {plural(failures, 'time')} and never worked."
     if seen < min(settings.sample, window) or failures * 100 < most * seen:
         return None
     share = percent(failures, seen)

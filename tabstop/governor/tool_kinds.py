@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 _COMMANDS = ("bash", "shell", "exec", "command", "terminal", "pytest", "run_test", "runtest", "build", "lint")
@@ -15,6 +16,13 @@ _PLANS = frozenset(
 )
 """Tools that only change what the agent means to do."""
 
+_SAYS_IT_WAITS = re.compile(
+    r"(?:^|[;&|(`\n]|\b(?:do|then|else|time|sudo)\s|-l?c\s+['\"]?)\s*(?:sleep|start-sleep|wait|watch|timeout\s+/t)\s+\S"
+    r"|--(?:watch|wait)\b|\b(?:run watch|rollout status|wait-for|wait_for)\b",
+    re.IGNORECASE,
+)
+"""In a command: `sleep 30; gh run view`, `gh pr checks --watch`, `kubectl rollout status`."""
+
 
 @lru_cache(maxsize=1_024)
 def runs_commands(name: str) -> bool:
@@ -26,6 +34,11 @@ def runs_commands(name: str) -> bool:
 def waits(name: str) -> bool:
     """Whether calling it again with the same arguments is what it is for."""
     return name.lower() in _WAITS
+
+
+def says_it_waits(command: str) -> bool:
+    """Whether a command waits by what it says. For edges, which see commands; the governor only hears this of them."""
+    return _SAYS_IT_WAITS.search(command) is not None
 
 
 def does_work(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from tabstop.governor.exhaustion import SUMMARY_SECONDS
 from tabstop.governor.facts import (
     Answer,
     CallFailed,
@@ -20,7 +21,8 @@ from tabstop.governor.likeness import likeness_of
 from tabstop.governor.model_ladder import Ahead, Switch, cheaper_model
 from tabstop.governor.orders import PROCEED, Act, Order, Step
 from tabstop.lab.script import MODEL, Script, digest_of
-from tabstop.lab.session import TICK, LabSession, SessionOver
+from tabstop.lab.session import LONGEST_ANSWER, TICK, LabSession, SessionOver
+from tabstop.session import SessionOutcome
 
 FULL = 170_000
 """Tokens of context at which the client compacts by itself."""
@@ -39,7 +41,9 @@ class Agent(Script):
     whose end has come (`over`) does nothing any more; that of the main thread leaves the script by `SessionOver`.
     """
 
-    def __init__(self, session: LabSession, random: Random, now: datetime, thread: str = "", model: str = MODEL) -> None:
+    def __init__(
+        self, session: LabSession, random: Random, now: datetime, thread: str = "", model: str = MODEL
+    ) -> None:
         """A thread that begins now."""
         super().__init__(random, now, thread)
         self.session, self.model = session, model
@@ -74,7 +78,7 @@ class Agent(Script):
         wanted = output or self.random.randint(80, 900)
         self._request(text, wanted, seconds or self.random.uniform(3, 14), uncached=uncached)
         if last:
-            self._end()
+            self.finish()
 
     def together(
         self, calls: Sequence[tuple[str, str]], *, seconds: float = 0.6, result: int = 600, failed: bool = False
@@ -148,6 +152,12 @@ class Agent(Script):
                 self.session.tell(SubagentEnded(self.now, child.thread))
                 self.unread += 800
 
+    def finish(self) -> None:
+        """This thread's work is done."""
+        if not self.thread:
+            self.session.outcome = SessionOutcome.FINISHED
+        self._end()
+
     def _begin(self) -> datetime:
         """The moment a step begins. Under a governor facts are told in the order of time: threads take turns."""
         if self.session.settings is not None:
@@ -155,10 +165,10 @@ class Agent(Script):
         return self.now
 
     def _request(self, text: str, wanted: int, seconds: float, *, uncached: bool = False, last: bool = False) -> None:
+        """One model request: reserved, sent, told. last: nothing comes after it, so it may use what was kept for it."""
         self._begin()
         prompt = self.context + self.unread
-        longest = max(wanted, 1) if last else max(wanted, 32_000)
-        demand = self.session.demand(self.model, prompt, uncached=uncached, output=longest)
+        demand = self.session.demand(self.model, prompt, wanted if last else LONGEST_ANSWER, uncached=uncached)
         allowed = self.session.reserve(demand, self.thread, last=last)
         if isinstance(allowed, Order):
             self._obey(allowed)
@@ -167,13 +177,64 @@ class Agent(Script):
         if self.over:
             return
         output = min(wanted, allowed)
-        tokens = self.used_by(output, uncached=uncached)
-        cost = self.session.cost(self.model, tokens)
-        self.context, self.unread = prompt + output, 0
-        reserve = self._kept_for_the_last(uncached=uncached)
-        order = self.session.tell(
-            Answer(self.now, self.model, tokens, cost, self.thread, likeness=likeness_of(text), **reserve)
-        )
         if output < wanted:
-            self.session.note("shortened", f"The answer was cut to {output:,} of {wanted:,} tokens: no more would have fitted.")
-        self._obey(order)
+            self.session.expect(
+                "shortened", f"Its answer was cut to {output:,} of {wanted:,} tokens: the limit buys no more."
+            )
+        tokens = self.used_by(output, uncached=uncached)
+        self.context, self.unread = prompt + output, 0
+        kept = self.session.worst_last(self.model, self.context, uncached=uncached)
+        self._obey(
+            self.session.tell(
+                Answer(
+                    self.now,
+                    self.model,
+                    tokens,
+                    self.session.cost(self.model, tokens),
+                    self.thread,
+                    likeness=None if self.session.settings is None else likeness_of(text),
+                    reserve=kept.cost or 0,
+                    reserve_tokens=kept.tokens,
+                )
+            )
+        )
+
+    def _obey(self, order: Order, *, waits: bool = True) -> None:
+        self._order = order
+        if order.act is Act.HALT:  # this thread's own: the session's leaves by `SessionOver`
+            self.session.held_back(order)
+            self._end()
+        elif order.summary_tokens:
+            self._sum_up(order.summary_tokens)
+        elif waits and order.seconds and order.act is not Act.DENY:
+            self.session.waited(order.seconds)
+            self.wait(order.seconds)
+
+    def _sum_up(self, tokens: int) -> None:
+        """The one last answer. Only the main thread is asked for it."""
+        if not self._at_last:
+            self._at_last = True
+            self.session.expect("summary", "The last answer: what is done, what is left, how to resume.")
+            self._request("", tokens, 20, last=True)
+            self.wait(SUMMARY_SECONDS + TICK.seconds)  # where not even that was affordable
+
+    def _lessen(self) -> None:
+        """The steps of degradation that an attach point carries out itself, each once for as long as it is in force."""
+        steps = {*self._order.steps}
+        new, self._lessened = steps - self._lessened, steps
+        if Step.CHEAPER_MODEL in new and self.session.settings is not None:
+            made = max(1, self.session.totals.iterations)
+            ahead = Ahead(self.context + self.unread, self.context, made, self.session.output // made)
+            found = cheaper_model(self.model, self.session.settings.degradation.models, self.session.card, ahead)
+            if isinstance(found, Switch):
+                self.model = found.model
+                self.context, self.unread = 0, self.context + self.unread  # nothing of it is in the new model's cache
+                self.session.expect("switched", found.sentence)
+        if Step.COMPACT in new and self.context + self.unread > WORTH_COMPACTING:
+            self.compact()
+
+    def _end(self) -> None:
+        """This thread's turn is over; the session's, where it is the main one."""
+        self.over = True
+        if not self.thread:
+            raise SessionOver

@@ -20,6 +20,7 @@ from tabstop.governor.facts import (
     ToolStarted,
 )
 from tabstop.governor.likeness import likeness_of
+from tabstop.governor.tool_kinds import says_it_waits
 from tabstop.usage import Tokens
 
 BEGUN = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -98,12 +99,12 @@ class Script:
         begun = []
         for name, arguments in calls:
             self.calls += 1
-            begun.append((name, digest_of(arguments), f"{self.thread}/{self.calls}"))
-            self.facts.append(ToolStarted(self.now, *begun[-1][:2], self.thread, begun[-1][2]))
+            begun.append((name, digest_of(arguments), f"{self.thread}/{self.calls}", says_it_waits(arguments)))
+            self.facts.append(ToolStarted(self.now, *begun[-1][:2], self.thread, *begun[-1][2:]))
             self.wait(0.01)
         self.wait(seconds)
-        for name, digest, call in begun:
-            self.facts.append(ToolFinished(self.now, name, digest, failed, self.thread, call))
+        for name, digest, call, waits in begun:
+            self.facts.append(ToolFinished(self.now, name, digest, failed, self.thread, call, waits=waits))
         self.unread += result * len(calls)
 
     def probe(self, *, changed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, Probed, Released, SubagentEnded, ToolFinished, ToolStarted
@@ -146,9 +147,37 @@ class NaiveBreaker:
                 made = [i for i, _ in self._calls(f.thread, facts[: index + 1])][-rules.window :]
                 own = [i for i in made if (facts[i].name, facts[i].arguments) == (f.name, f.arguments)]  # type: ignore[union-attr]
                 begin = max(begin, own[-1] if own else index + 1)
-        counted = [call for index, call in calls if index >= begin][-rules.window :]
-        times = counted.count((fact.name, fact.arguments)) if not waits(fact.name) else 0
+        counted = [(index, call) for index, call in calls if index >= begin]
+        recent = [one for one in calls[-rules.window :] if one in counted]
+        mine = [index for index, call in recent if call == (fact.name, fact.arguments)]
+        eighths = sum(self._weight(facts, index) for index in mine[1:])
+        times = 1 + math.ceil(eighths / 8) if mine and not waits(fact.name) else 0
         return ("repeated calls", fact.name, times) if times >= min(rules.repeats, rules.window) else None
+
+    def _weight(self, facts: list[Fact], index: int) -> int:
+        """Eighths of a repeat: a whole one, a quarter for a call that took ten seconds, an eighth as long as it may be a wait."""
+        call = facts[index]
+        assert isinstance(call, ToolStarted | ToolFinished)
+        if isinstance(call, ToolFinished):
+            heard = [f.at for f in facts[:index] if _heard(f, call.thread)]
+            since = self._since(facts, index, call)
+            return _eighths(call.at - (since or heard[-1])) if since or heard else 1
+        over: datetime | None = None
+        for f in facts[index + 1 :]:
+            if isinstance(f, SubagentEnded) and f.child == call.thread:
+                return 1
+            if _same(f, call):
+                known = isinstance(f, ToolStarted) and over is not None and over > call.at
+                return _eighths((over if known and over else f.at) - call.at)
+            over = f.at if _heard(f, call.thread) else over
+        return 1
+
+    def _since(self, facts: list[Fact], index: int, call: ToolFinished) -> datetime | None:
+        """When the latest start of this call was that has not ended before."""
+        for f in reversed(facts[:index]):
+            if _same(f, call):
+                return f.at if isinstance(f, ToolStarted) else None
+        return None
 
     def _this_minute(self, at: datetime) -> bool:
         return at.replace(microsecond=0) > self.now.replace(microsecond=0) - timedelta(minutes=1)
@@ -162,6 +191,20 @@ class NaiveBreaker:
         if spent > self.rules.cost_per_minute and answers >= self.rules.cost_sample:
             return ("cost rate", "", spent)
         return None
+
+
+def _heard(fact: Fact, thread: str) -> bool:
+    return isinstance(fact, Answer | ToolFinished) and fact.thread == thread
+
+
+def _same(fact: Fact, call: ToolStarted | ToolFinished) -> bool:
+    if not isinstance(fact, ToolStarted | ToolFinished):
+        return False
+    return (fact.thread, fact.name, fact.arguments) == (call.thread, call.name, call.arguments)
+
+
+def _eighths(took: timedelta) -> int:
+    return 2 if took >= timedelta(seconds=10) else 8
 
 
 def _counts(fact: ToolStarted | ToolFinished) -> bool:

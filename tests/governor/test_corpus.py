@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tabstop.governor.facts import Answer, Fact, Probed, ToolFinished, ToolStarted
-from tabstop.lab.healthy import KINDS, healthy
+from tabstop.lab.healthy import KINDS, edit_and_test, healthy
 from tabstop.lab.runaways import RUNAWAYS, runaway
-from tabstop.lab.script import Scenario
+from tabstop.lab.script import Scenario, script
 from tabstop.verdict import Signal
 from tests.governor.corpus import held_out
 from tests.governor.corpus.captured import captured
@@ -22,9 +22,10 @@ def stopped_as_runaway(played: Played) -> bool:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", KINDS)
-def test_a_healthy_session_is_no_runaway(name: str, seed: int) -> None:
-    """Long, repetitive, parallel, patient or idle: none is stopped."""
-    assert not stopped_as_runaway(play(healthy(name, seed)))
+def test_a_healthy_session_is_not_stopped(name: str, seed: int) -> None:
+    """Long, repetitive, parallel, patient or idle: neither as a runaway, nor by the breaker, nor by a brake."""
+    played = play(healthy(name, seed))
+    assert (played.stop, played.refusal) == (None, None)
 
 
 @pytest.mark.parametrize("name", CAPTURED)
@@ -56,6 +57,33 @@ def test_a_runaway_is_caught_in_time(name: str) -> None:
     assert caught.iteration <= scenario.within <= 30
 
 
+def slow_loop(command: str, seconds: float) -> Scenario:
+    """Healthy work, then one command 60 times, nothing changed."""
+    s = script(1)
+    edit_and_test(s, 8)
+    begins = s.iterations + 1
+    for _ in range(60):
+        s.answer("It is not done, so I look again.")
+        s.call("Bash", command, seconds=seconds)
+        s.probe(changed=False)
+    return Scenario(command, tuple(s.facts), begins)
+
+
+def test_a_slow_loop_is_reported_by_30() -> None:
+    """A command of 12 s, over and over: reported by its 18th time. It is stopped later than a quick one: it may be a wait."""
+    played = play(slow_loop("make build", 12))
+    assert played.alert is not None
+    assert played.stop is not None
+    assert (played.alert.by, played.alert.iteration, played.stop.iteration) == ("repeats", 18, 38)
+
+
+def test_waiting_by_name_is_patient() -> None:
+    """Half an hour of a look a minute is neither reported nor stopped; an hour of it is told of."""
+    played = play(slow_loop("sleep 60 && kubectl get pods", 61))
+    assert played.alert is not None
+    assert (played.alert.iteration > 30, played.stop) == (True, None)
+
+
 def unseen(facts: tuple[Fact, ...]) -> Iterator[Fact]:
     """As an attach point tells that sees only results, and never the working tree."""
     for fact in facts:
@@ -81,9 +109,9 @@ def test_a_scenario_is_the_same_each_time() -> None:
 
 @pytest.mark.slow
 def test_held_out() -> None:
-    """What nothing was tuned on: no healthy session stopped as a runaway, at most 2 % reported, every runaway caught."""
+    """What nothing was tuned on: no healthy session stopped by anything, at most 2 % reported, every runaway caught."""
     healthy_ones = [play(one) for one in held_out.healthy_sessions()]
-    assert sum(map(stopped_as_runaway, healthy_ones)) == 0
+    assert [one for one in healthy_ones if one.stop or one.refusal] == []
     reported = [one for one in healthy_ones if one.alert is not None and one.alert.signal is Signal.RUNAWAY]
     assert len(reported) <= len(healthy_ones) // 50
     late = [

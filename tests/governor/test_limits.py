@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tabstop.governor.facts import Fact, Heartbeat, Paused, Raised, Resumed, ServerSaid, Tick, ToolFinished
-from tabstop.governor.limits import DEFAULTS, Totals, count, fullest, limits_in_force, reached, shares
+from tabstop.governor.limit_reached import reached
+from tabstop.governor.limits import DEFAULTS, Totals, count, fullest, limits_in_force
 from tabstop.governor.settings import Exhaustion, OnLimit, Settings, Unpriced
 from tabstop.money import dollars
 from tabstop.session import Limits
@@ -25,7 +26,7 @@ def totals_after(*facts: Fact, start: Totals | None = None) -> Totals:
 def stops(settings: Settings, *facts: Fact) -> str:
     """The name of the limit that stops at the last fact; empty for none."""
     before = totals_after(*facts[:-1])
-    finding = reached(before, count(before, facts[-1]), facts[-1], settings)
+    finding = reached(count(before, facts[-1]), facts[-1], settings)
     return finding.scope if finding else ""
 
 
@@ -129,14 +130,13 @@ def test_the_servers_limits_replace_those_of_the_start() -> None:
 def test_room_for_the_summary_is_kept(name: str, limits: Limits, used: dict[str, int]) -> None:
     """Where a last answer is to be made, its worst case is never spent on anything else."""
     summary = Exhaustion(on_limit=OnLimit.SUMMARY, on_tokens=OnLimit.SUMMARY)
-    one = replace(answer(), **used)
+    one = replace(answer(), **used)  # type: ignore[arg-type]
     assert stops(Settings(limits=limits, exhaustion=summary, can_summarize=True), one) == name
     assert stops(Settings(limits=limits, exhaustion=summary, can_summarize=False), one) == ""
 
 
-def test_shares() -> None:
-    """Thousandths of each limit that binds; the fullest one in percent."""
+def test_the_fullest_limit() -> None:
+    """In percent, rounded down; a limit of nothing is full."""
     totals = totals_after(answer(), started())
-    limits = Limits(tokens=4_000, tool_calls=10, cost=0)
-    assert shares(totals, limits) == {"cost": 1000, "tokens": 250, "tool_calls": 100}
     assert fullest(totals, Settings(limits=Limits(tokens=4_000, tool_calls=10))) == 25
+    assert fullest(totals, Settings(limits=Limits(tokens=4_000, cost=0))) == 100

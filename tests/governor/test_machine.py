@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tabstop.governor.facts import (
-    Answer,
     Fact,
     Heartbeat,
     Paused,
@@ -20,22 +16,16 @@ from tabstop.governor.facts import (
     Replied,
     Resumed,
     ServerSaid,
-    SubagentEnded,
-    SubagentSpawned,
     Tick,
-    ToolFinished,
-    ToolStarted,
+    Unaffordable,
 )
-from tabstop.governor.machine import govern
-from tabstop.governor.orders import Act, EventKind
-from tabstop.governor.settings import Exhaustion, OnLimit, Settings
-from tabstop.governor.state import State
+from tabstop.governor.machine import SERVER, Decision, govern
+from tabstop.governor.orders import Act, Advice, EventKind, order_of
+from tabstop.governor.settings import Exhaustion, OnLimit, Runaway, Settings, Throttle, Unpriced
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
-from tabstop.usage import Tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
-from tabstop.wire_json import from_json, to_json
-from tests.governor.builders import answer, at, play
+from tests.governor.builders import answer, at, finished, play, spawned, started
 
 FIVE_CENTS = Settings("s1", Limits(cost=dollars("0.05")))
 
@@ -73,7 +63,7 @@ def test_tokens_suspend_and_an_overdrive_resumes_with_the_totals() -> None:
     suspended = play([answer(), answer(1)], settings)[-1]
     assert suspended.order.act is Act.SUSPEND
     assert suspended.order.sentence.startswith(
-        "Task paused: session budget reached. Enable Overdrive to continue. The session reached its token limit: 2k tokens of 2k tokens"
+        "Task paused: session budget reached. Enable Overdrive to continue. The session reached its token limit: 2k of 2k tokens"
     )
     assert suspended.order.findings[0].remedy.startswith("To go on, run `tabstop overdrive s1 --tokens 1000`")
     raised = govern(suspended.state, Raised(at(9), Limits(tokens=1_500), "octocat"), settings)
@@ -154,9 +144,9 @@ def test_in_ci_nobody_is_asked() -> None:
 
 
 def said(
-    *orders: str, signal: Signal = Signal.BUDGET, outcome: Outcome = Outcome.STOP, seconds: float = 1
+    *orders: str, signal: Signal = Signal.BUDGET, outcome: Outcome = Outcome.STOP, seconds: float = 1, spent: int = 0
 ) -> ServerSaid:
-    return ServerSaid(at(seconds), Verdict((Finding(signal, outcome, "tab", "The tab is red."),)), orders)
+    return ServerSaid(at(seconds), Verdict((Finding(signal, outcome, "tab", "The tab is red.", spent=spent),)), orders)
 
 
 MAY_STOP = [Signal.LIMIT, Signal.BREAKER, Signal.PAUSE]
@@ -199,6 +189,164 @@ def test_a_pause_is_lifted_by_a_release() -> None:
     assert govern(released.state, said("suspend", signal=Signal.PAUSE, seconds=3), Settings()).order.act is Act.SUSPEND
 
 
+def kinds(decisions: list[Decision]) -> list[EventKind]:
+    """What was logged, degradation left out."""
+    return [event.kind for one in decisions for event in one.events if event.kind is not EventKind.DEGRADE]
+
+
+def test_a_pause_ends_when_the_server_says_proceed() -> None:
+    """An operator's resume reaches the session with the server's next word, and is logged once."""
+    told: list[Fact] = [said("suspend", signal=Signal.PAUSE), said("proceed", seconds=9), Tick(at(10))]
+    decisions = play([answer(), *told], Settings())
+    assert [one.order.act for one in decisions[1:]] == [Act.SUSPEND, Act.PROCEED, Act.PROCEED]
+    assert [(event.kind, event.by) for event in decisions[2].events] == [(EventKind.RELEASE, SERVER)]
+
+
+def test_a_pause_is_no_limit() -> None:
+    """An overdrive does not lift an operator's pause; a release does not lift a limit the server found reached."""
+    paused = play([answer(), said("suspend", signal=Signal.PAUSE)], Settings())[-1]
+    assert govern(paused.state, Raised(at(2), Limits(cost=1)), Settings()).order.act is Act.SUSPEND
+    halted = play([answer(), said("halt", signal=Signal.LIMIT)], Settings())[-1]
+    assert govern(halted.state, Released(at(2)), Settings()).order.act is Act.HALT
+    assert govern(halted.state, Raised(at(2), Limits(cost=1)), Settings()).order.act is Act.PROCEED
+
+
+def test_the_servers_word_may_grow_stronger() -> None:
+    """A suspend that becomes a halt is a new stop; the same word with newer figures is none."""
+    facts: list[Fact] = [
+        said("suspend", signal=Signal.LIMIT),
+        said("suspend", signal=Signal.LIMIT, spent=9),
+        Tick(at(3)),
+    ]
+    decisions = play([answer(), *facts, said("halt", signal=Signal.LIMIT, seconds=4)], Settings())
+    assert [one.order.act for one in decisions[1:]] == [Act.SUSPEND, Act.SUSPEND, Act.SUSPEND, Act.HALT]
+    assert kinds(decisions[1:]) == [EventKind.SUSPEND, EventKind.STOP]
+    assert decisions[2].order.findings[0].spent == 9
+
+
+def test_an_overdrive_at_the_server_lifts_the_stop() -> None:
+    """Its limits arrive with its word; the same limits again change nothing, and too little stops at once, told anew."""
+
+    def told(seconds: float, limit: str) -> ServerSaid:
+        return ServerSaid(at(seconds), Verdict(), limits=Limits(cost=dollars(limit)))
+
+    facts = [*five_calls(), told(9, "0.05"), told(10, "0.051"), Tick(at(11)), answer(12), told(13, "1"), answer(14)]
+    decisions = play(facts, FIVE_CENTS)
+    assert [one.order.act for one in decisions[4:]] == [Act.HALT] * 2 + [Act.DEGRADE] * 2 + [Act.HALT] + [
+        Act.PROCEED
+    ] * 2
+    assert kinds(decisions) == [EventKind.STOP, EventKind.RAISE, EventKind.STOP, EventKind.RAISE]
+    assert decisions[6].events[0].by == SERVER
+
+
+NO_SIGNS = {"throttle": Throttle(retry_pauses=None), "runaway": Runaway()}
+
+
+def test_one_stop_does_not_hide_another() -> None:
+    """A limit and a breaker: each is lifted by its own word, and the one that is left is told when it becomes the reason."""
+    broken: list[Fact] = [finished(10 + n, "fetch", f"{n}", failed=True) for n in range(3)]
+    settings = replace(FIVE_CENTS, **NO_SIGNS)  # type: ignore[arg-type]
+    decisions = play([*five_calls(), *broken, Released(at(20)), Tick(at(21))], settings)
+    assert decisions[7].order.ends_as is SessionOutcome.STOPPED_COST
+    assert len(decisions[7].order.findings) > 1
+    assert decisions[-1].order.ends_as is SessionOutcome.STOPPED_COST
+    raised = play([*five_calls(), *broken, Raised(at(20), Limits(cost=dollars(1))), Tick(at(21))], settings)
+    assert raised[-1].order.ends_as is SessionOutcome.STOPPED_BREAKER
+    assert kinds(raised) == [EventKind.STOP, EventKind.TRIP, EventKind.RAISE, EventKind.STOP]
+    first = play([*broken, *(answer(20 + n) for n in range(5)), Tick(at(950))], settings)
+    assert first[2].order.ends_as is first[-2].order.ends_as is SessionOutcome.STOPPED_BREAKER
+    assert (
+        first[-1].order.ends_as is SessionOutcome.STOPPED_COST
+    )  # its cooldown is over, and the limit was passed meanwhile
+
+
+def test_a_raise_of_nothing_is_nothing() -> None:
+    """Neither an event nor another question; one of another limit leaves the stop, and a negative one lowers nothing."""
+    stopped = play(five_calls(), FIVE_CENTS)[-1]
+    for nothing in (Limits(), Limits(cost=0), Limits(cost=-5)):
+        again = govern(stopped.state, Raised(at(9), nothing), FIVE_CENTS)
+        assert (again.order.act, again.events) == (Act.HALT, ())
+    other = govern(stopped.state, Raised(at(9), Limits(tokens=5)), FIVE_CENTS)
+    assert (other.order.act, [one.kind for one in other.events]) == (Act.HALT, [EventKind.RAISE])
+
+
+def test_a_question_is_about_one_limit() -> None:
+    """Another limit that is reached while it stands is asked about afterwards."""
+    settings = replace(on(OnLimit.ASK), limits=Limits(cost=dollars("0.05"), iterations=7))
+    decisions = play([*five_calls(), answer(6), answer(7), Replied(at(8), granted=True)], settings)
+    assert [one.order.sentence for one in decisions[4:]] == ["Used $0.05, allow another $0.025?"] * 3 + [
+        "Used 7, allow another 3?"
+    ]
+    assert kinds(decisions) == [EventKind.ASK, EventKind.RAISE, EventKind.ASK]
+
+
+def test_what_is_not_sent_stays_unsent_until_more_is_allowed() -> None:
+    """A call that does not fit stops the session though its limit is not used up; what is asked for is at least what it lacks."""
+    facts: list[Fact] = [answer(), Unaffordable(at(1), "cost", dollars("0.09")), Tick(at(2))]
+    asked = play(facts, on(OnLimit.ASK))
+    assert [one.order.act for one in asked[1:]] == [Act.ASK, Act.ASK]
+    assert asked[-1].order.findings[0].asked == dollars("0.05")
+    assert [one.order.act for one in play(facts, FIVE_CENTS)[1:]] == [Act.HALT, Act.HALT]
+    unheard_of = Unaffordable(at(1), "model", 1)
+    assert play([answer(), unheard_of], FIVE_CENTS)[-1].order.act is Act.PROCEED
+    assert play([answer(), replace(unheard_of, limit="tokens")], FIVE_CENTS)[-1].order.act is Act.PROCEED
+
+
+def test_a_summary_ends_though_its_reserve_is_gone() -> None:
+    """What was kept for it is not there for anything else, and its subagents stop at once."""
+    settings = on(OnLimit.SUMMARY, can_summarize=True)
+    asked = play([replace(answer(n), reserve=dollars("0.01")) for n in range(4)], settings)[-1]
+    child = govern(asked.state, started(4.5, thread="a"), settings)
+    assert (child.order.act, child.order.thread, child.state.stopped) == (Act.HALT, "a", None)
+    small = replace(answer(5, cost="0.001"), reserve=0)
+    done = play([replace(small, thread="a"), small, Tick(at(6))], settings, asked.state)
+    assert [one.order.act for one in done] == [Act.HALT] * 3
+    assert (
+        done[1].order.sentence == "The session reached its cost limit: $0.042 of $0.05 used. The last answer is made."
+    )
+
+
+def test_without_a_price_no_budget_helps() -> None:
+    """Whatever the policy does at limits: it ends at once, and says what helps."""
+    for what in OnLimit:
+        settings = replace(on(what, can_summarize=True), unpriced=Unpriced.BLOCK)
+        order = play([answer(cost=None), Raised(at(1), Limits(cost=5))], settings)[-1].order
+        assert (order.act, order.ends_as) == (Act.HALT, SessionOutcome.STOPPED_COST)
+        assert "overdrive" not in order.findings[0].remedy
+
+
+def test_late_usage_of_a_paused_process_starts_no_clock() -> None:
+    """It is counted; neither the wall clock nor the watch for silence begins before the process runs again."""
+    facts: list[Fact] = [Resumed(at(0)), Paused(at(10)), answer(11), finished(12, unseen=True), Tick(at(9_000))]
+    last = play(facts, replace(FIVE_CENTS, limits=Limits(wall_clock_seconds=60)))[-1]
+    assert (last.order.act, last.events, last.state.totals.wall_clock_seconds) == (Act.PROCEED, (), 10)
+    again = govern(last.state, started(9_001), FIVE_CENTS)
+    assert govern(again.state, Tick(at(9_003)), FIVE_CENTS).state.totals.wall_clock_seconds == 12
+
+
+def test_nobody_waits_for_what_is_not_to_happen() -> None:
+    """A pause that is due is part of an order to go on, not of a question, a denial or a stop."""
+    slow = Advice(Act.THROTTLE, seconds=7)
+    for act in Act:
+        order = order_of([slow, Advice(act)])
+        assert order.seconds == (7 if act.rank < Act.DENY.rank else 0)
+
+
+def test_a_call_is_denied_though_the_session_is_to_wind_down() -> None:
+    """The server's advice to finish does not let through what is refused."""
+    settings = replace(Settings(), subtasks=replace(Settings().subtasks, total=0))
+    order = play([answer(), said("wind down"), spawned(2)], settings)[-1].order
+    assert order.act is Act.DENY
+    assert order.sentence.startswith("No new subagent")
+
+
+def test_defaults_that_step_in_are_said_each() -> None:
+    """First because no limit was left, then because a limit that came from the server cannot bind what has no price."""
+    only_cost = ServerSaid(at(1), Verdict(), limits=Limits(cost=dollars(9)))
+    decisions = play([answer(), only_cost, answer(2, cost=None), answer(3, cost=None)], Settings())
+    assert [len(one.events) for one in decisions] == [1, 0, 1, 0]
+
+
 def test_a_silent_server_is_noticed_once() -> None:
     """After three missed reports; the session goes on."""
     decisions = play([answer(), ServerSaid(at(1), Verdict()), Tick(at(100)), Tick(at(182)), Tick(at(300))], Settings())
@@ -230,67 +378,3 @@ def test_defaults_are_announced_once() -> None:
         ["No limit was left to this session, so the default limits apply."],
         [],
     ]
-
-
-LIMITS = st.builds(
-    Limits,
-    tokens=st.none() | st.integers(1, 40_000),
-    tool_calls=st.none() | st.integers(1, 20),
-    iterations=st.none() | st.integers(1, 20),
-    wall_clock_seconds=st.none() | st.integers(1, 500),
-    cost=st.none() | st.integers(1, 10**9),
-)
-THREADS = st.sampled_from(["", "", "a", "b"])
-FACTS = st.lists(
-    st.one_of(
-        st.builds(
-            lambda gap, tokens, cost, thread: (gap, lambda t: Answer(t, "m", Tokens(input=tokens), cost, thread)),
-            st.integers(0, 60),
-            st.integers(0, 9_000),
-            st.none() | st.integers(0, 10**8),
-            THREADS,
-        ),
-        st.builds(
-            lambda gap, name, th: (gap, lambda t: ToolStarted(t, name, "x", th)),
-            st.integers(0, 60),
-            st.sampled_from("ABC"),
-            THREADS,
-        ),
-        st.builds(
-            lambda gap, name, failed, th: (gap, lambda t: ToolFinished(t, name, "x", failed, th)),
-            st.integers(0, 60),
-            st.sampled_from("ABC"),
-            st.booleans(),
-            THREADS,
-        ),
-        st.builds(lambda gap: (gap, Tick), st.integers(0, 60)),
-        st.builds(
-            lambda gap, child: (gap, lambda t: SubagentSpawned(t, child)), st.integers(0, 9), st.sampled_from("ab")
-        ),
-        st.builds(
-            lambda gap, child: (gap, lambda t: SubagentEnded(t, child)), st.integers(0, 9), st.sampled_from("ab")
-        ),
-    ),
-    max_size=60,
-)
-
-
-@given(LIMITS, FACTS)
-def test_no_proceed_after_a_limit(limits: Limits, plan: list[tuple[int, object]]) -> None:
-    """For any stream of facts: once a limit is reached nothing may go on, and the state survives being written down."""
-    settings = Settings(limits=limits)
-    state, clock, stopped = State(), 0, False
-    for gap, build in plan:
-        clock += gap
-        decision = govern(state, build(at(clock)), settings)  # type: ignore[operator]
-        state = decision.state
-        if stopped:
-            assert decision.order.act.ends_turn
-        stopped = state.stopped is not None
-        over = [
-            n
-            for n in ("tokens", "iterations", "cost")
-            if (cap := getattr(limits, n)) and getattr(state.totals, n) >= cap
-        ]
-        assert stopped or not over
-    assert from_json(State, json.loads(json.dumps(to_json(state)))) == state

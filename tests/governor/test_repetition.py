@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.governor.facts import Answer, Fact, Probed, SubagentEnded, Tick, ToolFinished
-from tabstop.governor.repetition import CALLS, RUNNING, THREADS, TREES, Lane, Repetition, take
+from tabstop.governor.facts import Answer, Fact, Probed, SubagentEnded, Tick, ToolFinished, ToolStarted
+from tabstop.governor.patience import RUNNING, Runs
+from tabstop.governor.repetition import CALLS, THREADS, TREES, Lane, Repetition, take
 from tests.governor.builders import answer, at, finished, started
 
 SAME, OTHER = 0, (1 << 40) - 1
@@ -73,7 +74,7 @@ def test_after_a_change_everything_is_worth_doing_again() -> None:
     facts: list[Fact] = [Probed(at(0), "tree")]
     for n in range(40):
         facts += [*round_of(n * 100), Probed(at(n * 100 + 50), f"tree {n}")]
-    assert lane(facts) == Lane(step=0, heard=None)
+    assert lane(facts) == Lane(step=0, runs=Runs(heard=at(3902)))
 
 
 def test_the_first_look_and_going_back_and_forth_are_no_change() -> None:
@@ -91,10 +92,23 @@ def test_the_first_look_and_going_back_and_forth_are_no_change() -> None:
     assert lane(flip).repeats == 4
 
 
-def test_waiting_on_purpose_is_an_eighth_of_a_repeat() -> None:
-    """`sleep 30; gh run view` fifteen times is two repeats, and two idle iterations at most."""
-    found = lane(rounds(15, lasts=31))
-    assert (found.repeats, found.idle) == (3, 1)
+@pytest.mark.parametrize(
+    ("lasts", "waits", "repeats", "idle"), [(1, False, 15, 14), (31, False, 5, 3), (3, True, 5, 3), (31, True, 3, 1)]
+)
+def test_waiting_on_purpose_repeats_less(lasts: float, waits: bool, repeats: int, idle: int) -> None:
+    """`sleep 30; gh run view` fifteen times is two repeats; a slow command, or a short `sleep`, is a quarter of one each."""
+    facts = [
+        replace(fact, waits=waits) if isinstance(fact, ToolStarted | ToolFinished) else fact
+        for fact in rounds(15, lasts=lasts)
+    ]
+    assert (lane(facts).repeats, lane(facts).idle) == (repeats, idle)
+
+
+def test_calls_that_never_end_repeat_as_well() -> None:
+    """A call that is refused each time has no end: what is heard next tells that it is over, however long the model thinks."""
+    facts = [fact for n in range(15) for fact in (started(n * 50), answer(n * 50 + 1))]
+    assert lane(facts).repeats == 15
+    assert lane([started(n * 5) for n in range(15)]).repeats == 15
 
 
 def test_asking_a_background_task_is_waiting() -> None:
@@ -103,7 +117,7 @@ def test_asking_a_background_task_is_waiting() -> None:
     assert (lane(facts).repeats, lane(facts).idle) == (3, 1)
 
 
-@pytest.mark.parametrize(("lasts", "repeats"), [(1, 6), (31, 2)])
+@pytest.mark.parametrize(("lasts", "repeats"), [(1, 6), (31, 3)])
 def test_a_start_nobody_saw_lies_after_what_was_heard_before(lasts: float, repeats: int) -> None:
     """Without starts, the time since the answer before tells who waits."""
     facts: list[Fact] = []
@@ -186,7 +200,7 @@ def test_any_order_of_facts_is_borne(facts: list[Fact]) -> None:
         assert one.repeats >= 1
         assert one.idle >= 0
         assert len(one.known) <= CALLS
-        assert len(one.running) <= RUNNING
+        assert len(one.runs.began) <= RUNNING
 
 
 def test_what_is_remembered_has_a_bound() -> None:
@@ -195,4 +209,4 @@ def test_what_is_remembered_has_a_bound() -> None:
     found = after([*facts, *(started(n, thread=str(n)) for n in range(THREADS + 9))])
     assert len(found.lanes) == THREADS
     only = lane(facts)
-    assert (len(only.known), len(only.running)) == (CALLS, RUNNING)
+    assert (len(only.known), len(only.runs.began)) == (CALLS, RUNNING)

@@ -126,7 +126,7 @@ def test_a_signal_alerts_then_trips(name: str, facts: list[Fact], threshold: int
     assert alert.sentence == sentence
     assert alert.unit == SIGNS[name].unit
     assert trip.outcome is Outcome.STOP
-    assert f"It was seen {detector.persists + 1} times in a row. The session was stopped after " in trip.sentence
+    assert f"It was seen {detector.persists + 1} times in a row. The session was stopped" in trip.sentence
     assert "`tabstop release ses_1`" in trip.remedy
     assert f"`runaway.{name}`" in trip.remedy
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.governor.facts import Answer, Fact, Paused, SubagentSpawned, Tick
+from tabstop.governor.facts import Answer, Fact, Paused, Resumed, SubagentSpawned, Tick
 from tabstop.governor.limits import Totals, count, limits_in_force
 from tabstop.governor.orders import Act, Event, EventKind, Order, order_of
 from tabstop.governor.settings import KindBudget, Settings, Sharing, Subtasks
@@ -17,6 +17,7 @@ from tabstop.governor.subtask_books import KEPT, Subagents, left, line
 from tabstop.governor.subtask_shares import Task, granted, one_after_another
 from tabstop.governor.subtasks import share
 from tabstop.session import Limits
+from tabstop.usage import Tokens
 from tabstop.verdict import Outcome, Signal
 from tabstop.wire_json import from_json, to_json
 from tests.governor.builders import answer, at, ended, spawned, started
@@ -111,19 +112,23 @@ def test_a_share_is_warned_of_and_then_stops_its_subagent_only() -> None:
     session.tell(answer(2, 1, thread="a"))
     assert (session.order.act, session.order.findings[0].outcome) == (Act.PROCEED, Outcome.WARN)
     assert session.order.sentence == (
-        "The subagent a (research) has used 90k of its 100k tokens, and is stopped at the last: report what is found so far."
+        "The subagent a (research) has used 90k of its 100k tokens, cache reads not counted. "
+        "It is stopped when they are gone: report what is found so far."
     )
     assert [(event.kind, event.thread) for event in session.events] == [(EventKind.ALERT, "a")]
     assert session.tell(started(3, thread="a")).events == ()
     assert session.order.act is Act.PROCEED
     session.tell(answer(4, 10_500, thread="a"))
-    assert [(event.kind, event.thread) for event in session.events] == [(EventKind.STOP, "a")]
+    assert [(event.kind, event.thread) for event in session.events] == [(EventKind.ALERT, "a")]  # the session goes on
     for fact in (started(5, thread="a"), answer(6, 1, thread="a")):
         session.tell(fact)
         assert (session.order.act, session.order.thread, session.order.ends_as) == (Act.HALT, "a", None)
         assert session.events == ()
     finding = session.order.findings[0]
-    assert finding.sentence == "The subagent a (research) used up its share: 100.5k of 100k tokens."
+    assert (
+        finding.sentence
+        == "The subagent a (research) used up its share: 100.5k of 100k tokens, cache reads not counted."
+    )
     assert (finding.signal, finding.cap, finding.spent) == (Signal.SUBTASK, 100_000, 100_501)
     assert "The rest of the session goes on" in finding.remedy
     assert session.tell(answer(7), started(8)).order == Order()
@@ -143,28 +148,28 @@ REFUSED: list[tuple[str, Settings, list[Fact], SubagentSpawned, str]] = [
         rules(fan_out=2),
         [spawned(0, "a"), spawned(1, "b")],
         spawned(2, "c"),
-        "this thread has 2 subagents at work, and 2 at once are allowed",
+        "this thread has 2 subagents at work, and the policy allows 2 at once",
     ),
     (
         "depth",
         rules(depth=1),
         [spawned(0, "a")],
         spawned(1, "b", thread="a"),
-        "it would be 2 levels deep, and 1 are allowed",
+        "it would be at depth 2, and the policy allows 1",
     ),
     (
         "total",
         rules(total=1),
         [spawned(0, "a"), ended(1, "a")],
         spawned(2, "b"),
-        "this session has started 1 subagent, and 1 are allowed in all",
+        "this session has started 1 subagent, and the policy allows 1 in all",
     ),
     (
         "tokens",
         replace(MILLION, limits=Limits(tokens=3)),
         [],
         spawned(0, "a"),
-        "no tokens are left to give it",
+        "no tokens are left to share",
     ),
 ]
 
@@ -181,7 +186,7 @@ def test_one_too_many_is_refused(
     spent = session.totals.tokens
     session.tell(answer(9, 7, thread=one_more.child))
     assert session.order.act is Act.HALT
-    assert session.order.sentence.startswith("This subagent was refused. No new subagent")
+    assert session.order.sentence.startswith("This subagent was refused: ")
     assert session.totals.tokens == spent + 7
     assert all(child.used == (7 if name == one_more.thread else 0) for name, child in session.part.at_work.items())
 
@@ -258,10 +263,33 @@ def test_a_subagent_may_come_again() -> None:
     assert (session.given("a"), session.part.gone, session.part.started) == (100_000, {}, 2)
 
 
-def test_when_the_process_ends_its_subagents_do() -> None:
-    """Nothing stays set aside for subagents of a process that is gone."""
-    session = Session().tell(spawned(0, "a"), spawned(1, "b", thread="a"), Paused(at(2)))
-    assert (session.part.at_work, session.left()) == ({}, 1_000_000)
+def test_while_the_process_is_paused_nothing_is_set_aside() -> None:
+    """Its subagents may be gone; they count neither as at work nor against what there is to give."""
+    session = Session(rules(fan_out=1)).tell(spawned(0, "a"), spawned(1, "b", thread="a"), Paused(at(2)))
+    assert session.left() == 1_000_000
+    assert session.tell(spawned(3, "c")).order.act is Act.PROCEED
+
+
+def test_after_a_pause_a_subagent_goes_on_with_what_it_had_left() -> None:
+    """A process that was only held: neither a fresh share nor none, and never more than its parent still has."""
+    session = Session().tell(spawned(0, "a", "research"), answer(1, 60_000, thread="a"), Paused(at(2)), Resumed(at(3)))
+    session.tell(started(4, thread="a"))
+    assert (session.part.at_work["a"].unspent, session.left()) == (40_000, 900_000)
+    session.tell(Paused(at(5)), answer(6, 920_000), started(7, thread="a"))
+    assert (session.part.at_work["a"].unspent, session.left()) == (20_000, 0)
+    free = Session(replace(MILLION, limits=Limits(cost=1))).tell(spawned(0, "a"), Paused(at(1)), started(2, thread="a"))
+    assert free.given("a") == 1_000_000
+
+
+def test_cache_reads_are_not_counted() -> None:
+    """A long context that is read again with each answer uses up no share; what is new does."""
+    session = Session().tell(spawned(0, "a", "research"))
+    for n in range(10):
+        session.tell(replace(answer(n), tokens=Tokens(input=500, cache_read=60_000, output=500), thread="a"))
+    assert session.part.at_work["a"].used == 10_000
+    assert session.left() == 1_000_000 - 610_000 - 90_000
+    unannounced = replace(answer(20), tokens=Tokens(input=100, cache_read=200_000), thread="x")
+    assert session.tell(unannounced).given("x") == 300_000 // 4
 
 
 def test_a_silent_one_gives_its_share_back() -> None:
@@ -328,7 +356,7 @@ def has(session: Session, thread: str) -> float:
 
 def set_aside(session: Session, thread: str) -> int:
     """What it may not give away any more."""
-    return sum(child.unspent for child in session.part.at_work.values() if child.parent == thread)
+    return sum(child.set_aside for child in session.part.at_work.values() if child.parent == thread)
 
 
 moves = st.one_of(
@@ -359,7 +387,8 @@ def test_children_never_get_more_than_the_parent_has(
         if what == "spawn":
             session.tell(spawned(seconds, who, "any", thread=str(detail)))
         elif what == "answer" and who not in stopped:
-            session.tell(Answer(at(seconds), tokens=answer(tokens=int(detail)).tokens, thread=who))
+            fresh = int(detail)
+            session.tell(Answer(at(seconds), tokens=Tokens(input=fresh, cache_read=3 * fresh), thread=who))
         elif what == "end":
             session.tell(ended(seconds, who))
         elif what == "pause":

@@ -172,7 +172,7 @@ def test_a_failing_call_waits_one_second_then_five_then_for_a_person() -> None:
     held = run(facts, FREE)[0].retries.held
     assert held is not None
     assert held.sentence == (
-        "`fetch` failed 3 times with the same arguments, tried again after 1 s and 5 s. A person has to look."
+        "`fetch` failed 3 times in a row with the same arguments, tried again after 1 s, then 5 s. A person has to look."
     )
     assert held.remedy == "Find out why it fails, then run `tabstop release s1` and resume the agent."
 
@@ -206,22 +206,34 @@ def test_what_ends_a_row_of_failures(between: Fact, why: str) -> None:
 )
 def test_running_the_tests_again_after_an_edit_is_no_retry(name: str, between: Fact, ends: bool) -> None:
     """A failed command followed by new work of its thread begins anew; other tools have to work themselves."""
-    facts = [Probed(at(0), "as before"), failed(1, name=name), failed(10, name=name), between, failed(30, name=name)]
+    row = [failed(n, name=name) for n in range(1, 6 if name == "Bash" else 3)]
+    facts = [Probed(at(0), "as before"), *row, between, failed(30, name=name)]
     assert (run(facts, FREE)[0].retries.held is None) is ends
+
+
+def test_a_red_test_is_a_result_and_may_be_run_again() -> None:
+    """A command waits as any other tool does, then as long each time; after twice as many failures a person has to look."""
+    facts = [fact for n in range(6) for fact in (again(20 * n, name="Bash"), failed(20 * n + 1, name="Bash"))]
+    assert waits(facts, FREE) == [0] * 11 + ["suspend"]
+    at_once = [fact for n in range(5) for fact in (again(n / 10, name="Bash"), failed(n / 10, name="Bash"))]
+    assert waits(at_once, FREE)[::2] == [0, 0.9, 4.9, 4.9, 4.9]
+    held = run(facts, FREE)[0].retries.held
+    assert held is not None
+    assert (held.spent, held.cap) == (6, 5)
 
 
 def test_reading_the_same_file_between_is_no_new_work() -> None:
     """The first time it is; then the failing command is held."""
     facts = [
         fact
-        for n in range(6)
+        for n in range(8)
         for fact in (
             failed(10 * n, name="Bash"),
             again(10 * n + 1, "x", name="Read"),
             finished(10 * n + 2, "Read", "x"),
         )
     ]
-    assert run(facts[:6], FREE)[0].retries.held is None
+    assert run(facts[:18], FREE)[0].retries.held is None
     assert run(facts, FREE)[0].retries.held is not None
 
 
@@ -261,7 +273,7 @@ def test_where_starts_are_not_seen_the_pause_follows_the_failure() -> None:
     assert waits(facts, FREE) == [1, 5, "suspend"]
     held = run([finished(0, "fetch", failed=True)], replace(FREE, retry_pauses=()))[0].retries.held
     assert held is not None
-    assert held.sentence == "`fetch` failed 1 time with the same arguments. A person has to look."
+    assert held.sentence == "`fetch` failed with the same arguments. A person has to look."
 
 
 def test_what_it_remembers_is_bounded() -> None:

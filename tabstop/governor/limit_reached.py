@@ -1,0 +1,51 @@
+"""Limit reached: which limit stops a session at a fact, and in which words people are told."""
+
+from __future__ import annotations
+
+from tabstop.governor.facts import Fact, Unaffordable
+from tabstop.governor.limits import NAMES, UNITS, Totals, kept_back, limits_in_force, nearest, shown, shown_of
+from tabstop.governor.settings import Settings, Unpriced
+from tabstop.session import Limits
+from tabstop.verdict import Finding, Outcome, Signal
+
+
+def reached(totals: Totals, fact: Fact, settings: Settings) -> Finding | None:
+    """The limit that stops the session now, or none; of several the one that is passed the most.
+
+    Where a last answer is to be possible, a limit counts as reached as soon as only that answer still fits.
+    """
+    limits, _ = limits_in_force(totals, settings)
+    if settings.unpriced is Unpriced.BLOCK and totals.unpriced and limits.cost is not None:
+        return _unpriced(totals, limits)
+    if isinstance(fact, Unaffordable) and fact.limit in UNITS and getattr(limits, fact.limit) is not None:
+        return _unaffordable(fact, totals, limits)
+    name, percent = nearest(totals, fact, settings)
+    return at_the_limit(name, totals, settings) if percent >= 100 else None
+
+
+def at_the_limit(name: str, totals: Totals, settings: Settings) -> Finding:
+    """This limit with what is used of it, and what of the rest is kept for a last answer."""
+    amount: int = getattr(totals, name)
+    cap: int = getattr(limits_in_force(totals, settings)[0], name)
+    kept = kept_back(name, totals, settings)
+    rest = f", and {shown(name, kept)} kept for a last answer" if kept and amount < cap else ""
+    sentence = f"The session reached its {NAMES[name]} limit: {shown_of(name, amount, cap)} used{rest}."
+    return Finding(Signal.LIMIT, Outcome.STOP, name, sentence, unit=UNITS[name], cap=cap, spent=amount)
+
+
+def _unaffordable(fact: Unaffordable, totals: Totals, limits: Limits) -> Finding:
+    amount, cap = getattr(totals, fact.limit), getattr(limits, fact.limit)
+    left = max(0, cap - amount)
+    sentence = (
+        f"The next model call may use {shown(fact.limit, fact.needed)}, and {shown(fact.limit, left)} of the session's "
+        f"{NAMES[fact.limit]} limit of {shown(fact.limit, cap)} are left, so it was not sent."
+    )
+    lacking = max(0, fact.needed - left)
+    return Finding(
+        Signal.LIMIT, Outcome.STOP, fact.limit, sentence, unit=UNITS[fact.limit], cap=cap, spent=amount, asked=lacking
+    )
+
+
+def _unpriced(totals: Totals, limits: Limits) -> Finding:
+    sentence = "A model of this session has no known price, and the policy stops what cannot be priced (`unknown_price: block`)."
+    return Finding(Signal.PRICE, Outcome.STOP, "cost", sentence, unit="usd", cap=limits.cost, spent=totals.cost)
