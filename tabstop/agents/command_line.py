@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import PurePath
-from typing import Protocol, cast
+from typing import Protocol
 
 from tabstop.agents.dialect import Read
 
@@ -96,13 +95,6 @@ class CommandLine(Protocol):
         ...
 
 
-_COMMAND_LINES = {
-    "claude": ("tabstop.agents.claude_code.command_line", "ClaudeCodeCommand"),
-    "codex": ("tabstop.agents.codex.command_line", "CodexCommand"),
-    "gemini": ("tabstop.agents.gemini.command_line", "GeminiCommand"),
-}
-"""By the name of the program."""
-
 PROGRAMS = {"claude-code": "claude", "codex": "codex", "gemini": "gemini"}
 """The program of each agent, by the name its hooks are installed under."""
 
@@ -112,10 +104,19 @@ def command_line_of(program: str) -> CommandLine | None:
     name = PurePath(program).name.lower()
     for suffix in (".exe", ".cmd", ".js"):
         name = name.removesuffix(suffix)
-    if name not in _COMMAND_LINES:
-        return None
-    module, kind = _COMMAND_LINES[name]
-    return cast("CommandLine", getattr(import_module(module), kind)())
+    if name == "claude":
+        from tabstop.agents.claude_code.command_line import ClaudeCodeCommand  # noqa: PLC0415 - each imports this module
+
+        return ClaudeCodeCommand()
+    if name == "codex":
+        from tabstop.agents.codex.command_line import CodexCommand  # noqa: PLC0415
+
+        return CodexCommand()
+    if name == "gemini":
+        from tabstop.agents.gemini.command_line import GeminiCommand  # noqa: PLC0415
+
+        return GeminiCommand()
+    return None
 
 
 def value_of(argv: Sequence[str], *options: str) -> str:

@@ -10,16 +10,18 @@ import fcntl
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tabstop.beside.governor_call import governor_socket, hooks_folder
+from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_desk import HookDesk
-from tabstop.beside.hook_socket import HookSocket, NobodyError, ask, make_private
-from tabstop.beside.session_folder import sessions_root, socket_root
+from tabstop.beside.hook_socket import HookSocket, make_private
+from tabstop.beside.reporting import Reporter, reporter_for
+from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
 
 IDLE_SECONDS = 15 * 60.0
 """Without a question for so long, it ends."""
@@ -29,50 +31,6 @@ TICK_SECONDS = 15.0
 
 EXIT_OK, EXIT_FAULT = 0, 75
 LARGEST_LOG = 1024 * 1024
-
-
-def governor_socket() -> Path:
-    """Where it listens; `tabstop.beside.hook` finds the same path by itself."""
-    return socket_root() / "governor.sock"
-
-
-def governor_command(python: str = sys.executable, *, with_packages: bool = True) -> list[str]:
-    """How to start it. with_packages: whether this Python's installed packages may be used; a runner has none of ours."""
-    launcher = str(Path(__file__).resolve().with_name("governor_start.py"))
-    return [python, "-I", *([] if with_packages else ["-S"]), launcher]
-
-
-def start_governor(environ: Mapping[str, str], command: Sequence[str] | None = None, seconds: float = 5.0) -> bool:
-    """Start it in the background, unless it runs, and wait until it answers. False when it does not within so many seconds. Raises `OSError` when it cannot be
-    started at all.
-
-    environ: its environment: where its state lies, and whether this is CI. It outlives its caller.
-    """
-    if is_running():
-        return True
-    hooks = sessions_root(environ).parent / "hooks"
-    hooks.mkdir(parents=True, exist_ok=True, mode=0o700)
-    start = list(command or governor_command())
-    files = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, str(hooks / "governor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    ]
-    os.posix_spawn(start[0], start, dict(environ), file_actions=files, setsid=True)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if is_running():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def is_running() -> bool:
-    """Whether it answers."""
-    try:
-        return ask(governor_socket(), "ping", seconds=2.0) == b"here"
-    except NobodyError:
-        return False
 
 
 class Governor:
@@ -87,21 +45,23 @@ class Governor:
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         """idle_seconds, tick_seconds: so that tests need not wait."""
-        self._hooks = sessions_root(environ).parent / "hooks"
+        self._environ = environ
+        self._hooks = hooks_folder(environ)
+        self._socket = governor_socket(environ)
         self._idle = idle_seconds
         self._tick = tick_seconds
         # A pipe, because a signal may come in the moment before a wait: then only what it wrote still ends that wait.
         self._told, self.wake = os.pipe()
         os.set_blocking(self.wake, False)
         self._asked = time.monotonic()
-        self.desk = HookDesk(sessions_root(environ), environ, now, self.log, governor_socket())
+        self.desk = HookDesk(sessions_root(environ), environ, now, self.log, self._socket, self._reporter)
 
     def run(self) -> int:
         """Serve until nobody asks any more or `end` is called; the exit code. One at a time: a second one ends at once."""
         try:
             make_private(self._hooks)
-            make_private(governor_socket().parent)
-            lock = os.open(governor_socket().with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            make_private(self._socket.parent)
+            lock = os.open(self._socket.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             self.log(f"cannot begin: {error}")
             return EXIT_FAULT
@@ -128,10 +88,15 @@ class Governor:
 
     def _serve(self) -> int:
         self.desk.take_in_waiting(self._hooks / "waiting")
-        answers = {"hook": self._asked_by_hook, "ping": lambda _words, _body: b"here", "fact": self.desk.fact}
+        answers = {
+            "hook": self._asked_by_hook,
+            "ping": lambda _words, _body: b"here",
+            "fact": self.desk.fact,
+            "end": self._end_session,
+        }
         self.log(f"began, process {os.getpid()}")
         try:
-            with HookSocket(governor_socket(), answers, self.log):
+            with HookSocket(self._socket, answers, self.log):
                 while self._goes_on():
                     self.desk.take_in_waiting(self._hooks / "waiting")
                     self.desk.tick()
@@ -147,6 +112,18 @@ class Governor:
         """After a while, whether there is a reason to."""
         told, _, _ = select.select([self._told], [], [], self._tick)
         return not told and time.monotonic() - self._asked < self._idle
+
+    def _reporter(self, record: Record, session: GovernedSession, folder: SessionFolder) -> Reporter | None:
+        return reporter_for(record, session, folder, self._environ, log=self.log)
+
+    def _end_session(self, words: tuple[str, ...], _body: bytes) -> Iterator[bytes]:
+        """`end SESSION`: a settle step takes over. What hooks kept for it is taken in first."""
+        (name,) = words
+        self.desk.take_in_waiting(self._hooks / "waiting")
+        left = self.desk.let_go(name)
+        yield b"over"
+        if not left:
+            self.end()
 
     def _asked_by_hook(self, words: tuple[str, ...], body: bytes) -> bytes:
         self._asked = time.monotonic()

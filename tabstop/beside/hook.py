@@ -28,6 +28,9 @@ ANSWER_SECONDS, START_SECONDS, TRY_AGAIN_SECONDS = 8.0, 8.0, 60.0
 Answer = tuple[int, float, bytes]
 """Exit code, seconds to wait, what to print."""
 
+LONGEST_PATH = 100
+"""Bytes of a socket's path."""
+
 LONGEST_WAIT = 65.0
 """Seconds; the agents give this hook 90."""
 
@@ -74,8 +77,12 @@ def state_folder() -> str:
 
 
 def sockets() -> "tuple[list[str], str]":
-    """Who to ask: whoever runs this agent, then the resident governor."""
+    """Who to ask: whoever runs this agent, then the resident governor, as `tabstop.beside.governor_call` has it."""
     given = os.environ.get("TABSTOP_SOCKET")
+    if os.environ.get("RUNNER_TEMP") and not os.environ.get("TABSTOP_STATE"):
+        own = state_folder() + "/governor.sock"
+        if len(os.fsencode(own)) <= LONGEST_PATH:
+            return ([given] if given else []), own
     folder = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")  # noqa: S108
     return ([given] if given else []), f"{folder}/tabstop-{os.getuid()}/governor.sock"
 

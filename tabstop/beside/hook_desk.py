@@ -13,35 +13,53 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tabstop.agents.dialect import dialect_of
-from tabstop.beside.governed_session import GovernedSession, OnEvent, OnUsage
+from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
-from tabstop.governor.orders import PROCEED, Event, Order
+from tabstop.governor.orders import Event, Order
+from tabstop.session import SessionOutcome
+from tabstop.verdict import Verdict
 from tabstop.wire_json import to_json
 
-Listeners = Callable[[Record], tuple[OnEvent, OnUsage]]
-"""Whom a session's events and usage are told besides its log; the server's reporter hangs here."""
+class Reports(Protocol):
+    """Who tells a session's server what happens in it, such as `tabstop.beside.reporting.Reporter`."""
+
+    def begin(self, *, wait: bool = True) -> Verdict:
+        """Start; a hook must not wait for a network."""
+        ...
+
+    def on_event(self, event: Event) -> None:
+        """What the hooks themselves have to tell; the session's own events are heard anyway."""
+        ...
+
+    def close(self, outcome: SessionOutcome | None) -> bool:
+        """Tell the rest. None leaves the session open at the server."""
+        ...
+
+
+ReportsOf = Callable[[Record, GovernedSession, SessionFolder], Reports | None]
+"""Who reports this session; None where it has no server."""
 
 
 @dataclass(slots=True)
 class _Watched:
     """A governed session with the client sessions it is heard through; by (agent, client session).
 
-    announce: whom its events are told besides its log. said: what is to be said of its policy at its start.
+    said: what is to be said of its policy at its start.
     """
 
     folder: SessionFolder
     record: Record
     governed: GovernedSession
     journal: Journal | None = None
-    announce: OnEvent | None = None
+    reports: Reports | None = None
     heard: dict[tuple[str, str], HookedSession] = field(default_factory=dict)
     said: str = ""
 
@@ -56,7 +74,7 @@ class HookDesk:
         now: Callable[[], datetime],
         log: Log,
         socket: Path,
-        listeners: Listeners | None = None,
+        reports_of: ReportsOf = lambda _record, _session, _folder: None,
     ) -> None:
         """root: where session folders lie. socket: where this process listens; each session's own path leads there."""
         self._root = root
@@ -64,7 +82,7 @@ class HookDesk:
         self._now = now
         self._log = log
         self._socket = socket
-        self._listeners = listeners
+        self._reports_of = reports_of
         self._standing = StandingOrders(root.parent / "hooks")
         self._watched: dict[str, _Watched] = {}
         self._busy: set[str] = set()
@@ -121,11 +139,17 @@ class HookDesk:
             with suppress(OSError):
                 path.unlink()
 
+    def let_go(self, name: str) -> int:
+        """Let go of one session, when its last report is told; how many are left."""
+        with self._lock:
+            if name in self._watched:
+                self._let_go(name)
+            return len(self._watched)
+
     def close(self) -> None:
         """Let go of all sessions."""
-        with self._lock:
-            for name in list(self._watched):
-                self._let_go(name)
+        for name in list(self._watched):
+            self.let_go(name)
 
     def _hear(self, words: tuple[str, ...], body: bytes, at: datetime) -> HookAnswer:
         agent, event, given = words
@@ -199,22 +223,17 @@ class HookDesk:
             return None
         self._busy.discard(name)
         log = self._logger(folder)
-        told = self._listeners(record) if self._listeners else None
-
-        def on_event(event: Event, order: Order) -> None:
-            log(event)
-            if told is not None:
-                told[0](event, order)
-
         governed = GovernedSession(
             record.settings,
             pricer_of(record, self._now()),
             self._now,
             journal=journal,
-            on_event=on_event,
-            on_usage=told[1] if told else lambda _usage: None,
+            on_event=lambda event, _order: log(event),
         )
-        watched = self._watched[name] = _Watched(folder, record, governed, journal, told[0] if told else None)
+        reports = self._reports_of(record, governed, folder)
+        if reports is not None:
+            reports.begin(wait=False)
+        watched = self._watched[name] = _Watched(folder, record, governed, journal, reports)
         with suppress(OSError):
             folder.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.socket.unlink(missing_ok=True)
@@ -227,8 +246,8 @@ class HookDesk:
 
         def tell(event: Event) -> None:
             log(event)
-            if watched.announce is not None:
-                watched.announce(event, PROCEED)
+            if watched.reports is not None:
+                watched.reports.on_event(event)
 
         return tell
 
@@ -248,13 +267,16 @@ class HookDesk:
             self._log(f"the standing order of {session} cannot be written: {error}")
 
     def _ended(self, watched: _Watched, which: tuple[str, str]) -> None:
+        """A session that is reported goes on between its client's sessions: whoever settles it says when it is over."""
         with self._lock:
             watched.heard.pop(which, None)
-            if not watched.heard and watched.journal is not None:
+            if not watched.heard and watched.journal is not None and watched.reports is None:
                 self._let_go(watched.folder.path.name)
 
     def _let_go(self, name: str) -> None:
         watched = self._watched.pop(name)
+        if watched.reports is not None:
+            watched.reports.close(None)
         if watched.journal is not None:
             watched.journal.close()
             with suppress(OSError):

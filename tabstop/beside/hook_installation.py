@@ -14,14 +14,14 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabstop.agents.dialect import dialect_of
 from tabstop.beside import hook as hook_file
-from tabstop.beside.governor_process import governor_command
+from tabstop.beside.governor_call import governor_command
 from tabstop.beside.session_folder import write_privately
 
 BACKUP = ".before-tabstop"
@@ -67,9 +67,12 @@ def place_of(agent: str, environ: Mapping[str, str], project: Path | None) -> Pl
     return Place(agent, (project or home) / ".gemini" / "settings.json")
 
 
-def install(place: Place, environ: Mapping[str, str]) -> Outcome:
-    """Put our hooks in. Doing it again changes nothing. Raises `NotInstalledError`."""
-    command = _put_hook_there(environ)
+def install(place: Place, environ: Mapping[str, str], governor: Sequence[str] | None = None) -> Outcome:
+    """Put our hooks in. Doing it again changes nothing. Raises `NotInstalledError`.
+
+    governor: how hooks start it; None for this Python with its packages.
+    """
+    command = _put_hook_there(environ, governor or governor_command())
     path, text, settings = _read(place.path)
     wanted = _without(settings)
     hooks = wanted.setdefault("hooks", {})
@@ -109,13 +112,22 @@ def uninstall(place: Place) -> Outcome:
     return Outcome(place.path, True)
 
 
+def is_installed(place: Place) -> bool:
+    """Whether hooks of ours are in, and what they run is there. Raises `NotInstalledError` for a file we cannot read."""
+    _, _, settings = _read(place.path)
+    groups = [group for one in settings.get("hooks", {}).values() for group in one if isinstance(group, dict)]
+    entries = [entry for group in groups if isinstance(group.get("hooks"), list) for entry in group["hooks"]]
+    hooks = [shlex.split(entry["command"])[-3] for entry in entries if _is_ours(entry)]
+    return bool(hooks) and all(Path(one).is_file() for one in hooks)
+
+
 def data_folder(environ: Mapping[str, str]) -> Path:
     """Where the hook lies, whatever becomes of the environment it was installed from (XDG Base Directory)."""
     data = environ.get("XDG_DATA_HOME") or Path(environ.get("HOME") or "/") / ".local" / "share"
     return Path(data) / "tabstop"
 
 
-def _put_hook_there(environ: Mapping[str, str]) -> str:
+def _put_hook_there(environ: Mapping[str, str], governor: Sequence[str]) -> str:
     """Copy the hook and how to start the governor; the hook's command up to its agent.
 
     The hook runs on the interpreter behind a virtual environment, which outlives it; the governor needs the environment.
@@ -124,7 +136,7 @@ def _put_hook_there(environ: Mapping[str, str]) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_privately(folder / "hook.py", Path(hook_file.__file__).read_bytes())
-        write_privately(folder / "governor.command", "".join(f"{one}\n" for one in governor_command()).encode())
+        write_privately(folder / "governor.command", "".join(f"{one}\n" for one in governor).encode())
     except OSError as error:
         raise NotInstalledError(f"{folder} cannot be written ({error.strerror}). Nothing was changed.") from error
     python = getattr(sys, "_base_executable", "") or sys.executable

@@ -1,4 +1,4 @@
-"""The server, as a session's machine talks to it: start, usage, end; tried again where that can help.
+"""The server, as a session's machine talks to it: start, usage, end, resume, overdrive; tried again where that can help.
 
 ServerError: `UnreachableError` when nobody who speaks for Tabstop answered, so that later may be better, and
 `NotAcceptedError` when the server answered that it will not take this, so that the same request will not do better.
@@ -12,7 +12,19 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from tabstop.beside.transport import NoAnswerError, Request, Response, Transport
-from tabstop.wire import EndAnswer, EndRequest, Problem, StartAnswer, StartRequest, UsageAnswer, UsageBatch
+from tabstop.wire import (
+    EndAnswer,
+    EndRequest,
+    OverdriveAnswer,
+    OverdriveRequest,
+    Problem,
+    ResumeAnswer,
+    ResumeRequest,
+    StartAnswer,
+    StartRequest,
+    UsageAnswer,
+    UsageBatch,
+)
 from tabstop.wire_json import WireError, from_json, to_json
 
 T = TypeVar("T")
@@ -74,9 +86,19 @@ class Server:
         """Report usage; sending it again changes nothing."""
         return self._ask(f"/api/v1/sessions/{quote(session, safe='')}/usage", batch, UsageAnswer, token=token)
 
+    def resume(self, session: str, *, token: str) -> ResumeAnswer:
+        """Ask to let an ended session go on. An answer without limits is a refusal, with its verdict."""
+        path = f"/api/v1/sessions/{quote(session, safe='')}/resume"
+        return self._ask(path, ResumeRequest(), ResumeAnswer, token=token)
+
     def end(self, session: str, request: EndRequest, *, token: str) -> EndAnswer:
         """End the session."""
         return self._ask(f"/api/v1/sessions/{quote(session, safe='')}/end", request, EndAnswer, token=token)
+
+    def overdrive(self, session: str, request: OverdriveRequest, *, token: str, key: str) -> OverdriveAnswer:
+        """Raise one session's limits, once per key. token: an approver's own. An answer without limits is a refusal."""
+        path = f"/api/v1/sessions/{quote(session, safe='')}/overdrive"
+        return self._ask(path, request, OverdriveAnswer, token=token, key=key)
 
     def _ask(self, path: str, body: object, kind: type[T], *, token: str, key: str = "") -> T:
         headers = {

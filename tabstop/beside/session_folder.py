@@ -2,9 +2,7 @@
 
     <root>/<session>/record.json   what it is, what bounds it, how to reach who watches it
                      journal.jsonl its facts
-                     order.json    the last order, for a hook that finds nobody to ask
                      events.jsonl  what was worth logging
-                     waiting/      hook payloads that nobody was there to take
 All readable by this user only. The socket lies elsewhere: its path must be shorter than 100 bytes.
 """
 
@@ -65,19 +63,9 @@ class SessionFolder:
         return self.path / "journal.jsonl"
 
     @property
-    def order(self) -> Path:
-        """The last order, as the hook reads it."""
-        return self.path / "order.json"
-
-    @property
     def events(self) -> Path:
         """The log."""
         return self.path / "events.jsonl"
-
-    @property
-    def waiting(self) -> Path:
-        """Hook payloads that nobody took."""
-        return self.path / "waiting"
 
     @property
     def socket(self) -> Path:
@@ -115,7 +103,7 @@ def socket_root() -> Path:
 def create(root: Path, record: Record) -> SessionFolder:
     """Make the folder of a new session; the same session again is taken up where it stands. Raises `OSError`."""
     folder = SessionFolder(root / record.id)
-    folder.waiting.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.path.chmod(0o700)
     if not (folder.path / "record.json").exists():
         folder.write_record(record)

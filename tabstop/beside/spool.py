@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -58,13 +59,34 @@ class Pending:
 def put(folder: Path, undelivered: Undelivered) -> Path:
     """Keep it; the same session replaces its own file. Readable by this user only. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    session = re.sub(r"[^A-Za-z0-9_-]", "-", undelivered.session)[:80] or "unadmitted"
-    path = folder / f"{undelivered.begun_at:%Y%m%dT%H%M%S%f}-{session}.json"
+    path = _path(folder, undelivered.begun_at, undelivered.session)
     draft = path.with_suffix(".draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
         json.dump(to_json(undelivered), stream, separators=(",", ":"))
     draft.replace(path)
     return path
+
+
+def take_back(folder: Path, begun_at: datetime, session: str) -> Undelivered | None:
+    """What waits of this session, taken out because it goes on; None for nothing that can be read."""
+    path = _path(folder, begun_at, session)
+    found = _read(path).undelivered
+    if found is not None:
+        path.unlink(missing_ok=True)
+    return found
+
+
+def spool_root(environ: Mapping[str, str]) -> Path:
+    """Where reports wait on this machine: this user's state folder (XDG Base Directory)."""
+    if environ.get("TABSTOP_STATE"):
+        return Path(environ["TABSTOP_STATE"]) / "spool"
+    home = Path(environ.get("HOME") or environ.get("RUNNER_TEMP", "."))
+    return Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "tabstop" / "spool"
+
+
+def _path(folder: Path, begun_at: datetime, session: str) -> Path:
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", session)[:80] or "unadmitted"
+    return folder / f"{begun_at:%Y%m%dT%H%M%S%f}-{name}.json"
 
 
 def pending(folder: Path) -> tuple[Pending, ...]:

@@ -47,8 +47,10 @@ class Transport(Protocol):
 class UrllibTransport:
     """The real one. Proxies are taken from the environment, as every client of the runner does."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST_ANSWER) -> None:
+        """longest: bytes of an answer that are read; what goes beyond is cut off."""
         self._opener = urllib.request.build_opener(_NoRedirects)
+        self._longest = longest
 
     def send(self, request: Request, timeout: float) -> Response:
         """See `Transport.send`."""
@@ -58,10 +60,10 @@ class UrllibTransport:
         try:
             try:
                 with self._opener.open(prepared, timeout=timeout) as answer:
-                    return _read(answer)
+                    return _read(answer, self._longest)
             except urllib.error.HTTPError as error:
                 with error:
-                    return _read(error)
+                    return _read(error, self._longest)
         except urllib.error.URLError as error:
             raise NoAnswerError(_said(error.reason)) from error
         except (OSError, http.client.HTTPException) as error:
@@ -77,11 +79,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Answer with the redirect itself."""
 
 
-def _read(answer: Any) -> Response:
+def _read(answer: Any, longest: int) -> Response:
     after = answer.headers.get("Retry-After", "")
     return Response(
         status=answer.status,
-        body=answer.read(LONGEST_ANSWER),
+        body=answer.read(longest),
         retry_after=int(after) if after.isdigit() and len(after) < 7 else None,
     )
 

@@ -7,7 +7,17 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
+    "governor": ("tabstop.cli.governor", "governor"),
+    "install": ("tabstop.cli.install", "install"),
+    "lab": ("tabstop.cli.lab", "lab"),
+    "overdrive": ("tabstop.cli.overdrive", "overdrive"),
     "policy": ("tabstop.cli.policy", "policy"),
+    "proxy": ("tabstop.cli.proxy", "proxy"),
+    "release": ("tabstop.cli.overdrive", "release"),
+    "run": ("tabstop.cli.run", "run"),
+    "session": ("tabstop.cli.sessions", "session"),
+    "sessions": ("tabstop.cli.sessions", "sessions"),
+    "uninstall": ("tabstop.cli.install", "uninstall"),
 }
 """Subcommand: (module, the click command in it)."""
 

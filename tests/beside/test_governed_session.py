@@ -8,11 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.governed_session import GovernedSession, OnEvent, OnUsage
 from tabstop.beside.journal import Journal
 from tabstop.beside.pricing import Pricer
 from tabstop.governor.facts import Heartbeat, Raised
-from tabstop.governor.orders import Act, Event, EventKind
+from tabstop.governor.orders import Act, Event, EventKind, Order
 from tabstop.governor.settings import Settings
 from tabstop.price_card import ModelPrice, PriceCard, Rates, Tier
 from tabstop.session import Limits
@@ -38,10 +38,14 @@ def used(number: int, tokens: int = 1_000, model: str = "m") -> Usage:
     return Usage(keys, model, Tokens(input=tokens), BEGUN)
 
 
-def session(limits: Limits | None = None, journal: Journal | None = None, **listeners: object) -> GovernedSession:
-    return GovernedSession(
-        Settings(limits=limits or Limits(tokens=10_000)), PRICER, Clock(), journal=journal, **listeners
-    )  # type: ignore[arg-type]
+def session(
+    limits: Limits | None = None,
+    journal: Journal | None = None,
+    on_event: OnEvent = lambda _event, _order: None,
+    on_usage: OnUsage = lambda _usage: None,
+) -> GovernedSession:
+    settings = Settings(limits=limits or Limits(tokens=10_000))
+    return GovernedSession(settings, PRICER, Clock(), journal=journal, on_event=on_event, on_usage=on_usage)
 
 
 def test_an_answer_counts_once_however_often_it_is_told() -> None:
@@ -112,8 +116,8 @@ def test_events_are_heard_once() -> None:
     """With the order they came with."""
     heard: list[tuple[EventKind, Act]] = []
 
-    def listen(event: Event, order: object) -> None:
-        heard.append((event.kind, order.act))  # type: ignore[attr-defined]
+    def listen(event: Event, order: Order) -> None:
+        heard.append((event.kind, order.act))
 
     one = session(Limits(tokens=1_000), on_event=listen)
     one.answered(used(1))

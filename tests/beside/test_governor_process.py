@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from tabstop.beside import governor_process, hook
-from tabstop.beside.governor_process import Governor, governor_command, governor_socket, is_running, start_governor
+from tabstop.beside.governor_call import governor_command, governor_socket, is_running, start_governor
+from tabstop.beside.governor_process import Governor
 from tabstop.beside.hook_records import name_of
 from tests.beside.short_folder import short_folder
 from tests.support.hook_payloads import SESSION, payload, tool
@@ -59,7 +60,7 @@ class Machine:
     def end(self, number: signal.Signals) -> None:
         os.kill(self.process(), number)
         until = time.monotonic() + 10
-        while is_running() or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
+        while is_running({}) or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
             assert time.monotonic() < until
             time.sleep(0.02)
 
@@ -70,7 +71,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
         machine = Machine(folder)
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
         yield machine
-        if is_running():
+        if is_running({}):
             machine.end(signal.SIGTERM)
 
 
@@ -117,7 +118,7 @@ def test_there_is_one(machine: Machine) -> None:
     assert start_governor(machine.environ)
     done = subprocess.run(governor_command(), env=machine.environ, check=False, timeout=30)
     assert done.returncode == 0
-    assert is_running()
+    assert is_running({})
 
 
 def test_it_ends_when_nobody_asks(machine: Machine) -> None:
@@ -162,13 +163,13 @@ def test_being_asked_keeps_it_awake(machine: Machine) -> None:
 
 def test_where_it_cannot_listen_it_says_so(machine: Machine) -> None:
     """A folder of somebody else's, or a socket that cannot be made: a line in the log and an exit code."""
-    governor_socket().parent.parent.mkdir(exist_ok=True)
-    governor_socket().parent.symlink_to(machine.folder)
+    governor_socket({}).parent.parent.mkdir(exist_ok=True)
+    governor_socket({}).parent.symlink_to(machine.folder)
     assert Governor(machine.environ, now).run() == governor_process.EXIT_FAULT
     assert "cannot begin" in machine.log
-    governor_socket().parent.unlink()
-    governor_socket().mkdir(parents=True)
-    governor_socket().parent.chmod(0o700)
+    governor_socket({}).parent.unlink()
+    governor_socket({}).mkdir(parents=True)
+    governor_socket({}).parent.chmod(0o700)
     assert Governor(machine.environ, now).run() == governor_process.EXIT_FAULT
     assert "cannot listen" in machine.log
 

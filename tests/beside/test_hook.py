@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tabstop.beside import hook
-from tabstop.beside.governor_process import governor_socket
+from tabstop.beside.governor_call import governor_socket
 from tabstop.beside.hook_socket import STILL_HERE, HookAnswer, HookSocket
 from tabstop.beside.session_folder import sessions_root
 from tests.beside.short_folder import short_folder
@@ -373,6 +373,6 @@ def test_it_finds_the_governors_folders(environ: dict[str, str], folder: str, mo
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert hook.state_folder() == folder == str(sessions_root(environ).parent / "hooks")
-    assert hook.sockets() == ([], str(governor_socket()))
+    assert hook.sockets() == ([], str(governor_socket(environ)))
     monkeypatch.setenv("TABSTOP_SOCKET", "/w")
     assert hook.sockets()[0] == ["/w"]

@@ -23,8 +23,9 @@ from tabstop.governor.facts import Raised, Released
 from tabstop.governor.orders import Event
 from tabstop.governor.settings import Settings
 from tabstop.price_card import PriceCard
-from tabstop.session import Limits
+from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Usage
+from tabstop.verdict import Verdict
 from tabstop.wire import StartRequest
 from tests.governor.builders import BEGUN
 from tests.support.golden import expect
@@ -33,6 +34,27 @@ from tests.support.samples import SAMPLES
 
 Open = Callable[..., "Desk"]
 CLAUDE = name_of("claude-code", SESSION)
+
+
+class Told:
+    """A session's report to its server."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self.begun = self.closed = False
+
+    def begin(self, *, wait: bool = True) -> Verdict:
+        assert not wait
+        self.begun = True
+        return Verdict()
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def close(self, outcome: SessionOutcome | None) -> bool:
+        assert outcome is None
+        self.closed = True
+        return True
 
 
 class Desk:
@@ -52,15 +74,21 @@ class Desk:
         self.said: list[str] = []
         self.events: list[Event] = []
         self.usages: list[Usage] = []
+        self.told: list[Told] = []
+        self.with_server = False
         self.answers = 0
         self.desk = self.open()
 
     def open(self) -> HookDesk:
-        def listeners(_record: Record) -> Any:
-            return (lambda event, _order: self.events.append(event)), self.usages.append
-
         socket = self.root.parent / "governor.sock"
-        return HookDesk(self.root, {}, self.clock, self.said.append, socket, listeners)
+        return HookDesk(self.root, {}, self.clock, self.said.append, socket, self.reports_of)
+
+    def reports_of(self, _record: Record, session: GovernedSession, _folder: SessionFolder) -> Told | None:
+        """Who reports, where `with_server` says that there is a server; what would be told is kept either way."""
+        told = Told(self.events)
+        session.listen(lambda event, _order: told.on_event(event), self.usages.append)
+        self.told.append(told)
+        return told if self.with_server else None
 
     def clock(self) -> datetime:
         return self.now
@@ -185,6 +213,7 @@ def test_a_call_that_is_never_written_down_is_not_waited_for_long(open_desk: Ope
 def test_less_is_done_before_a_stop_and_what_cannot_be_is_said_once(open_desk: Open) -> None:
     """The model hears of a step once; that its model cannot be changed is logged once."""
     desk = open_desk("session: {cost: $1}\n")
+    desk.with_server = True
     desk.hook(payload("SessionStart"))
     desk.answer(205_000)
     said = desk.hook(tool("PreToolUse"))
@@ -258,6 +287,7 @@ def test_a_tool_whose_start_nobody_told_counts_when_it_ends(open_desk: Open) -> 
 def test_many_subagents_are_not_remembered_for_ever(open_desk: Open) -> None:
     """What their models were told is forgotten, the oldest first, and with the subagent."""
     desk = open_desk("session: {cost: $1}\n")
+    desk.with_server = True
     desk.hook(payload("SessionStart"))
     desk.answer(205_000)
     for number in range(300):

@@ -69,7 +69,7 @@ def test_the_sockets_path_is_short_wherever_the_session_lies(tmp_path: Path) -> 
     deep = SessionFolder(tmp_path / ("x" * 200))
     assert len(os.fsencode(deep.socket)) < 100
     assert deep.socket != SessionFolder(tmp_path / "y").socket
-    assert (deep.order.name, deep.events.name, deep.waiting.name) == ("order.json", "events.jsonl", "waiting")
+    assert (deep.journal.name, deep.events.name) == ("journal.jsonl", "events.jsonl")
 
 
 ROOTS = [

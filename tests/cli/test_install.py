@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tabstop.agents.dialect import AGENTS
-from tabstop.beside import governor_process
+from tabstop.beside import governor_call, governor_process
 from tabstop.cli.main import main
 from tests.support.golden import expect
 
@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_changed(home: Path, command: str) -> None:
 @pytest.mark.parametrize("running", [True, False])
 def test_the_governor_by_hand(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
     """It says when it runs already; else it runs here, with its own exit code."""
-    monkeypatch.setattr(governor_process, "is_running", lambda: running)
+    monkeypatch.setattr(governor_call, "is_running", lambda _environ: running)
     monkeypatch.setattr(governor_process, "main", lambda: 75)
     done = run("governor")
     assert done.exit_code == (0 if running else 75)

@@ -1,0 +1,107 @@
+"""Hooks of the agent that the wrapper runs: they ask us instead of the resident governor, so that all watch one session."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from tabstop.agents.command_line import CommandLine
+from tabstop.agents.dialect import dialect_of
+from tabstop.beside import hook as hook_file
+from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.hook_desk import HookDesk
+from tabstop.beside.hook_installation import place_of
+from tabstop.beside.hook_socket import HookAnswer, HookSocket, Log
+from tabstop.beside.session_folder import Record, SessionFolder
+
+_LOOK_AGAIN = 0.05
+
+
+class HookPost:
+    """Answers the hooks of one session while it is open; also a person's raise or release, and whoever asks if we are here."""
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        now: Callable[[], datetime],
+        log: Log,
+        session: tuple[SessionFolder, Record, GovernedSession],
+    ) -> None:
+        """root: where session folders lie."""
+        folder, record, self._governed = session
+        self._desk = HookDesk(root, environ, now, log, folder.socket)
+        self._desk.watch(folder, record, self._governed)
+        answers = {"hook": self._hook, "fact": self._desk.fact, "ping": lambda _words, _body: b"here"}
+        self._socket = HookSocket(folder.socket, answers, log)
+        self.path = folder.socket
+        self.heard_at: float | None = None
+        self.ended_turn = False
+        self.muted = False
+
+    @property
+    def heard(self) -> bool:
+        """Whether the agent's hooks have asked."""
+        return self.heard_at is not None
+
+    def __enter__(self) -> Self:
+        """Listen. Raises `OSError`."""
+        self._socket.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self._socket.close()
+        self._desk.close()
+
+    def tick(self) -> None:
+        """Keep what hooks say while we are away in step with the session."""
+        self._desk.tick()
+
+    def _hook(self, words: tuple[str, ...], body: bytes) -> bytes:
+        self.heard_at = time.monotonic()
+        if self.muted:
+            return HookAnswer().encode()
+        answer = self._desk.hook(words, body)
+        if self._asking():
+            # The agent is held; its turn ends only if the answer is no.
+            while self._asking():
+                time.sleep(_LOOK_AGAIN)
+            answer = answer if self._governed.state.stopped else HookAnswer().encode()
+        self.ended_turn = self.ended_turn or self._governed.state.stopped is not None
+        return answer
+
+    def _asking(self) -> bool:
+        return self._governed.state.exhausted.question is not None
+
+
+def settings_with_hooks(command: CommandLine) -> str:
+    """Settings (JSON) that put our hooks into one run."""
+    python = getattr(sys, "_base_executable", "") or sys.executable
+    begins = f"{shlex.quote(python)} -I -S {shlex.quote(str(Path(hook_file.__file__).resolve()))} {command.agent}"
+    hooks = {
+        event: [{"hooks": [{"type": "command", "command": f"{begins} {event}", "timeout": seconds}]}]
+        for event, seconds in dialect_of(command.agent).events.items()
+    }
+    return json.dumps({"hooks": hooks})
+
+
+def are_installed(command: CommandLine, environ: Mapping[str, str], cwd: str) -> bool:
+    """Whether `tabstop install` put them into the user's or the project's settings."""
+    here = Path(cwd)
+    root = next((one for one in (here, *here.parents) if (one / ".git").exists()), here)
+    user, project = (place_of(command.agent, environ, where).path for where in (None, root))
+    return any(_has_ours(path) for path in (user, project, project.with_name("settings.local.json")))
+
+
+def _has_ours(path: Path) -> bool:
+    try:
+        return b"tabstop/hook.py" in path.read_bytes()
+    except OSError:
+        return False

@@ -1,0 +1,105 @@
+"""What there is to see of an agent that runs: what its log tells, and its last sign of life."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from tabstop.agents.command_line import AgentLog, CommandLine
+from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.wrapper.hooks import HookPost
+from tabstop.beside.wrapper.tee import Growth, Tee
+from tabstop.governor.facts import Heartbeat, ToolFinished
+
+_BEAT_SECONDS = 5.0
+
+
+class Watching:
+    """One run of one agent."""
+
+    def __init__(
+        self,
+        governed: GovernedSession,
+        now: Callable[[], datetime],
+        since: datetime,
+        *,
+        command: CommandLine | None,
+        log: AgentLog | None,
+        post: HookPost | None,
+        tee: Tee | None,
+        growth: Growth,
+        counts: bool = True,
+    ) -> None:
+        """since: what was used before it is not this session's. command, log: None for a program nobody knows.
+
+        counts: False where the proxy sees every call: then the log only tells which session it is, and that it lives.
+        """
+        self._counts = counts
+        self._governed = governed
+        self._now = now
+        self._since = since
+        self._command = command
+        self._log = log
+        self._post = post
+        self._tee = tee
+        self._growth = growth
+        self._alive_at = time.monotonic()
+        self._beat_at = 0.0
+
+    @property
+    def session(self) -> str:
+        """The agent's own session id; empty until known."""
+        return self._log.session if self._log else ""
+
+    @property
+    def hooks(self) -> bool:
+        """Whether its hooks ask us."""
+        return self._post is not None and self._post.heard
+
+    @property
+    def quiet(self) -> int | None:
+        """Seconds since its last sign of life; None where none could be seen."""
+        if self._log is None and self._tee is None and not self._growth.visible:
+            return None
+        return int(time.monotonic() - self._alive_at)
+
+    def begin_again(self) -> None:
+        """It was held: that was no silence of its own."""
+        self._alive_at = time.monotonic()
+
+    def look(self, *, alive: bool) -> None:
+        """Tell the governor what is new. alive: that its process runs counts as a sign of life, as an idle terminal has no other."""
+        seen = self._read_log()
+        if self._tee is not None and self._tee.moved_at > self._alive_at:
+            seen = True
+        if self._post is not None and (self._post.heard_at or 0.0) > self._alive_at:
+            seen = True
+        now = time.monotonic()
+        if self._growth.moved() or seen:
+            self._alive_at, seen = now, True
+        if (seen or alive) and now - self._beat_at > _BEAT_SECONDS:
+            self._beat_at = now
+            self._governed.tell(Heartbeat(self._now()))
+
+    def _read_log(self) -> bool:
+        if self._log is None or self._command is None:
+            return False
+        hooks = self.hooks
+        if hooks and self._command.hooks_tell_usage:
+            return False
+        found = False
+        for one in self._log.read():
+            if one.usage.occurred_at < self._since:
+                continue
+            found = True
+            if not self._counts:
+                continue
+            if not hooks and not self._governed.knows(one.usage.keys):
+                for tool in one.usage.tool_calls:
+                    fact = ToolFinished(
+                        self._now(), tool.name, tool.arguments_hmac, tool.failed, one.thread, unseen=True
+                    )
+                    self._governed.tell(fact)
+            self._governed.answered(one.usage, thread=one.thread, likeness=one.likeness)
+        return found

@@ -1,0 +1,134 @@
+"""`tabstop overdrive` and `tabstop release`: a person lets a session have more, or go on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import click
+
+from tabstop.beside.control import NotHeardError, Told, tell, who
+from tabstop.beside.server import NotAcceptedError, Server, ServerError
+from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, find, sessions_root
+from tabstop.beside.session_view import view
+from tabstop.beside.transport import UrllibTransport
+from tabstop.cli import amounts
+from tabstop.cli.session_report import after_raise, after_release
+from tabstop.governor.facts import Raised, Released, ServerSaid
+from tabstop.session import Limits
+from tabstop.wire import OverdriveAnswer, OverdriveRequest
+
+
+class NotDone(click.ClickException):
+    """Nothing was changed."""
+
+
+@click.command()
+@click.argument("session", metavar="SESSION")
+@click.argument("dollars", type=amounts.DOLLARS, required=False, metavar="[DOLLARS]")
+@click.option("--tokens", type=amounts.TOKENS, metavar="TOKENS", help="So many tokens more.")
+@click.option("--iterations", type=amounts.COUNT, metavar="NUMBER", help="So many model calls more.")
+@click.option("--tool-calls", type=amounts.COUNT, metavar="NUMBER", help="So many tool calls more.")
+@click.option("--wall-clock", type=amounts.DURATION, metavar="TIME", help="So much longer.")
+@click.option("--why", default="", metavar="TEXT", help="The reason, for the audit log.")
+def overdrive(
+    session: str,
+    dollars: int | None,
+    tokens: int | None,
+    iterations: int | None,
+    tool_calls: int | None,
+    wall_clock: int | None,
+    why: str,
+) -> None:
+    """Let SESSION have more than its limits: `tabstop overdrive claude-1a2b '$5'` (quote the dollar sign, or leave it away).
+
+    What it used so far stays counted. A session that a server admitted is raised there, by an approver, with TABSTOP_TOKEN.
+    """
+    more = Limits(tokens, tool_calls, iterations, wall_clock, dollars)
+    if all(getattr(more, one.name) is None for one in fields(Limits)):
+        raise click.UsageError(
+            "Say how much more: `tabstop overdrive SESSION '$5'`, or --tokens, --iterations, --tool-calls, --wall-clock."
+        )
+    folder, record = _found(session)
+    _must_bind(folder, more)
+    if record.server_session:
+        answer = _ask_server(record, more, why, os.environ)
+        _tell(folder, ServerSaid(_now(), answer.verdict, limits=answer.limits))
+        more = Limits()  # the server's limits hold the raise already; this lifts the stop
+    told = _tell(folder, Raised(_now(), more, who(os.environ), why))
+    for line in after_raise(view(folder), told):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("session", metavar="SESSION")
+def release(session: str) -> None:
+    """Let SESSION go on after its breaker opened, a tool kept failing or it was paused. Limits stay as they are."""
+    folder, _ = _found(session)
+    told = _tell(folder, Released(_now(), who(os.environ)))
+    for line in after_release(view(folder), told):
+        click.echo(line)
+
+
+def _found(name: str) -> tuple[SessionFolder, Record]:
+    try:
+        folder = find(sessions_root(os.environ), name)
+        return folder, folder.record()
+    except NoSessionError as error:
+        raise NotDone(f"{error}. `tabstop sessions` lists them; nothing was changed.") from error
+
+
+def _must_bind(folder: SessionFolder, more: Limits) -> None:
+    """More of a limit the session does not have would change nothing, and look as if it did."""
+    limits = view(folder).limits
+    names = {"cost": "cost", "wall_clock_seconds": "wall clock", "tool_calls": "tool calls"}
+    unbound = [
+        names.get(one.name, one.name)
+        for one in fields(Limits)
+        if getattr(more, one.name) is not None and getattr(limits, one.name) is None
+    ]
+    if unbound:
+        raise NotDone(f"This session has no limit of {', '.join(unbound)}; nothing was changed.")
+
+
+def _tell(folder: SessionFolder, fact: Raised | Released | ServerSaid) -> Told:
+    try:
+        return tell(folder, fact, _now)
+    except NotHeardError as error:
+        raise NotDone(f"Nothing was changed: {error}") from error
+    except OSError as error:
+        raise NotDone(f"Nothing was changed: the session cannot be written ({error.strerror}).") from error
+
+
+def _ask_server(
+    record: Record, more: Limits, why: str, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
+) -> OverdriveAnswer:
+    token = environ.get("TABSTOP_TOKEN", "")
+    if not token:
+        raise NotDone(
+            f"This session was admitted by {record.server}, so an approver raises it there. Set TABSTOP_TOKEN to your own "
+            "engineer token and run this again, or ask an approver to. Nothing was changed."
+        )
+    if not why.strip():
+        raise NotDone("The audit log keeps why: add --why 'the reason'. Nothing was changed.")
+    server = Server(record.server, UrllibTransport(), sleep)
+    try:
+        answer = server.overdrive(record.server_session, OverdriveRequest(more, why), token=token, key=uuid4().hex)
+    except NotAcceptedError as error:
+        problem = error.problem
+        said = " ".join(one for one in (problem.title, problem.detail, problem.remedy) if one)
+        raise NotDone(f"The server did not raise it: {said}") from error
+    except ServerError as error:
+        raise NotDone(f"{record.server} could not be asked: {error}. Try again later; nothing was changed.") from error
+    if answer.limits is None:
+        said = " ".join(one.sentence for one in answer.verdict.reasons if one.sentence)
+        raise NotDone(f"The server did not raise it: {said or 'a budget above this session has no room.'}")
+    return answer
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

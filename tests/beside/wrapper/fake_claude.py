@@ -1,0 +1,101 @@
+"""A stand-in for `claude`: writes a transcript as the real client does, runs the hooks it was given, obeys what they say.
+
+FAKE_ANSWERS answers of 10,000 input tokens ($0.04 of claude-opus-5-5) each, FAKE_SECONDS apart, each followed by a tool;
+FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ANSWERS = int(os.environ.get("FAKE_ANSWERS", "3"))
+SECONDS = float(os.environ.get("FAKE_SECONDS", "0.3"))
+
+
+def value(option: str) -> str:
+    return sys.argv[sys.argv.index(option) + 1] if option in sys.argv else ""
+
+
+SESSION = value("--session-id") or value("--resume")
+FOLDER = (
+    Path(os.environ["CLAUDE_CONFIG_DIR"]) / "projects" / "".join(c if c.isalnum() else "-" for c in str(Path.cwd()))
+)
+PATH = FOLDER / f"{SESSION}.jsonl"
+
+
+def write(row: dict[str, Any]) -> None:
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    with PATH.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"sessionId": SESSION, "timestamp": now, "cwd": str(Path.cwd()), **row}) + "\n")
+
+
+def answer(content: list[dict[str, Any]], output: int = 0) -> None:
+    name = f"{os.getpid()}-{time.monotonic_ns()}"
+    usage = {"input_tokens": 10_000, "output_tokens": output}
+    message = {"id": f"msg_{name}", "role": "assistant", "model": "claude-opus-5-5", "usage": usage, "content": content}
+    write({"type": "assistant", "requestId": f"req_{name}", "message": message})
+
+
+def hook(event: str, **more: Any) -> dict[str, Any]:
+    """The reply of the hook for this event; empty for none."""
+    settings = json.loads(value("--settings") or "{}")
+    payload = {
+        "session_id": SESSION,
+        "transcript_path": str(PATH),
+        "cwd": str(Path.cwd()),
+        "hook_event_name": event,
+        **more,
+    }
+    for group in settings.get("hooks", {}).get(event, []):
+        for one in group["hooks"]:
+            command = ["/bin/sh", "-c", one["command"]]
+            done = subprocess.run(command, input=json.dumps(payload), capture_output=True, text=True, check=False)
+            if done.stdout.strip():
+                reply: dict[str, Any] = json.loads(done.stdout)
+                return reply
+    return {}
+
+
+def main() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in os.environ.get("FAKE_IGNORES", "").split():
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if os.environ.get("FAKE_SPAWNS"):
+        subprocess.Popen(["sleep", "300"], start_new_session=True)
+    hook("SessionStart", source="startup")
+    if "--max-turns" in sys.argv:
+        answer([{"type": "text", "text": "Done: one. Left: two."}], int(os.environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"]))
+        print("Done: one. Left: two.")
+        return 0
+    if hook("UserPromptSubmit", prompt="x").get("decision") == "block":
+        return 0
+    for number in range(ANSWERS):
+        call = f"toolu_{os.getpid()}_{number}"
+        tool = {"tool_name": "Bash", "tool_input": {"command": f"step {number}"}, "tool_use_id": call}
+        answer([{"type": "tool_use", "id": call, "name": "Bash", "input": tool["tool_input"]}])
+        print(f"answer {number}", flush=True)
+        time.sleep(SECONDS)
+        if hook("PreToolUse", **tool).get("continue") is False:
+            return 0
+        result = {"type": "tool_result", "tool_use_id": call, "content": "ok"}
+        write({"type": "user", "message": {"role": "user", "content": [result]}})
+        if hook("PostToolUse", tool_response={}, **tool).get("continue") is False:
+            return 0
+    print("finished")
+    return 4 if os.environ.get("FAKE_FAILS") else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(130)

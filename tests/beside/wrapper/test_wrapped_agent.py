@@ -1,0 +1,205 @@
+"""An agent under the wrapper: its limits, its hooks, its last answer, a session that goes on, and what people read of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from dataclasses import replace
+
+from tabstop.beside.exit_codes import ExitCode
+from tests.beside.wrapper.wrapped import Place, until
+from tests.support.golden import expect
+
+
+def same(text: str, place: Place) -> str:
+    """The text without what differs from run to run."""
+    text = text.replace(str(place.path), "/home/dev")
+    text = re.sub(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "11111111-1111-4111-8111-111111111111", text
+    )
+    text = re.sub(r"claude-[0-9a-f]{8}", "claude-1a2b3c4d", text)
+    text = re.sub(r"run-[0-9a-f]{8}", "run-1a2b3c4d", text)
+    text = re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)?", "2026-11-02 09:00", text)
+    return re.sub(r"\b\d+ s(?=$|/| |,)", "2 s", text, flags=re.MULTILINE)
+
+
+def test_an_agent_that_keeps_within_its_limits(place: Place) -> None:
+    """Its output and its exit code are its own; what it used is told."""
+    done = place.run()
+    assert (done.code, done.out) == (0, "answer 0\nanswer 1\nanswer 2\nfinished\n")
+    expect("run/finished.txt", same(done.err, place))
+    totals = place.session.state.totals
+    assert (totals.iterations, totals.tool_calls, totals.tokens) == (3, 3, 30_000)
+    assert place.run(FAKE_FAILS="1").code == 4
+
+
+def test_hooks_end_it_at_a_limit(place: Place) -> None:
+    """No signal is needed, the client calls it a success, and we do not. The next call is not made."""
+    done = place.run("--cost", "0.07")
+    assert (done.code, done.out) == (ExitCode.LIMIT, "answer 0\nanswer 1\n")
+    expect("run/halted.txt", same(done.err, place))
+    assert place.runs()[0]["outcome"] == "stopped: cost"
+
+
+def test_without_hooks_a_signal_ends_it(place: Place) -> None:
+    """At most one call late; its tools are counted from its transcript."""
+    done = place.run("--no-hooks", "--cost", "0.07", FAKE_ANSWERS="30")
+    assert (done.code, done.out) == (ExitCode.LIMIT, "answer 0\nanswer 1\ninterrupted\n")
+    expect("run/halted-without-hooks.txt", same(done.err, place))
+    assert place.session.state.totals.tool_calls == 1
+
+
+def test_it_goes_on_after_an_overdrive(place: Place) -> None:
+    """Suspended; refused until somebody allows more; then it goes on with its totals, never with a fresh budget."""
+    place.policy("session:\n  on_limit: suspend\n")
+    first = place.run("--cost", "0.07")
+    assert first.code == ExitCode.SUSPENDED
+    expect("run/suspended.txt", same(first.err, place))
+    session = place.session
+    again = ["claude", "-p", "--resume", session.record.agent_session, "x"]
+    refused = place.run("--session", session.record.id, command=again)
+    assert (refused.code, refused.out) == (ExitCode.REFUSED, "")
+    expect("run/not-started.txt", same(refused.err, place))
+    raised = place.tabstop("overdrive", session.record.id[:10], "$0.08", "--why", "nearly done")
+    assert raised.code == 0, raised.err
+    expect("run/overdrive.txt", same(raised.out, place))
+    # The same session is found by the agent's own id, too.
+    last = place.run(command=again, FAKE_ANSWERS="1")
+    assert last.code == 0
+    assert "used so far: $0.08" in last.err
+    assert place.session.state.totals.cost == 120_000_000
+    assert [run["outcome"] for run in place.runs()] == ["suspended", "finished"]
+    told = same(place.tabstop("session", session.record.id).out, place).splitlines(keepends=True)
+    # Which of its followers sees an answer first decides the order of what is due near a limit.
+    expect("run/session.txt", "".join(line for line in told if "degrade: " not in line and "alert: " not in line))
+    expect("run/sessions.txt", same(place.tabstop("sessions").out, place))
+
+
+def test_an_overdrive_reaches_a_session_that_runs(place: Place) -> None:
+    """Over the wrapper's socket: the limit grows before it is reached."""
+    with place.start("run", "--cost", "0.10", "--", "claude", "-p", "x", FAKE_ANSWERS="4", FAKE_SECONDS="1") as process:
+        until(lambda: bool(place.sessions) and place.session.state.totals.iterations >= 1)
+        assert place.session.standing == "running"
+        raised = place.tabstop("overdrive", place.session.record.id, "1")
+        out, err = process.communicate(timeout=60)
+    assert raised.out.splitlines()[-1] == "It goes on now."
+    assert (process.returncode, out.splitlines()[-1]) == (0, "finished")
+    assert "octocat allowed more; it goes on" in err
+
+
+def test_one_last_answer(place: Place) -> None:
+    """Its worst case is kept back, so that with it the limit is still kept; it is shown and stored."""
+    place.policy("session:\n  on_limit: summary\n")
+    done = place.run("--no-hooks", "--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.8")
+    assert done.code == ExitCode.LIMIT
+    expect("run/summary.txt", same(done.err, place))
+    assert (place.folder.path / "summary.md").read_text() == "Done: one. Left: two.\n"
+    totals = place.session.state.totals
+    assert totals.cost <= 300_000_000
+    assert totals.tokens % 10_000 == 2_000
+
+
+def test_a_last_answer_that_does_not_come(place: Place) -> None:
+    """The session ends as it would without."""
+    place.policy("session:\n  on_limit: summary\n")
+    claude = place.path / "bin" / "claude"
+    claude.write_text(
+        claude.read_text().replace('if "--max-turns" in sys.argv:', 'if "--max-turns" in sys.argv:\n        return 1')
+    )
+    done = place.run("--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.8")
+    assert done.code == ExitCode.LIMIT
+    assert "no last answer came" in done.err
+    assert not (place.folder.path / "summary.md").exists()
+
+
+def test_a_question_nobody_answers(place: Place) -> None:
+    """The agent waits; silence means no."""
+    place.policy("session:\n  on_limit: ask\n")
+    place.run("--cost", "0.07", FAKE_ANSWERS="1")
+    record = place.session.record
+    soon = replace(record.settings, exhaustion=replace(record.settings.exhaustion, ask_seconds=2))
+    place.folder.write_record(replace(record, settings=soon))
+    begun = time.monotonic()
+    done = place.run("--session", record.id, FAKE_ANSWERS="30", FAKE_SECONDS="0.5")
+    assert done.code == ExitCode.LIMIT
+    assert time.monotonic() - begun >= 2
+    expect("run/asked.txt", same(done.err, place))
+
+
+def test_in_github_actions(place: Place) -> None:
+    """A stop is an annotation; everything is plain lines."""
+    done = place.run("--cost", "0.07", CI="true", GITHUB_ACTIONS="true")
+    expect("run/github-actions.txt", same(done.err, place))
+
+
+def test_a_session_that_is_watched_is_not_started_twice(place: Place) -> None:
+    """Two wrappers would each see half of it."""
+    with place.start("run", "--", "claude", "-p", "x", FAKE_SECONDS="5") as process:
+        until(lambda: bool(place.sessions) and place.session.watched)
+        second = place.run("--session", place.session.record.id)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert second.code == ExitCode.REFUSED
+    assert "another process watches session" in second.err
+
+
+def test_what_begins_no_session_is_only_run(place: Place) -> None:
+    """`claude mcp list` is not our business."""
+    claude = place.path / "bin" / "claude"
+    claude.write_text('#!/bin/sh\necho "$@"\nexit 5\n')
+    done = place.run(command=["claude", "mcp", "list"])
+    assert (done.code, done.out, done.err) == (5, "mcp list\n", "")
+
+
+def test_what_cannot_be_seen_is_not_started(place: Place) -> None:
+    """Without a transcript nothing would bound it."""
+    done = place.run(command=["claude", "-p", "--no-session-persistence", "x"])
+    assert (done.code, done.out) == (ExitCode.UNBOUNDED, "")
+    assert "writes no transcript" in done.err
+
+
+def test_the_gates_session(place: Place) -> None:
+    """In CI the session that the gate opened is taken up; options may only tighten it."""
+    place.run(FAKE_ANSWERS="1")
+    folder = place.folder
+    record = json.loads((folder.path / "record.json").read_text())
+    (folder.path / "record.json").write_text(
+        json.dumps({**record, "server": "https://tabstop.example", "server_session": "7"})
+    )
+    for environ in ({"TABSTOP_SESSION": record["id"]}, {"RUNNER_TEMP": str(place.path / "temp")}):
+        if "RUNNER_TEMP" in environ:
+            (place.path / "temp").mkdir()
+            (place.path / "temp" / "tabstop").symlink_to(place.path / "state")
+            environ["TABSTOP_STATE"] = ""
+        done = place.run("--cost", "20", "--iterations", "50", FAKE_ANSWERS="1", **environ)
+        assert (
+            f"session {record['id']}, limits from the gate, tightened by options: $10.00, 10M tokens, 50 model calls"
+            in done.err
+        )
+    unknown = place.run(TABSTOP_SESSION="nothing")
+    assert unknown.code == ExitCode.REFUSED
+    assert "there is no session nothing" in unknown.err
+
+
+def test_limits_of_an_earlier_session_are_not_options(place: Place) -> None:
+    """A fresh limit at each resume would be no limit."""
+    place.run(FAKE_ANSWERS="1")
+    done = place.run("--session", place.session.record.id, "--cost", "50")
+    assert done.code == ExitCode.REFUSED
+    assert "tabstop overdrive" in done.err
+
+
+def test_hooks_that_are_installed_are_not_put_in_twice(place: Place) -> None:
+    """Two would count every tool twice."""
+    assert place.tabstop("install", "claude-code").code == 0
+    done = place.run("--cost", "0.07")
+    assert done.code == ExitCode.LIMIT  # the stand-in reads no settings file, so here a signal ends it
+    assert done.out.endswith("interrupted\n")
+
+
+def test_a_policy_with_problems_says_so(place: Place) -> None:
+    """The defaults hold then."""
+    place.policy("session:\n  cost: much\n")
+    assert "has problems, so the default limits apply" in place.run(FAKE_ANSWERS="1").err
