@@ -26,6 +26,8 @@ class StartRequest:
 
     pull_request: number, when the run knows it (proven only on `pull_request` events, else checked through the API).
     branch, head_sha: of the work, not of a test merge commit. agent: `claude-code`, `codex`, `gemini-cli`, `opencode`.
+    run_id, run_attempt: of the workflow run that asks, as GitHub numbers them; empty outside of one. They count only where
+    another run tells of this session after the fact: then GitHub's record of this one says whose it is and where it lies.
     unadmitted_since: set only after the fact, for a session that began while the server could not be asked: since when it
     ran. It is recorded as unadmitted and never refused, since refusing would only hide what is spent.
     Its Idempotency-Key is that of the gate's question: what the gate was admitted to, or an earlier copy opened, is found again.
@@ -41,6 +43,8 @@ class StartRequest:
     billing: Billing = Billing.UNKNOWN
     billing_evidence: str = ""
     unadmitted_since: datetime | None = None
+    run_id: str = ""
+    run_attempt: str = ""
     version: int = VERSION
 
 

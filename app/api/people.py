@@ -59,6 +59,6 @@ def checked(
     return Engineer(engineer.id if engineer else 0, github_id, login, kind, now)
 
 
-def draws_on(engineer: Engineer) -> Scope:
-    """Whose budget: members have their own; everybody else is the repository's guest, never on a fresh budget."""
-    return Scope.ENGINEER if engineer.kind is EngineerKind.MEMBER else Scope.GUEST
+def draws_on(engineer: Engineer | None) -> Scope:
+    """Whose budget: members have their own; everybody else, known or not, is the repository's guest, never on a fresh budget."""
+    return Scope.ENGINEER if engineer is not None and engineer.kind is EngineerKind.MEMBER else Scope.GUEST

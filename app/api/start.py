@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.api.card_models import card_models
-from app.api.people import checked, draws_on, starter_of
+from app.api.origin import origin_of
+from app.api.people import checked, draws_on
 from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
 from app.api.shown import job_log, own_terminal
-from app.api.whereabouts import Whereabouts, where_is
+from app.api.whereabouts import Whereabouts
 from app.github_api.protocol import GitHubError, GitHubInstallation
 from app.identity.oidc import RunnerClaims
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
-from app.ledger.books import SessionRow, StartAttempt
+from app.ledger.books import SessionRow, StartAttempt, Tab
 from app.ledger.unadmitted import TOLD_LATE, take_in
-from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository
+from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository, Transaction
 from app.world import World
 from tabstop.admission import Admission
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
@@ -31,13 +32,14 @@ LONGEST_TEXT = 255
 class Asker:
     """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run.
 
+    engineer: None only for a late report of a run whose starter is not known.
     key_of: whose idempotency keys these are: a repository's (what one run could not deliver, another brings in under the
     same key), or an engineer's. The answer to a key holds a session's token, so elsewhere the same key is another key.
     """
 
     organization: Organization
     repository: Repository
-    engineer: Engineer
+    engineer: Engineer | None
     where: Whereabouts
     in_force: InForce
     reader: Reader
@@ -70,11 +72,11 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
         return StartAnswer(TOLD_LATE, session.id, "", None, session.lease_until, page)
 
     with world.store.open(asker.organization.id) as books:
-        engineer = books.save_engineer(asker.engineer)
-        start = replace(start, engineer_id=engineer.id)
+        start = _with_engineer(books, start, asker)
         try:
             if asked.unadmitted_since is not None:
-                attempt = take_in(books, start, asked.unadmitted_since, now, answer_late)
+                tab = _tab_of_pull_request(books, start)
+                attempt = take_in(books, start, asked.unadmitted_since, now, answer_late, tab)
             else:
                 attempt = admit(books, start, now, answer_of)
         except TokenReusedError as error:
@@ -96,8 +98,7 @@ def would_start(world: World, asker: Asker, asked: StartRequest) -> Verdict:
     now = world.now()
     start = _start(world, asker, "", asked)
     with world.store.look(asker.organization.id) as books:
-        engineer = books.save_engineer(asker.engineer)
-        verdict = ask(books, replace(start, engineer_id=engineer.id), now).verdict
+        verdict = ask(books, _with_engineer(books, start, asker), now).verdict
     return verdict_for(verdict, asker.reader)
 
 
@@ -116,24 +117,24 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         in_force = books.policy_in_force(repository.id)
         if proven is not None:
             known = books.pull_request(repository.id, proven)
-    engineer = _engineer(world, claims, organization, repository, github)
     try:
-        where = where_is(claims, asked, repository, known, github)
+        origin = origin_of(claims, asked, repository, known, github)
     except GitHubError as error:
         raise unverifiable(str(error)) from error
+    engineer = _engineer(world, origin.person, organization, github) if origin.person is not None else None
     return Asker(
         organization,
         repository,
         engineer,
-        where,
+        origin.where,
         in_force,
         job_log(repository, in_force.policy),
         claims.token_id,
         f"repository {repository.id}",
-        claims.run_id,
-        claims.run_attempt,
-        claims.job_id,
-        claims.sha,
+        origin.run_id,
+        origin.run_attempt,
+        origin.job_id,
+        origin.sha,
     )
 
 
@@ -191,18 +192,24 @@ def pull_request_page(world: World, repository: Repository, number: int | None) 
 
 
 def _engineer(
-    world: World,
-    claims: RunnerClaims,
-    organization: Organization,
-    repository: Repository,
-    github: GitHubInstallation,
+    world: World, person: tuple[int, str], organization: Organization, github: GitHubInstallation
 ) -> Engineer:
-    github_id, login = starter_of(claims, repository.full_name, github)
+    github_id, login = person
     with world.store.look(organization.id) as books:
         before = books.engineer_by_login(login)
     if before is not None and before.github_id != github_id:
         before = None
     return checked(before, github_id, login, organization, github, world.now())
+
+
+def _tab_of_pull_request(books: Transaction, start: Start) -> Tab | None:
+    number = start.pull_request
+    pull_request = books.pull_request(start.repository_id, number) if number is not None else None
+    return books.tab(pull_request.tab_id) if pull_request is not None else None
+
+
+def _with_engineer(books: Transaction, start: Start, asker: Asker) -> Start:
+    return replace(start, engineer_id=books.save_engineer(asker.engineer).id) if asker.engineer is not None else start
 
 
 def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
@@ -212,14 +219,14 @@ def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
         session_id=world.new_session_id(),
         repository_id=asker.repository.id,
         branch=asker.where.branch,
-        engineer_id=asker.engineer.id,
+        engineer_id=None,
         person=draws_on(asker.engineer),
         policy=asker.in_force.policy,
         policy_commit=asker.in_force.commit,
         agent=asked.agent,
         place_reason=asker.where.reason,
         place_confidence=asker.where.confidence,
-        login=asker.engineer.login,
+        login=asker.engineer.login if asker.engineer is not None else "",
         model=asked.model,
         purpose=asked.purpose,
         billing=asked.billing,
@@ -248,6 +255,8 @@ def problem_without_key(key: str) -> None:
 def problem_with_lengths(asked: StartRequest) -> None:
     """Raise when a text of a start is longer than anything it could name; they are kept and shown."""
     texts = {
+        "run_id": asked.run_id,
+        "run_attempt": asked.run_attempt,
         "agent": asked.agent,
         "repository": asked.repository,
         "branch": asked.branch,

@@ -57,6 +57,9 @@ def run(data: Json) -> RemoteRun:
         conclusion=data.get("conclusion") or "",
         actor_id=actor.get("id"),
         actor_login=actor.get("login") or "",
+        attempt=data.get("run_attempt") or 1,
+        repository_id=(data.get("repository") or {}).get("id"),
+        head_repository_id=(data.get("head_repository") or {}).get("id"),
     )
 
 

@@ -59,6 +59,9 @@ class FakeGitHub:
     files: dict[tuple[str, str, str], RemoteFile] = field(default_factory=dict)
     unreadable: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[tuple[str, int], RemoteRun] = field(default_factory=dict)
+    """Each as its newest attempt has it."""
+    attempts: dict[tuple[str, int, int], RemoteRun] = field(default_factory=dict)
+    """Earlier attempts."""
     members: dict[str, set[str]] = field(default_factory=dict)
     teams: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Logins by organization and team slug, all in lower case."""
@@ -197,10 +200,13 @@ class FakeInstallation:
             raise GitHubError(f"GitHub answered 403 to a read of {path} in {full_name}", status=403)
         return self.github.files.get((full_name, ref, path))
 
-    def workflow_run(self, full_name: str, run_id: int) -> RemoteRun | None:
-        """One, or None."""
+    def workflow_run(self, full_name: str, run_id: int, attempt: int | None = None) -> RemoteRun | None:
+        """One as its newest attempt has it, or as the attempt given; None when there is none."""
         self.github.asked()
-        return self.github.runs.get((full_name, run_id))
+        newest = self.github.runs.get((full_name, run_id))
+        if newest is None or attempt in {None, newest.attempt}:
+            return newest
+        return self.github.attempts.get((full_name, run_id, attempt or 0))
 
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""

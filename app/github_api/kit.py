@@ -130,9 +130,10 @@ class KitInstallation:
         """A file's text at a ref (empty: the default branch), or None when there is none."""
         return self._with(lambda c: files.read(c, full_name, path, ref))
 
-    def workflow_run(self, full_name: str, run_id: int) -> RemoteRun | None:
-        """One, or None."""
-        data = self._with(lambda c: c.find(f"/repos/{full_name}/actions/runs/{run_id}"))
+    def workflow_run(self, full_name: str, run_id: int, attempt: int | None = None) -> RemoteRun | None:
+        """One as its newest attempt has it, or as the attempt given; None when there is none."""
+        which = "" if attempt is None else f"/attempts/{attempt}"
+        data = self._with(lambda c: c.find(f"/repos/{full_name}/actions/runs/{run_id}{which}"))
         return answers.run(data) if data else None
 
     def is_member(self, organization: str, login: str) -> bool:

@@ -82,7 +82,10 @@ class RemoteRepository:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRun:
-    """A workflow run as GitHub has it now; `actor_*` is who triggered this attempt."""
+    """A workflow run as GitHub has it now; `actor_*` is who triggered this attempt.
+
+    head_branch: for a tag's run, the tag. head_repository_id: of the fork for a fork's run; None when that is gone.
+    """
 
     id: int
     event: str
@@ -92,6 +95,9 @@ class RemoteRun:
     conclusion: str
     actor_id: int | None
     actor_login: str
+    attempt: int = 1
+    repository_id: int | None = None
+    head_repository_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +138,8 @@ class GitHubInstallation(Protocol):
     def file(self, full_name: str, path: str, ref: str) -> RemoteFile | None:
         """A file's text at a ref (empty: the default branch), or None when there is none."""
 
-    def workflow_run(self, full_name: str, run_id: int) -> RemoteRun | None:
-        """One, or None."""
+    def workflow_run(self, full_name: str, run_id: int, attempt: int | None = None) -> RemoteRun | None:
+        """One as its newest attempt has it, or as the attempt given; None when there is none."""
 
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""

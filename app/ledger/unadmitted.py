@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.ledger.admit import Start, earlier_answer, session_of, where_of
-from app.ledger.books import AuditRow, Books, Job, SessionRow, StartAttempt
+from app.ledger.books import AuditRow, Books, Job, SessionRow, StartAttempt, Tab
 from app.ledger.touched import touched_budgets
 from tabstop.session import lease_until
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
@@ -28,17 +28,24 @@ TOLD_LATE = Verdict(
 
 
 def take_in(
-    books: Books, start: Start, since: datetime, now: datetime, answer_of: Callable[[SessionRow], StartAnswer]
+    books: Books,
+    start: Start,
+    since: datetime,
+    now: datetime,
+    answer_of: Callable[[SessionRow], StartAnswer],
+    tab: Tab | None = None,
 ) -> StartAttempt:
     """Open a session after the fact, once per idempotency key: no decision, no hold, an audit row.
 
-    since: when it began; usage counts in the windows in which it happened. Raises `TokenReusedError`.
+    since: when it began; usage counts in the windows in which it happened. tab: of its pull request, which may have been
+    merged since; the branch's open tab where None. Raises `TokenReusedError`.
     """
     before = earlier_answer(books, start)
     if before:
         return before
     at = chargeable_at(since, now)
-    tab = books.open_tab(start.repository_id, start.branch, now) if start.branch else None
+    if tab is None and start.branch:
+        tab = books.open_tab(start.repository_id, start.branch, now)
     tab_id = tab.id if tab else None
     budgets = books.budgets(touched_budgets(where_of(books, start, tab), start.policy, books.timezone, at), now)
     lease = lease_until(now, start.policy.session.wall_clock_seconds)

@@ -25,18 +25,22 @@ CHECK = "tabstop / budget"
 
 @dataclass
 class Job:
-    """One workflow job: its runner, and the identity it runs under."""
+    """One workflow job: its runner, and the identity it runs under. exported: what its steps set for later ones."""
 
     runner: ActionRunner
     environ: dict[str, str]
     github: dict[str, Any]
     event: dict[str, Any]
     server: str
+    exported: dict[str, str] = field(default_factory=dict)
 
     def run(self, **inputs: str) -> ActionRun:
         """Run the action with these inputs (`_` for `-`)."""
         given = {name.replace("_", "-"): value for name, value in inputs.items()}
-        return self.runner.run({"server": self.server, **given}, github=self.github, event=self.event, env=self.environ)
+        known = {"server": self.server, "govern": "off", **given}
+        done = self.runner.run(known, github=self.github, event=self.event, env={**self.environ, **self.exported})
+        self.exported = {name: value for name, value in done.env.items() if name not in self.environ}
+        return done
 
 
 @dataclass

@@ -89,6 +89,11 @@ const FIXES = [
     created_at: run.created_at,`,
   },
   {
+    // A workflow run names the repository of its head; nobody forks here.
+    replace: "repository: formatRepo(repo, gh, baseUrl),\n    head_commit: {\n      id: run.head_sha,",
+    with: "repository: formatRepo(repo, gh, baseUrl),\n    head_repository: formatRepo(repo, gh, baseUrl),\n    head_commit: {\n      id: run.head_sha,",
+  },
+  {
     // Nothing here runs workflows, so tests say what ran: PUT creates or changes a run and sends workflow_run.
     after: "const ctx = { app, store, webhooks, baseUrl, tokenMap };\n",
     insert: `

@@ -11,7 +11,7 @@ from typing import Protocol
 from app.github_api.fake import FakeGitHub
 from app.github_api.kit import KitApp
 from app.github_api.pace import Pace
-from app.github_api.protocol import GitHubApp, RemotePullRequest, RemoteRepository
+from app.github_api.protocol import GitHubApp, RemotePullRequest, RemoteRepository, RemoteRun
 from tests.support.emulator import REPO, Emulators
 
 WIDGET = f"acme/{REPO}"
@@ -46,6 +46,9 @@ class Stage(Protocol):
 
     def commit_to_main(self, files: Mapping[str, str]) -> str:
         """Somebody commits to the default branch; answers the commit."""
+
+    def workflow_run(self, run_id: int, opened: Opened, actor: str) -> None:
+        """A workflow ran on a pull request's head, started by this person."""
 
     def comment(self, opened: Opened, body: str) -> int:
         """Alice writes a comment."""
@@ -99,6 +102,11 @@ class FakeStage:
             self.app.write_file(WIDGET, path, text, sha)
         return sha
 
+    def workflow_run(self, run_id: int, opened: Opened, actor: str) -> None:
+        self.app.runs[WIDGET, run_id] = RemoteRun(
+            run_id, "pull_request", opened.head_sha, opened.branch, "completed", "success", 3, actor, 1, 1, 1
+        )
+
     def comment(self, opened: Opened, body: str) -> int:
         return self.app.comment(WIDGET, opened.number, "alice", body)
 
@@ -128,6 +136,16 @@ class EmulatedStage:
 
     def commit_to_main(self, files: Mapping[str, str]) -> str:
         return self.emulators.commit("main", files)
+
+    def workflow_run(self, run_id: int, opened: Opened, actor: str) -> None:
+        self.emulators.workflow_run(
+            run_id,
+            head_branch=opened.branch,
+            head_sha=opened.head_sha,
+            status="completed",
+            conclusion="success",
+            actor=actor,
+        )
 
     def comment(self, opened: Opened, body: str) -> int:
         made = self.emulators._github("POST", f"/repos/{WIDGET}/issues/{opened.number}/comments", {"body": body}, "bob")

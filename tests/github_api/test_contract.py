@@ -85,6 +85,20 @@ def test_files(stage: Stage, github: GitHubInstallation) -> None:
     assert github.file(WIDGET, "docs/nothing.yml", "") is None
 
 
+def test_workflow_runs(stage: Stage, github: GitHubInstallation) -> None:
+    """A run says who started it and where it ran; one that is not there is None."""
+    opened = stage.open_pull_request("running", {"src/run.py": "1\n"})
+    stage.workflow_run(5005, opened, "bob")
+    found = github.workflow_run(WIDGET, 5005)
+    repository = github.repository(WIDGET)
+    assert found is not None
+    assert repository is not None
+    assert (found.event, found.head_branch, found.head_sha) == ("pull_request", "running", opened.head_sha)
+    assert (found.actor_login, found.attempt) == ("bob", 1)
+    assert found.repository_id == found.head_repository_id == repository.github_id
+    assert github.workflow_run(WIDGET, 999_999) is None
+
+
 def test_membership(github: GitHubInstallation) -> None:
     """Members, and the account itself, belong; nobody else does."""
     assert github.is_member("acme", "alice")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from githubkit_schemas.latest.models import ReposOwnerRepoCheckRunsPostBodyOneof0 as CheckBody
@@ -149,6 +150,37 @@ def test_a_run_is_its_triggering_actors() -> None:
     assert (found.actor_id, found.actor_login, found.head_branch, found.conclusion) == (2, "bob", "", "")
 
 
+RUN = {"id": 5, "event": "push", "head_sha": "a", "head_branch": "fix", "status": "completed", "conclusion": "success"}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"run_attempt": 2, "repository": {"id": 1}, "head_repository": {"id": 2}}, (2, 1, 2)),
+        ({"run_attempt": 1, "repository": {"id": 1}, "head_repository": None}, (1, 1, None)),
+        ({"repository": {"id": 1}}, (1, 1, None)),
+    ],
+    ids=["of a fork", "of a fork that is gone", "of an old server"],
+)
+def test_a_run_says_where_it_ran(body: dict[str, Any], found: tuple[int, int | None, int | None]) -> None:
+    """Which attempt, in which repository, on whose branch."""
+    recorded = Recorded({"GET /repos/acme/widget/actions/runs/5": (200, RUN | body)})
+    run = recorded.app().installation(1).workflow_run("acme/widget", 5)
+    assert run is not None
+    assert (run.attempt, run.repository_id, run.head_repository_id) == found
+
+
+def test_each_attempt_of_a_run_has_its_own_actor() -> None:
+    """Asked for by number; an attempt that never was is None."""
+    first = RUN | {"run_attempt": 1, "triggering_actor": {"id": 1, "login": "alice"}}
+    recorded = Recorded({"GET /repos/acme/widget/actions/runs/5/attempts/1": (200, first)})
+    github = recorded.app().installation(1)
+    found = github.workflow_run("acme/widget", 5, 1)
+    assert found is not None
+    assert (found.attempt, found.actor_login) == (1, "alice")
+    assert github.workflow_run("acme/widget", 5, 2) is None
+
+
 def test_a_deleted_fork_keeps_its_owner() -> None:
     """GitHub answers `null` for the repository and the author of what was deleted."""
     body = {
@@ -269,3 +301,17 @@ def test_pace() -> None:
     clock[0] += 100
     pace.wait()
     assert len(waited) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "belongs"),
+    [
+        (200, {"state": "active", "role": "member"}, True),
+        (200, {"state": "pending", "role": "member"}, False),
+        (404, {"message": "Not Found"}, False),
+    ],
+)
+def test_a_team_is_who_accepted_to_be_in_it(status: int, body: dict[str, str], belongs: bool) -> None:
+    """An invitation is no membership; a team that is not there has nobody."""
+    recorded = Recorded({"GET /orgs/acme/teams/leads/memberships/lee": (status, body)})
+    assert recorded.app(now=lambda: NOW).installation(1).in_team("acme", "leads", "lee") is belongs

@@ -412,7 +412,7 @@ def test_an_unknown_session_is_not_raised(bench: Bench) -> None:
 
 def test_a_session_nobody_admitted_is_not_raised_or_resumed(bench: Bench) -> None:
     """It was told of after the fact: nothing bounds it here."""
-    started = bench.start(unadmitted_since=bench.clock.now.isoformat())
+    started = bench.start(run_id="7001", unadmitted_since=bench.clock.now.isoformat())
     assert overdrive(bench, started).status_code == 409
     assert resume(bench, started).status_code == 409
 

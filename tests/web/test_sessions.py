@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from app.github_api.protocol import RemoteRun
 from app.registry import Repository
 from tabstop.budget import Amount, Scope
-from tests.web.conftest import Bench, json_of
+from tests.web.conftest import WIDGET, Bench, json_of
 
 OWN_CALL = {
     "keys": ["tabstop:rest:ses/claude"],
@@ -272,7 +273,7 @@ def test_a_session_nobody_asked_for_is_taken_in_after_the_fact(bench: Bench) -> 
     assert bench.start().status_code == 403
     began = bench.clock.now
     bench.clock.pass_by(days=2)
-    started = bench.start(unadmitted_since=began.isoformat())
+    started = bench.start(run_id="7001", unadmitted_since=began.isoformat())
     assert started.status_code == 201
     answer = json_of(started)
     assert answer["allowance"] is None
@@ -296,8 +297,12 @@ def test_copies_of_a_late_report_are_one_session(bench: Bench) -> None:
     """Two runs bring in the same report, one from a machine's spool, one from its artifact: the second changes nothing."""
     since, answers = bench.clock.now.isoformat(), []
     total = {"thread": "t", "model": "claude-sonnet-4-5", "tokens": {"output": 5_000}, "web_searches": 0}
+    bench.github.runs["acme/widget", 7001] = RemoteRun(
+        7001, "pull_request", "head", "claude/fix", "completed", "success", 3, "alice", 1, WIDGET, WIDGET
+    )
     for run in ("7002", "7003"):
-        started = bench.start(token=bench.token(run_id=run), key="key-of-the-gate", unadmitted_since=since)
+        token, known = bench.token(run_id=run), {"branch": "claude/fix", "run_id": "7001", "run_attempt": "1"}
+        started = bench.start(token=token, key="key-of-the-gate", unadmitted_since=since, **known)
         bench.report(started, bench.a_call("r1", output=1_000), client_totals=[total])
         answers.append(json_of(started)["session"])
         assert json_of(bench.end(started))["tab_cost"] == 75_000_000
