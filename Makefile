@@ -5,7 +5,7 @@ SHELL := /bin/bash
 export PYTHON
 RUN := .venv/bin/python
 
-.PHONY: help demo serve test check bench soak golden lock setup clean
+.PHONY: help demo serve test check agents bench soak golden lock setup clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: .venv/dev ## every test (T="tests/app -k outbox" for some, without coverag
 
 check: .venv/dev ## lint, types, workflow and schema checks, import direction and purity
 	@scripts/check
+
+agents: .venv/dev ## real agents into every limit (downloads 1.4 GB once; AGENTS="claude codex" for some)
+	@scripts/agents
 
 bench: .venv/dev ## measurements as JSON lines (ONLY=gate for those whose name starts so)
 	@$(RUN) -m bench

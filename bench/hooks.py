@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.figures import Figure, NotHereError, Part, in_turns
 from tabstop.beside import hook
-from tabstop.beside.governor_process import governor_command, start_governor
+from tabstop.beside.governor_call import governor_command, start_governor
 
 RUNS = 60
 """Hooks of one measurement; its median counts."""

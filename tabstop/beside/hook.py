@@ -5,7 +5,8 @@
 One self-contained file, copied out of the package, because it must start at once: `import socket` and `import json` each
 double the time of a bare Python, so it takes the socket module's C half and never reads the payload, only hands it on.
 Nobody there: it starts the governor, keeps the payload for it, and obeys the last order the governor left on disk.
-A fault here never breaks the agent: it exits 0, prints nothing and leaves a line in hook.log.
+A fault here never breaks the agent: it exits 0, prints nothing and leaves a line in hook.log. But no agent goes on for ever
+unheard: once MOST_UNHEARD payloads wait, each event is answered with the stop that lies ready beside this file.
 """
 
 import os
@@ -22,6 +23,9 @@ LARGEST = 64 * 1024 * 1024
 
 LARGEST_KEPT, MOST_KEPT = 1024 * 1024, 500
 """Bytes of a payload that is kept for later, and how many are."""
+
+MOST_UNHEARD = 100
+"""Payloads that wait for a governor before an agent is stopped: some fifty tool calls. It took none of them, so none will bound it."""
 
 LARGEST_ANSWER, LARGEST_LOG = 1024 * 1024, 256 * 1024
 ANSWER_SECONDS, START_SECONDS, TRY_AGAIN_SECONDS = 8.0, 8.0, 60.0
@@ -49,14 +53,17 @@ def main() -> int:
         payload = read_all(0, LARGEST)
         session = os.environ.get("TABSTOP_SESSION") or "-"
         request = f"hook {agent} {event} {session} {len(payload)}\n".encode() + payload
-        answer = ask(request, home)
+        answer = heard(request, home, f"{agent} {event}")
         if answer is None:
-            keep(home, request)
-            if event == "SessionStart":
+            unheard = keep(home, request)
+            answer = last_order(home, agent, event, payload)
+            if answer is None and unheard >= MOST_UNHEARD:
+                answer = ready(f"{os.path.dirname(os.path.abspath(__file__))}/unheard/{agent}/{event}")
+            if answer is None and event == "SessionStart":
                 answer = 0, 0.0, UNBOUND
     except Exception as error:  # noqa: BLE001 - whatever it is, the agent goes on
         note(home, f"{agent} {event}: {type(error).__name__}: {error}")
-    code, wait, text = last_order(home, agent, event, payload) if answer is None else answer
+    code, wait, text = answer or (0, 0.0, b"")
     if wait > 0:
         time.sleep(min(wait, LONGEST_WAIT))
     while text:
@@ -85,6 +92,15 @@ def sockets() -> "tuple[list[str], str]":
             return ([given] if given else []), own
     folder = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")  # noqa: S108
     return ([given] if given else []), f"{folder}/tabstop-{os.getuid()}/governor.sock"
+
+
+def heard(request: bytes, home: str, about: str) -> "Answer | None":
+    """The governor's answer; None when nobody gives one. A governor that fails is as good as none."""
+    try:
+        return ask(request, home)
+    except (OSError, ValueError) as error:
+        note(home, f"{about}: {type(error).__name__}: {error}")
+        return None
 
 
 def ask(request: bytes, home: str) -> "Answer | None":
@@ -205,14 +221,18 @@ def launch(command: "list[str]", home: str) -> "int | None":
         return None
 
 
-def last_order(home: str, agent: str, event: str, payload: bytes) -> "Answer":
-    """What the governor left to be answered at this event while it is away; nothing, unless it said stop."""
-    session = session_of(payload)
+def last_order(home: str, agent: str, event: str, payload: bytes) -> "Answer | None":
+    """What the governor left to be answered at this event while it is away; None, unless it said stop."""
+    return ready(f"{home}/standing/{agent}-{session_of(payload)}/{event}")
+
+
+def ready(path: str) -> "Answer | None":
+    """An answer that lies ready in a file; None where there is none."""
     try:
-        with open(f"{home}/standing/{agent}-{session}/{event}", "rb") as stream:
+        with open(path, "rb") as stream:
             return read_answer(stream.read(LARGEST_ANSWER))
     except (OSError, ValueError):
-        return 0, 0.0, b""
+        return None
 
 
 def session_of(payload: bytes) -> str:
@@ -222,20 +242,22 @@ def session_of(payload: bytes) -> str:
     return found if found.replace("-", "").replace("_", "").isalnum() else "unknown"
 
 
-def keep(home: str, request: bytes) -> None:
-    """Keep the payload until a governor takes it."""
+def keep(home: str, request: bytes) -> int:
+    """Keep the payload until a governor takes it; how many wait now. One that is too long is only counted."""
     if len(request) > LARGEST_KEPT:
         note(home, f"nobody took a payload of {len(request)} bytes; it is too long to be kept")
-        return
+        request = b"too long\n"
     folder = home + "/waiting"
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    if len(os.listdir(folder)) >= MOST_KEPT:
+    waiting = len(os.listdir(folder))
+    if waiting >= MOST_KEPT:
         note(home, f"nobody takes payloads; {MOST_KEPT} wait already, and this one is dropped")
-        return
+        return waiting
     name = f"{time.time_ns():020d}-{os.getpid()}"
     with open(f"{folder}/.{name}", "xb", opener=privately) as stream:
         stream.write(request)
     os.rename(f"{folder}/.{name}", f"{folder}/{name}")
+    return waiting + 1
 
 
 def note(home: str, text: str) -> None:

@@ -23,6 +23,7 @@ from tabstop.agents.dialect import dialect_of
 from tabstop.beside import hook as hook_file
 from tabstop.beside.governor_call import governor_command
 from tabstop.beside.session_folder import write_privately
+from tabstop.beside.standing_orders import put_unheard
 
 BACKUP = ".before-tabstop"
 
@@ -137,6 +138,7 @@ def _put_hook_there(environ: Mapping[str, str], governor: Sequence[str]) -> str:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_privately(folder / "hook.py", Path(hook_file.__file__).read_bytes())
         write_privately(folder / "governor.command", "".join(f"{one}\n" for one in governor).encode())
+        put_unheard(folder / "unheard")
     except OSError as error:
         raise NotInstalledError(f"{folder} cannot be written ({error.strerror}). Nothing was changed.") from error
     python = getattr(sys, "_base_executable", "") or sys.executable

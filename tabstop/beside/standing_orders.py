@@ -3,6 +3,7 @@
     <state>/hooks/standing/<agent>-<session>/<Event>
 
 Each file is an answer as `tabstop.beside.hook_socket.HookAnswer` encodes it. There are some only while a session is stopped.
+Beside the hook lies a set for any session, `unheard/<agent>/<Event>`: what it says once nobody has bounded it for too long.
 """
 
 from __future__ import annotations
@@ -11,9 +12,36 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tabstop.agents.dialect import Payload, Spoken
+from tabstop.agents.dialect import AGENTS, Payload, Spoken, dialect_of
 from tabstop.beside.hook_socket import HookAnswer
 from tabstop.beside.session_folder import write_privately
+from tabstop.governor.orders import Act, Order
+from tabstop.verdict import Finding, Outcome, Signal
+
+UNHEARD = Order(
+    Act.HALT,
+    (
+        Finding(
+            Signal.SILENCE,
+            Outcome.STOP,
+            "governor",
+            "The governor has not answered for 100 events, so nothing bounds this session, and it is stopped.",
+            remedy=(
+                "Likely cause: the Python it was installed with has moved. Run `tabstop install` again, or `tabstop uninstall` "
+                "to go on without; hook.log and governor.log in Tabstop's state folder say more."
+            ),
+        ),
+    ),
+)
+"""What a hook says when `tabstop.beside.hook.MOST_UNHEARD` payloads wait."""
+
+
+def put_unheard(folder: Path) -> None:
+    """Lay the replies of `UNHEARD` ready, for every agent. Raises `OSError`."""
+    for agent in AGENTS:
+        (folder / agent).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for event, body in dialect_of(agent).standing(UNHEARD).items():
+            write_privately(folder / agent / event, HookAnswer(Spoken(body).text).encode())
 
 
 class StandingOrders:

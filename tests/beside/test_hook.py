@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ from tabstop.beside import hook
 from tabstop.beside.governor_call import governor_socket
 from tabstop.beside.hook_socket import STILL_HERE, HookAnswer, HookSocket
 from tabstop.beside.session_folder import sessions_root
+from tabstop.beside.standing_orders import put_unheard
 from tests.beside.short_folder import short_folder
 from tests.support.hook_payloads import SESSION
 
@@ -185,10 +187,9 @@ def test_without_a_governor_the_payload_is_kept_and_the_last_order_holds(stage: 
 def test_what_is_kept_is_bounded(stage: Stage) -> None:
     """In size and in number; the log says what was dropped."""
     stage.run(payload=PAYLOAD + b" " * (2 * 1024 * 1024))
-    assert stage.waiting == []
+    assert stage.waiting == [b"too long\n"]
     assert "too long to be kept" in stage.log
-    (stage.home / "waiting").mkdir()
-    for number in range(500):
+    for number in range(499):
         (stage.home / "waiting" / f"{number}").touch()
     assert stage.run() == (0, b"")
     assert len(stage.waiting) == 500
@@ -222,7 +223,21 @@ def test_a_broken_governor_breaks_no_agent(stage: Stage, fault: str) -> None:
     stage.stand(HookAnswer("stop").encode())
     with raw(stage, serve):
         assert stage.run() == (0, b"stop")
-    assert stage.waiting == []
+    assert len(stage.waiting) == 2
+
+
+def test_no_agent_goes_on_for_ever_unheard(stage: Stage) -> None:
+    """Once a hundred payloads wait, whatever governor there is takes none: the agent is stopped, and told what to do."""
+    put_unheard(stage.hook.parent / "unheard")
+    (stage.home / "waiting").mkdir(parents=True)
+    for number in range(98):
+        (stage.home / "waiting" / f"{number}").touch()
+    assert stage.run() == (0, b"")
+    code, said = stage.run()
+    answer = json.loads(said)
+    assert (code, answer["continue"]) == (0, False)
+    assert "The governor has not answered for 100 events" in answer["stopReason"]
+    assert "Run `tabstop install` again" in answer["stopReason"]
 
 
 def test_it_can_be_held_while_a_person_is_asked(stage: Stage) -> None:
@@ -364,6 +379,7 @@ def test_the_log_does_not_grow_without_end(stage: Stage) -> None:
         ({"RUNNER_TEMP": "/r", "XDG_STATE_HOME": "/x"}, "/r/tabstop/hooks"),
         ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/tabstop/hooks"),
         ({"HOME": "/h"}, "/h/.local/state/tabstop/hooks"),
+        ({"RUNNER_TEMP": "/r" * 50}, "/r" * 50 + "/tabstop/hooks"),
     ],
 )
 def test_it_finds_the_governors_folders(environ: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
