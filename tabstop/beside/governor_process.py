@@ -14,12 +14,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
-from tabstop.beside.governor_call import governor_socket, hooks_folder
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.governor_call import governor_socket, hooks_folder
 from tabstop.beside.hook_desk import HookDesk
-from tabstop.beside.hook_socket import HookSocket, make_private
+from tabstop.beside.hook_socket import Answer, HookSocket, make_private
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
 
@@ -88,7 +87,7 @@ class Governor:
 
     def _serve(self) -> int:
         self.desk.take_in_waiting(self._hooks / "waiting")
-        answers = {
+        answers: dict[str, Answer] = {
             "hook": self._asked_by_hook,
             "ping": lambda _words, _body: b"here",
             "fact": self.desk.fact,

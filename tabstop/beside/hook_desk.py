@@ -28,6 +28,7 @@ from tabstop.session import SessionOutcome
 from tabstop.verdict import Verdict
 from tabstop.wire_json import to_json
 
+
 class Reports(Protocol):
     """Who tells a session's server what happens in it, such as `tabstop.beside.reporting.Reporter`."""
 

@@ -165,7 +165,9 @@ class HookedSession:
             del self._told[next(iter(self._told))]
 
     def _report_unapplied(self, order: Order, at: datetime) -> None:
-        """Say once of each step that it was due and that these hooks cannot take it."""
+        """Say once of each step that it was due and that these hooks cannot take it. Of a session that stands, nothing is due."""
+        if order.act.ends_turn:
+            return
         _, cannot = apply(order.steps, self.dialect.can)
         for step, sentence in cannot.items():
             if step not in self._reported:

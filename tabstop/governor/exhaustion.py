@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid
+from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid, Unaffordable
 from tabstop.governor.limit_reached import at_the_limit, reached
 from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answers_at, limits_in_force, shown
 from tabstop.governor.orders import Act, Advice, Event, EventKind
@@ -139,9 +139,9 @@ def _ask(part: Exhausted, finding: Finding, totals: Totals, settings: Settings, 
         more = max(1, first * settings.exhaustion.ask_percent // 100, finding.asked)
         question = Question(finding.scope, more, now + timedelta(seconds=settings.exhaustion.ask_seconds))
         part = replace(part, question=question)
-        events = (Event(now, EventKind.ASK, _asked(finding, question)),)
+        events = (Event(now, EventKind.ASK, _asked(finding, question, settings)),)
     if now < question.deadline:
-        return part, (Advice(Act.ASK, _asked(finding, question)),), events
+        return part, (Advice(Act.ASK, _asked(finding, question, settings)),), events
     refused = _with(finding, "Nobody allowed more in time.")
     return Exhausted(refused, refused=True), (_halt(refused, settings),), events
 
@@ -150,10 +150,15 @@ def _with(finding: Finding, more: str) -> Finding:
     return replace(finding, sentence=f"{finding.sentence} {more}")
 
 
-def _asked(finding: Finding, question: Question) -> Finding:
+def _asked(finding: Finding, question: Question, settings: Settings) -> Finding:
     used, more = shown(finding.scope, finding.spent), shown(finding.scope, question.more)
+    command = f"tabstop overdrive {settings.session} {_amount(replace(finding, cap=None, asked=question.more))}"
     return replace(
-        finding, sentence=f"Used {used}, allow another {more}?", asked=question.more, retry_at=question.deadline
+        finding,
+        sentence=f"Used {used}, allow another {more}?",
+        remedy=f"To allow it, run `{command}`, then go on with the next prompt: its totals are carried over.",
+        asked=question.more,
+        retry_at=question.deadline,
     )
 
 
@@ -163,8 +168,11 @@ def _summarize(
     if part.summary_until is None:
         part = replace(part, summary_until=now + timedelta(seconds=SUMMARY_SECONDS))
     elif not part.summarized and (now >= part.summary_until or _is_it(fact)):
-        how = "The last answer is made." if _is_it(fact) else "No last answer came in time."
+        how = "The call kept for a last answer was made." if _is_it(fact) else "No last answer came in time."
         finding = _with(at_the_limit(finding.scope, totals, settings), how)
+        part = replace(part, summarized=True, finding=finding)
+    elif not part.summarized and isinstance(fact, Unaffordable) and not fact.thread:
+        finding = _with(finding, "A last answer does not fit either.")
         part = replace(part, summarized=True, finding=finding)
     if part.summarized:
         return part, (_halt(finding, settings),), ()

@@ -18,7 +18,7 @@ def reached(totals: Totals, fact: Fact, settings: Settings) -> Finding | None:
     if settings.unpriced is Unpriced.BLOCK and totals.unpriced and limits.cost is not None:
         return _unpriced(totals, limits)
     if isinstance(fact, Unaffordable) and fact.limit in UNITS and getattr(limits, fact.limit) is not None:
-        return _unaffordable(fact, totals, limits)
+        return _unaffordable(fact, totals, limits, kept_back(fact.limit, totals, settings))
     name, percent = nearest(totals, fact, settings)
     return at_the_limit(name, totals, settings) if percent >= 100 else None
 
@@ -33,14 +33,15 @@ def at_the_limit(name: str, totals: Totals, settings: Settings) -> Finding:
     return Finding(Signal.LIMIT, Outcome.STOP, name, sentence, unit=UNITS[name], cap=cap, spent=amount)
 
 
-def _unaffordable(fact: Unaffordable, totals: Totals, limits: Limits) -> Finding:
+def _unaffordable(fact: Unaffordable, totals: Totals, limits: Limits, kept: int) -> Finding:
     amount, cap = getattr(totals, fact.limit), getattr(limits, fact.limit)
     left = max(0, cap - amount)
+    rest = f" ({shown(fact.limit, kept)} kept for a last answer)" if kept else ""
     sentence = (
         f"The next model call may use {shown(fact.limit, fact.needed)}, and {shown(fact.limit, left)} of the session's "
-        f"{NAMES[fact.limit]} limit of {shown(fact.limit, cap)} are left, so it was not sent."
+        f"{NAMES[fact.limit]} limit of {shown(fact.limit, cap)} are left{rest}, so it was not sent."
     )
-    lacking = max(0, fact.needed - left)
+    lacking = max(0, fact.needed + kept - left)
     return Finding(
         Signal.LIMIT, Outcome.STOP, fact.limit, sentence, unit=UNITS[fact.limit], cap=cap, spent=amount, asked=lacking
     )

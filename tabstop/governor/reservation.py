@@ -37,10 +37,9 @@ class Demand:
     def worst(self, output: int | None = None) -> Held:
         """Its worst case, with an answer of at most so many tokens."""
         most = self.output if output is None else output
-        tokens = Tokens(output=most) + Tokens(**{self.write: self.prompt})
-        plain = Tokens(input=self.prompt, output=most)
-        costs = [cost for one in (tokens, plain) if (cost := self.cost(one)) is not None]
-        return Held(max(costs, default=None), tokens.total, 1)
+        kinds = {"input", self.write}
+        costs = [self.cost(Tokens(output=most, **{kind: self.prompt})) for kind in kinds]
+        return Held(max((cost for cost in costs if cost is not None), default=None), self.prompt + most, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,12 +223,12 @@ _BREAKER = (
 _THROTTLE = (
     _said("throttle.calls_per_minute", "throttle.calls_per_minute", _RATE, n.show_whole, more, "Tool calls a minute; a session that is faster waits.", "calls", ("rate", "per_minute", "calls")),
     _said("throttle.identical_per_minute", "throttle.identical_per_minute", _RATE, n.show_whole, more, "Calls a minute of the same tool with the same arguments.", "calls", ("identical",)),
-    _said("throttle.retry", "throttle.retry_pauses", _PAUSES, _or_off(_pauses), _sooner_or_oftener, "The waits before a failed call is tried again. After the last one a person has to release the session; `off` is no such brake.", also=("retries", "backoff", "retry_pauses")),
+    _said("throttle.retry", "throttle.retry_pauses", _PAUSES, _or_off(_pauses), _sooner_or_oftener, "The waits before a failed call is tried again. After the last one a person has to release the session; a command, whose failure may be a result such as a red test, may fail twice as often. `off` is no such brake.", also=("retries", "backoff", "retry_pauses")),
 )
 _SUBTASKS = (
     _said("subtasks.sharing", "subtasks.sharing", f.choice(Sharing), str, _less_than_both, "How a subagent's budget is found: `static`, by its kind; `proportional`, a share of what its parent has left; `hybrid`, by its kind and never above that share.", also=("mode", "strategy")),
-    Said(Limit("subtasks.kinds", ("subtasks", "kinds"), shown_kinds, looser_kinds, ("subtasks",), laid_over), f.SOME_TOKENS, "Tokens for a subagent of this kind. The first that matches counts, without regard to case; the nearer file's come first.", "tokens", each="<kind>"),
-    _said("subtasks.other", "subtasks.other", f.SOME_TOKENS, n.show_tokens, more, "Tokens for a subagent of any other kind.", "tokens", ("default", "else")),
+    Said(Limit("subtasks.kinds", ("subtasks", "kinds"), shown_kinds, looser_kinds, ("subtasks",), laid_over), f.SOME_TOKENS, "Tokens for a subagent of this kind, cache reads not counted. The first that matches counts, without regard to case; the nearer file's come first.", "tokens", each="<kind>"),
+    _said("subtasks.other", "subtasks.other", f.SOME_TOKENS, n.show_tokens, more, "Tokens for a subagent of any other kind, likewise.", "tokens", ("default", "else")),
     _said("subtasks.share", "subtasks.share_percent", f.percent(1, 100), n.show_percent, more, "The share of what its parent has left that one subagent may get.", "percent", ("max_share",)),
     _said("subtasks.fan_out", "subtasks.fan_out", f.whole(0), n.show_whole, more, "Subagents one thread may have at work at once.", "subagents", ("parallel", "max_parallel")),
     _said("subtasks.depth", "subtasks.depth", f.whole(0), n.show_whole, more, "How deep subagents may start subagents; 0 for no subagents at all.", "levels", ("nesting", "max_depth")),

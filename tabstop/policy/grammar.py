@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tabstop.governor.settings import Unbounded
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy import forms as f
 from tabstop.policy import governed
@@ -84,6 +85,7 @@ KEYS: tuple[Key, ...] = (
     Key("approvers", ListForm(f.APPROVER, 100), "[]", "Who may grant an overdrive, a raise of one budget. With nobody listed, only whoever operates the server can.", where=_ORG, also=("admins", "reviewers")),
     *(key for key in _GOVERNED if not key.path.startswith("session.")),
     Key("unknown_price", f.choice(UnknownPrice, slips=(("allow", "warn"), ("stop", "block"))), "warn", "What usage of a model without a known price does: `warn`, or `block`, which stops a session that has a cost limit and refuses further starts.", also=("unpriced",)),
+    Key("unbounded", f.choice(Unbounded, slips=(("allow", "allow_marked"), ("warn", "allow_marked"), ("block", "refuse"))), "allow_marked", "What the metering proxy does with a request that has parts nobody can bound beforehand, such as a file by its id or a search by the vendor: `allow_marked` lets it pass and says that the cap is not exact, `refuse` does not send it.", also=("unboundable",)),
     Key("server_unreachable", f.choice(Unreachable, slips=(("warn", "allow"), ("stop", "block"))), "allow", "What the gate does when the server cannot be asked: `allow` the session, or `block` it.", also=("unreachable", "offline", "on_unreachable")),
     Key("check", f.choice(CheckMode, slips=(("warn", "advise"), ("block", "enforce"), ("off", "advise"))), "enforce", "What a red tab does to the check: `enforce` fails it, `advise` leaves it neutral.", also=("mode",)),
     Key("comment", f.choice(CommentMode, slips=(("never", "off"), ("none", "off"), ("true", "always"), ("false", "off"))), "on_spend", "When a pull request gets its comment.", also=("comments",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabstop.governor.settings import Unbounded
 from tabstop.hold import SMALLEST
 from tabstop.policy import notation as n
 from tabstop.policy.governed import GOVERNED
@@ -70,6 +71,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("approvers", ("approvers",), _words, lambda old, new: not set(new) <= set(old)),
     *(said.limit for said in GOVERNED if not said.path.startswith("session.")),
     Limit("unknown_price", ("unknown_price",), str, becomes(UnknownPrice.WARN)),
+    Limit("unbounded", ("unbounded",), str, becomes(Unbounded.ALLOW_MARKED)),
     Limit("server_unreachable", ("unreachable",), str, becomes(Unreachable.ALLOW)),
     Limit("check", ("check",), str, becomes(CheckMode.ADVISE)),
     Limit("comment", ("comment",), str),

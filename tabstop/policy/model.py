@@ -16,6 +16,7 @@ from tabstop.governor.settings import (
     Runaway,
     Subtasks,
     Throttle,
+    Unbounded,
     Unpriced,
 )
 from tabstop.money import NANO_PER_DOLLAR, Nano
@@ -158,6 +159,7 @@ class Policy:
     subtasks: Subtasks = field(default_factory=Subtasks)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
     unknown_price: UnknownPrice = UnknownPrice.WARN
+    unbounded: Unbounded = Unbounded.ALLOW_MARKED
     unreachable: Unreachable = Unreachable.ALLOW
     check: CheckMode = CheckMode.ENFORCE
     comment: CommentMode = CommentMode.ON_SPEND
@@ -186,4 +188,5 @@ class Policy:
             subtasks=self.subtasks,
             heartbeats=self.heartbeats,
             unpriced=Unpriced(self.unknown_price.value),
+            unbounded=self.unbounded,
         )

@@ -119,7 +119,8 @@ def test_no_limit_is_passed_in_any_order(
     """64 calls at once that begin and end in any order, each using anything up to its worst case: spent stays within the cap."""
     dice = random.Random(seed)
     settings = Settings(limits=Limits(cost=cap, tokens=token_cap, iterations=iterations))
-    totals, held, running = Totals(), Held(), []
+    totals, held = Totals(), Held()
+    running: list[Running] = []
     waiting = [
         demand(dice.randint(1, 5_000), dice.randint(1, 4_000), 200, dice.choice(["input", "cache_write_1h"]))
         for _ in range(64)

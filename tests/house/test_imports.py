@@ -29,6 +29,9 @@ EDGES = {
     "alembic": ("app.store",),
     "psycopg": ("app.store",),
     "granian": ("app.serving",),
+    "aiohttp": ("tabstop.beside.proxy",),
+    "multidict": ("tabstop.beside.proxy",),
+    "yarl": ("tabstop.beside.proxy",),
     "github": ("action.bring_in_github",),
     "requests": ("action.bring_in_github",),
     "claude_agent_sdk": ("tabstop.library.claude_agent_sdk",),
@@ -38,6 +41,8 @@ EDGES = {
 
 # What a distribution is called where its import name differs.
 DISTRIBUTIONS = {
+    "backports": "backports.zstd",
+    "compression": "backports.zstd",  # the standard library's own from 3.14
     "anyio": "claude-agent-sdk",
     "claude_agent_sdk": "claude-agent-sdk",
     "genai_prices": "genai-prices",
@@ -50,10 +55,12 @@ DISTRIBUTIONS = {
     "httpx": "githubkit",
     "markdown_it": "rich",
     "markupsafe": "jinja2",
+    "multidict": "aiohttp",
     "pydantic_core": "pydantic",
     "requests": "pygithub",
     "sqlalchemy": "sqlmodel",
     "werkzeug": "flask",
+    "yarl": "aiohttp",
 }
 
 

@@ -26,6 +26,7 @@ from tabstop.governor.settings import (
     Sharing,
     Subtasks,
     Throttle,
+    Unbounded,
 )
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy import notation as n
@@ -158,6 +159,7 @@ policies = st.builds(
     hold=nano,
     approvers=names,
     unknown_price=st.sampled_from(UnknownPrice),
+    unbounded=st.sampled_from(Unbounded),
     unreachable=st.sampled_from(Unreachable),
     check=st.sampled_from(CheckMode),
     comment=st.sampled_from(CommentMode),

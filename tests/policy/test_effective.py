@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabstop.governor.orders import Step
-from tabstop.governor.settings import Rules, Unpriced
+from tabstop.governor.settings import Rules, Unbounded, Unpriced
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy.document import SILENT_ORGANIZATION, PolicyKind
 from tabstop.policy.effective import Origin, effective, examine
@@ -66,6 +66,7 @@ TIGHTENING = [
     ("check: enforce", "check: advise", "check"),
     ("check: advise", "check: enforce", ""),
     ("unknown_price: block", "unknown_price: warn", "unknown_price"),
+    ("unbounded: refuse", "unbounded: allow_marked", "unbounded"),
     ("server_unreachable: block", "server_unreachable: allow", "server_unreachable"),
     ("engineer: {on_empty: refuse}", "engineer: {on_empty: ask}", ""),
     ("engineer: {on_empty: ask}", "engineer: {on_empty: downgrade, downgrade: {models: [a]}}", "engineer.on_empty"),
@@ -314,8 +315,9 @@ def test_the_governor_goes_by_the_policy() -> None:
             assert changed != policy, limit.path
             assert changed.rules != policy.rules, limit.path
     assert replace(policy, unknown_price=UnknownPrice.BLOCK).rules == Rules(unpriced=Unpriced.BLOCK)
+    assert replace(policy, unbounded=Unbounded.REFUSE).rules == Rules(unbounded=Unbounded.REFUSE)
     assert policy.rules == Rules()
-    assert {field.name for field in fields(Rules)} - {"unpriced"} == SENT
+    assert {field.name for field in fields(Rules)} - {"unpriced", "unbounded"} == SENT
 
 
 def test_examine_judges_both_ways_at_once() -> None:

@@ -30,7 +30,8 @@ def ask_for_summary(
 ) -> str:
     """What it said; empty when nothing came, or it did not end well: what it printed then is no answer.
 
-    over: looked at again and again: whether the one answer is paid for, or its time is up. log: for what it prints besides.
+    over: looked at again and again: whether the one answer is paid for, or its time is up. log: for what it prints besides,
+    and for what it printed where that is no answer: agents print their errors there too.
     The agent's output goes to files: it cannot block, and what it starts cannot hold us.
     """
     with tempfile.TemporaryFile() as said, log.open("ab") as noise, open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -43,7 +44,11 @@ def ask_for_summary(
         )
         ended_well = _wait(child, over, pause)
         said.seek(0)
-        return "" if not ended_well else said.read(LONGEST).decode("utf-8", "replace").strip()
+        printed = said.read(LONGEST)
+        if not ended_well:
+            noise.write(printed)
+            return ""
+        return printed.decode("utf-8", "replace").strip()
 
 
 def keep(path: Path, text: str) -> None:

@@ -1,0 +1,63 @@
+"""Learning: what requests and answers tell of the session besides its usage: who asks, from where, and how full the vendor's windows are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from tabstop.beside.proxy.callers import Caller
+from tabstop.beside.proxy.gauges import Gauge, gauges_of
+from tabstop.beside.session_folder import NoSessionError, SessionFolder, write_privately
+from tabstop.wire_json import to_json
+
+
+class Learning:
+    """Keeps it in the session's folder: the record's empty fields, and `gauges.json`. Without a folder in memory only."""
+
+    def __init__(self, folder: SessionFolder | None, now: Callable[[], datetime]) -> None:
+        """Nothing is known yet."""
+        self._folder = folder
+        self._now = now
+        self._known: set[Caller] = set()
+        self.gauges: dict[str, Gauge] = {}
+
+    def saw(self, caller: Caller) -> None:
+        """Fill in what the record does not say. What it says already stands: the gate was told, headers are only claims."""
+        who = replace(caller, thread="")
+        if who in self._known or len(self._known) > 1_000:
+            return
+        self._known.add(who)
+        if self._folder is None:
+            return
+        with suppress(NoSessionError, OSError):
+            record = self._folder.record()
+            start = record.start
+            start = replace(
+                start,
+                agent=start.agent or who.agent,
+                repository=start.repository or who.repository,
+                head_sha=start.head_sha or who.commit,
+            )
+            learned = replace(
+                record, start=start, agent_session=record.agent_session or who.session, cwd=record.cwd or who.cwd
+            )
+            if learned != record:
+                self._folder.write_record(learned)
+
+    def answered(self, provider: str, headers: Mapping[str, str]) -> None:
+        """Keep the gauges an answer tells, where they have changed."""
+        now = self._now()
+        changed = False
+        for gauge in gauges_of(provider, headers, now):
+            name = f"{gauge.provider}:{gauge.minutes}"
+            before = self.gauges.get(name)
+            changed = changed or before is None or replace(before, at=now) != gauge
+            self.gauges[name] = gauge
+        if changed and self._folder is not None:
+            path: Path = self._folder.path / "gauges.json"
+            with suppress(OSError):
+                write_privately(path, json.dumps({name: to_json(one) for name, one in self.gauges.items()}).encode())

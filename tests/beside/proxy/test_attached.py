@@ -1,0 +1,177 @@
+"""The proxy beside an agent, and alone: what it tells, keeps, and goes on with."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+
+from tabstop.beside.control import tell
+from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.journal import Journal, JournalBusyError
+from tabstop.beside.pricing import Pricer
+from tabstop.beside.proxy import alone, attached
+from tabstop.beside.proxy.alone import serve
+from tabstop.beside.proxy.attached import ProxyAttachment
+from tabstop.beside.proxy.pointing import address_of, listen
+from tabstop.beside.proxy.routes import Upstreams
+from tabstop.beside.proxy.running import RunningProxy, running_proxy
+from tabstop.beside.session_folder import Record, SessionFolder, create
+from tabstop.beside.wrapper.opening import NotOpenedError
+from tabstop.governor.facts import Raised
+from tabstop.governor.orders import Event
+from tabstop.governor.settings import Settings
+from tabstop.session import Limits
+from tabstop.wire import StartRequest
+from tests.beside.proxy.scene import CARD, answer, request, scene
+from tests.support.fake_llm import FakeLlm
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def folder_of(root: Path, limits: Limits) -> tuple[SessionFolder, Record]:
+    settings = Settings(session="s1", limits=limits)
+    record = Record("s1", now(), StartRequest(agent=""), settings, CARD.to_json(), hmac_key="00" * 32)
+    return create(root, record), record
+
+
+class Alone:
+    """A proxy run by `serve` in a thread; `ask` is one call through it."""
+
+    def __init__(self, root: Path, limits: Limits, url: str) -> None:
+        self.folder, self.record = folder_of(root, limits)
+        self.over = threading.Event()
+        self.ready = threading.Event()
+        self.events: list[Event] = []
+        self.upstreams = Upstreams(url, url, url, url)
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self) -> None:
+        serve(self.folder, self.record, {}, now, self.upstreams, listen(), self.events.append, self.began, self.over)
+
+    def began(self, proxy: RunningProxy, governed: GovernedSession) -> None:
+        self.proxy, self.governed = proxy, governed
+        self.ready.set()
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        assert self.ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def ask(self) -> httpx.Response:
+        url = f"{self.proxy.base('anthropic')}/v1/messages"
+        return httpx.post(url, json=request("anthropic"), trust_env=False)
+
+
+def test_alone_it_keeps_its_totals_and_takes_an_overdrive(tmp_path: Path) -> None:
+    """Ended and started again it goes on; a raise reaches it through its socket, as `tabstop overdrive` sends it."""
+    with FakeLlm(plan=lambda _seen: answer()) as fake:
+        with Alone(tmp_path, Limits(iterations=2), fake.url) as one:
+            assert [one.ask().status_code for _ in range(3)] == [200, 200, 400]
+            assert one.governed.settings.can_summarize
+            with pytest.raises(JournalBusyError):
+                Alone(tmp_path, Limits(), fake.url).run()
+        with Alone(tmp_path, Limits(iterations=2), fake.url) as one:
+            assert one.ask().status_code == 400
+            assert tell(one.folder, Raised(now(), Limits(iterations=1)), now).watched
+            assert one.ask().status_code == 200
+            assert one.governed.state.totals.iterations == 3
+            kinds = [json.loads(line)["kind"] for line in one.folder.events.read_text().splitlines()]
+            assert "stop" in kinds
+            assert "raise" in kinds
+        assert len(fake.calls()) == 3
+
+
+def test_alone_the_wall_clock_stands_still_while_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on with the next call."""
+    monkeypatch.setattr(alone, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(alone, "IDLE_SECONDS", 0.3)
+    with FakeLlm(plan=lambda _seen: answer()) as fake, Alone(tmp_path, Limits(iterations=9), fake.url) as one:
+        assert one.ask().status_code == 200
+        wait_until(lambda: one.governed.state.totals.paused)
+        assert one.ask().status_code == 200
+        wait_until(lambda: not one.governed.state.totals.paused)
+
+
+def wait_until(happens: object) -> None:
+    for _ in range(200):
+        if happens():  # type: ignore[operator]
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError("it did not happen")
+
+
+def test_beside_an_agent_that_is_run(tmp_path: Path) -> None:
+    """Its environment leads it here; Codex's command line does, since it reads no address from there."""
+    folder, record = folder_of(tmp_path, Limits(iterations=9))
+    with FakeLlm(plan=lambda _seen: answer()) as fake, Journal(folder.journal) as journal:
+        governed = GovernedSession(record.settings, Pricer(CARD), now, journal=journal)
+        attachment = ProxyAttachment({"ANTHROPIC_BASE_URL": fake.url})
+        address = address_of(attachment.listener)
+        assert attachment.command(("claude", "-p", "x")) == ("claude", "-p", "x")
+        codex = attachment.command(("/usr/bin/codex", "exec", "x"))
+        assert (codex[0], codex[-2:], address in " ".join(codex)) == ("/usr/bin/codex", ("exec", "x"), True)
+        with attachment(governed, folder) as environ:
+            assert environ["ANTHROPIC_BASE_URL"].startswith(address)
+            got = httpx.post(f"{environ['ANTHROPIC_BASE_URL']}/v1/messages", json=request("anthropic"), trust_env=False)
+            assert got.status_code == 200
+        assert governed.state.totals.iterations == 1
+    with pytest.raises(httpx.ConnectError):
+        httpx.post(address, trust_env=False)
+
+
+def test_calls_under_way_when_it_ends_are_settled() -> None:
+    """Never as nothing."""
+
+    def ask() -> None:
+        with pytest.raises(httpx.HTTPError):
+            on.ask()
+
+    with scene(think=5) as on:
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: on.proxy.meter.held.iterations)
+        governed = on.governed
+    asking.join()
+    assert governed.state.totals.assumed == 1
+
+
+def test_a_fault_at_its_beginning_is_raised_here() -> None:
+    """Not lost in its thread."""
+    listener = listen()
+    listener.close()
+    governed = GovernedSession(Settings(), Pricer(CARD), now)
+    with pytest.raises((OSError, ValueError)), running_proxy(governed, listener=listener):
+        raise AssertionError("it runs")
+
+
+def test_where_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said with what to do, before anything is started."""
+    monkeypatch.setattr(attached, "find_spec", lambda _name: None)
+    with pytest.raises(NotOpenedError, match="pip install 'tabstop\\[proxy\\]'"):
+        ProxyAttachment({})
+
+
+def test_what_the_proxy_says_is_in_the_sessions_log(tmp_path: Path) -> None:
+    """Beside the governor's own events."""
+    folder, record = folder_of(tmp_path, Limits(iterations=9))
+    said: list[Event] = []
+    with FakeLlm(plan=lambda _seen: answer()) as fake:
+        governed = GovernedSession(record.settings, Pricer(CARD), now)
+        with ProxyAttachment({"OPENAI_BASE_URL": fake.url}, said.append)(governed, folder) as environ:
+            body = request("responses", tools=[{"type": "web_search"}])
+            httpx.post(f"{environ['OPENAI_BASE_URL']}/responses", json=body, trust_env=False)
+    (event,) = said
+    assert event.finding is not None
+    assert event.finding.sentence in folder.events.read_text()
