@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from action import messages
 from action.flags import Flags, flags_for, shown
+from action.govern import VARIABLE, Governing, govern
 from action.identity import IdentityUnavailableError, NoIdentityError, oidc_token
 from action.inputs import Inputs
 from action.job import Job, job_of
@@ -15,6 +16,7 @@ from action.session_file import Admission, Session, folder_of, keep, new_key
 from action.when_away import blocked, heard_here, heard_in_all
 from action.world import World
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
+from tabstop.governor.settings import Rules
 from tabstop.money import plain
 from tabstop.quantity import span
 from tabstop.session import Limits
@@ -87,25 +89,29 @@ class _Gate:
 
     def _admitted(self, answer: StartAnswer, allowance: Allowance) -> int:
         self._runner.mask(answer.token)
-        self._keep(
-            replace(
-                self._session(Admission.ADMITTED),
-                session=answer.session,
-                token=answer.token,
-                page=answer.page,
-                allowance=to_json(allowance),
-            )
+        session = replace(
+            self._session(Admission.ADMITTED),
+            session=answer.session,
+            token=answer.token,
+            page=answer.page,
+            allowance=to_json(allowance),
+        )
+        governing = govern(
+            self._world, self._inputs, session, allowance.limits, allowance.governor, allowance.price_card
         )
         flags = flags_for(allowance.limits, allowance.models, self._inputs.model)
         self._outputs(flags, allowed=True, verdict=answer.verdict.outcome.value)
+        self._govern(session, governing)
         self._runner.output("session", answer.session)
-        self._runner.output("allowance", shown(allowance))
+        self._runner.output("allowance", shown(replace(allowance, enforcement=governing.enforcement)))
         self._runner.output("remaining", remaining(answer.verdict))
         if answer.verdict.outcome is Outcome.WARN:
             self._runner.warn(messages.warned(answer.verdict, self._world.now()))
         if answer.server_unreachable == "block" and not blocked(heard_here(self._inputs, self._world.environ)):
             self._runner.warn(messages.looser_than_policy())
-        self._runner.log(f"admitted as session {answer.session}; {_bounds(flags)}")
+        self._runner.log(
+            f"admitted as session {answer.session}; {_bounds(flags)}; enforcement: {governing.enforcement}"
+        )
         if self._inputs.model and flags.model != self._inputs.model:
             self._runner.log(f"model {self._inputs.model} is not in this allowance; use {flags.model}")
         return ALLOWED
@@ -138,10 +144,12 @@ class _Gate:
             self._runner.fail(said)
             return self._not_allowed("unknown", AWAY)
         self._runner.warn(said)
-        self._keep(self._session(admission))
-        flags = flags_for(default_limits(), (), self._inputs.model)
+        session, limits = self._session(admission), default_limits()
+        governing = govern(self._world, self._inputs, session, limits, Rules(), {})
+        flags = flags_for(limits, (), self._inputs.model)
         self._outputs(flags, allowed=True, verdict="unknown")
-        self._runner.log(f"goes on unasked; {_bounds(flags)}")
+        self._govern(session, governing)
+        self._runner.log(f"goes on unasked; {_bounds(flags)}; enforcement: {governing.enforcement}")
         return ALLOWED
 
     def _not_allowed(self, verdict: str, code: int) -> int:
@@ -156,6 +164,16 @@ class _Gate:
         self._runner.output("claude_args", flags.claude_args)
         self._runner.output("gemini_settings", flags.gemini_settings)
         self._runner.output("timeout-minutes", str(flags.timeout_minutes))
+
+    def _govern(self, session: Session, governing: Governing) -> None:
+        """Keep the session, and tell hooks and people what governs it."""
+        self._keep(replace(session, governed=governing.name, hooked=governing.hooked, hooks=governing.hooks))
+        self._runner.output("enforcement", governing.enforcement)
+        if governing.name or self._world.environ.get(VARIABLE):
+            # Also an empty one: the hooks of an earlier gate's session do not ask for this one.
+            self._runner.export(VARIABLE, governing.name)
+        if governing.fault:
+            self._runner.warn(messages.not_governed(governing.fault))
 
     def _session(self, admission: Admission) -> Session:
         """What settle has to know; the time is taken now, as late as can be before the agent runs."""
@@ -183,6 +201,8 @@ def question_of(job: Job, inputs: Inputs) -> StartRequest:
         purpose=inputs.purpose,
         billing=inputs.billing,
         billing_evidence=f"the workflow says billing: {inputs.billing.value}" if known else "",
+        run_id=job.run_id,
+        run_attempt=job.run_attempt,
     )
 
 

@@ -14,6 +14,7 @@ PREFIX = "TABSTOP_INPUT_"
 
 COMMANDS = ("gate", "settle", "bring-in")
 AGENTS = ("claude-code", "codex", "gemini-cli", "opencode")
+GOVERN = ("hooks", "off")
 BILLINGS = tuple(billing.value for billing in Billing)
 OUTCOMES = ("success", "failure", "cancelled", "skipped")
 LONGEST_WAIT = timedelta(hours=6)
@@ -49,6 +50,7 @@ class Inputs:
     billing: Billing = Billing.UNKNOWN
     branch: str = ""
     pull_request: int | None = None
+    govern: str = "hooks"
     wait: timedelta = timedelta()
     if_unreachable: str = "allow"
     github_token: str = field(default="", repr=False)
@@ -74,6 +76,7 @@ class Inputs:
             billing=Billing(reading.one_of("billing", BILLINGS, "unknown") or "unknown"),
             branch=reading.short("branch", 255),
             pull_request=reading.number("pull-request"),
+            govern=reading.one_of("govern", GOVERN, "hooks"),
             wait=reading.span("wait"),
             if_unreachable=reading.one_of("if-unreachable", ("allow", "block"), "allow"),
             github_token=reading.checked("github-token", _token),

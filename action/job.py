@@ -19,6 +19,7 @@ class Job:
     branch, head_sha: of the work, never of a test merge commit; empty where the event does not know them (a comment).
     low_trust: GitHub gives this run no identity: a pull request of a fork, or Dependabot's.
     public: whether anybody can read what the job leaves behind; True when the event does not tell.
+    run_id, run_attempt: which run of the workflow this is, as GitHub numbers them.
     """
 
     repository: str = ""
@@ -29,6 +30,8 @@ class Job:
     low_trust: bool = False
     public: bool = True
     status: str = ""
+    run_id: str = ""
+    run_attempt: str = ""
 
 
 def job_of(environ: Mapping[str, str]) -> Job:
@@ -46,6 +49,8 @@ def job_of(environ: Mapping[str, str]) -> Job:
         low_trust=_low_trust(environ, payload, repository),
         public=about.get("private") is not True,
         status=environ.get("TABSTOP_JOB_STATUS", ""),
+        run_id=environ.get("GITHUB_RUN_ID", ""),
+        run_attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
     )
 
 

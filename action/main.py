@@ -7,12 +7,14 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from action import faults, messages
 from action.inputs import Inputs, InputsError
 from action.runner import Runner
 from action.world import World
+from tabstop.beside.governor_call import end_session, governor_command, start_governor
 from tabstop.beside.transport import UrllibTransport
 
 DONE, MISCONFIGURED, CRASHED, CANCELLED = 0, 2, 4, 130
@@ -30,6 +32,8 @@ def main() -> int:
         transport=UrllibTransport(),
         random=os.urandom,
         out=_print,
+        start_governor=_start_governor,
+        end_session=end_session,
     )
     try:
         return run(world)
@@ -85,6 +89,10 @@ def _broke(world: World, inputs: Inputs) -> int:
         runner.output("allowed", "false")
         runner.output("verdict", "unknown")
     return CRASHED
+
+
+def _start_governor(environ: Mapping[str, str]) -> bool:
+    return start_governor(environ, governor_command(with_packages=False))
 
 
 def _print(line: str) -> None:

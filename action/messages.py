@@ -83,6 +83,19 @@ def unreachable(server: str, why: str, heard: Sequence[Heard], *, by_github: boo
     )
 
 
+def not_governed(why: str) -> Message:
+    """Admitted, and nothing but flags will stop it."""
+    fault = f"Hooks could not be set up: {why.rstrip('.')}."
+    matters = "The agent runs all the same. Its flags and the step's time limit alone bind it (enforcement: none)."
+    remedy = "Correct the cause, or set `govern: off` in this step if flags are enough."
+    return Message(
+        "Tabstop: this session is bound by flags alone",
+        "\n".join(plain(part) for part in (fault, matters, remedy)),
+        "\n\n".join(prose(part) for part in (fault, matters, remedy)),
+        "bound-from-inside",
+    )
+
+
 def looser_than_policy() -> Message:
     """Admitted; but were the server away, this workflow would start what the policy in force would not."""
     differs = "The policy in force says `server_unreachable: block`, and this step's input `if-unreachable` is `allow`."

@@ -35,14 +35,18 @@ class Runner:
     def __init__(self, environ: Mapping[str, str], out: Callable[[str], None]) -> None:
         """The environment names the files; `out` prints one line."""
         self._output = environ.get("GITHUB_OUTPUT", "")
+        self._env = environ.get("GITHUB_ENV", "")
         self._summary = environ.get("GITHUB_STEP_SUMMARY", "")
         self._docs = _docs(environ)
         self._out = out
 
     def output(self, name: str, value: str) -> None:
-        """Give the step an output. The delimiter is made from the value, so the value cannot contain it by design."""
-        end = "END_" + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
-        self._append(self._output, f"{name}<<{end}\n{value}\n{end}\n")
+        """Give the step an output."""
+        self._append(self._output, _assigned(name, value))
+
+    def export(self, name: str, value: str) -> None:
+        """Set a variable for the job's later steps."""
+        self._append(self._env, _assigned(name, value))
 
     def mask(self, secret: str) -> None:
         """Hide a value in this job's log from now on."""
@@ -84,6 +88,12 @@ class Runner:
         if path:
             with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as stream:
                 stream.write(text)
+
+
+def _assigned(name: str, value: str) -> str:
+    """As the runner's files have it. The delimiter is made from the value, so the value cannot contain it by design."""
+    end = "END_" + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+    return f"{name}<<{end}\n{value}\n{end}\n"
 
 
 def _docs(environ: Mapping[str, str]) -> str:

@@ -37,6 +37,7 @@ class Session:
 
     begun_at: when the gate let the job go on; nothing before it is this session's. key: the Idempotency-Key of its question.
     settled_at: None until settled; threads: the client's sessions whose totals were told then.
+    governed: its folder for whoever governs it; hooked: whether hooks were to run; hooks: the agent's settings file they were put into.
     """
 
     admission: Admission
@@ -48,6 +49,9 @@ class Session:
     hmac_key: str = field(default="", repr=False)
     allowance: dict[str, Any] = field(default_factory=dict)
     key: str = field(default="", repr=False)
+    governed: str = ""
+    hooked: bool = False
+    hooks: str = ""
     settled_at: datetime | None = None
     threads: tuple[str, ...] = ()
     version: int = VERSION

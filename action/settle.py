@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from action.backlog import ARTIFACT, Backlog, send_backlog
+from action.govern import VARIABLE
+from action.governed import Governed, as_governed, end_governing, remove_hooks
 from action.identity import oidc_token
 from action.inputs import Inputs
 from action.job import job_of
@@ -78,18 +80,35 @@ class _Settle:
             self._runner.log("the gate did not let this session start; there is nothing to settle")
             mark_settled(kept, self._world.now())
             return True
-        traces = self._not_told_before(session, read_traces(session, self._inputs, self._job, self._world.environ))
+        governed = self._end_governing(session)
+        traces = as_governed(read_traces(session, self._inputs, self._job, self._world.environ), governed)
+        traces = self._not_told_before(session, traces)
+        if governed is not None:
+            session = replace(session, token=governed.token or session.token)
         if session.admission is Admission.NO_IDENTITY:
-            self._say(Settled(session, traces, self._world.now(), undelivered=_NO_IDENTITY, final=True))
+            unheard = Settled(
+                session, traces, self._world.now(), undelivered=_NO_IDENTITY, final=True, governed=governed
+            )
+            self._say(unheard)
             mark_settled(kept, self._world.now())
             return True
         delivered = deliver(self._report(session, traces), self._server, self._identity)
         session = replace(session, session=delivered.rest.session)  # a new one, when it was started after the fact
         artifact = self._keep_what_is_left(delivered) if delivered.error is not None else ""
         why = _why_not(delivered.error)
-        self._say(Settled(session, traces, self._world.now(), delivered.answer, why, artifact))
+        self._say(Settled(session, traces, self._world.now(), delivered.answer, why, artifact, governed=governed))
         mark_settled(kept, self._world.now(), tuple(sorted({total.thread for total in traces.totals})))
         return delivered.error is None
+
+    def _end_governing(self, session: Session) -> Governed | None:
+        """First of all, so that no process tells anything of it any more."""
+        governed = end_governing(self._world, session)
+        if session.governed and self._world.environ.get(VARIABLE) == session.governed:
+            self._runner.export(VARIABLE, "")
+        mine = [kept for kept in everything(self._folder) if kept.session.begun_at != session.begun_at]
+        if problem := remove_hooks(session, mine):
+            self._runner.log(problem)
+        return governed
 
     def _not_told_before(self, session: Session, traces: Traces) -> Traces:
         """Without the totals another settle step told since this session's gate.

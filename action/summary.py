@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from action.governed import MOST_TOLD, Governed
 from action.messages import linkable
 from action.runner import Message
 from action.session_file import Admission, Session
@@ -40,6 +41,8 @@ class Settled:
     """The artifact that holds what was not delivered."""
     final: bool = False
     """Nothing will be delivered later either."""
+    governed: Governed | None = None
+    """What its governor saw; None where none was set up."""
 
     @property
     def calls_for_attention(self) -> bool:
@@ -92,6 +95,7 @@ def summary(settled: Settled) -> str:
         f"### Tabstop: {prose(headline(settled))}",
         "\n".join(table(("", ""), rows)),
         "\n".join(_models(settled.traces, settled.now)),
+        "\n".join(_noticed(settled.governed)),
         "\n".join(_findings(settled)),
         _undelivered(settled),
         "\n".join(_skipped(settled.traces.skipped)),
@@ -107,6 +111,8 @@ def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
     known = code(session.session, in_table=True)
     late = f", recorded after the fact: {unasked}" if session.admission is Admission.UNASKED else ""
     yield "Session", f"{known}{late}" if known else f"not admitted: {unasked}"
+    if settled.governed is not None and traces.outcome is not SessionOutcome.NOT_STARTED:
+        yield "Governor", prose(settled.governed.sentence, in_table=True)
     yield "Purpose", prose(session.start.purpose, in_table=True)
     yield "Cost", prose(_cost_row(settled), in_table=True)
     if traces.usages or traces.totals:
@@ -156,6 +162,13 @@ def _models(traces: Traces, now: datetime) -> list[str]:
 def _row(name: str, calls: str, used: Tokens) -> tuple[str, ...]:
     written = used.cache_write_5m + used.cache_write_1h
     return (name, calls, *(f"{count:,}" for count in (used.input, used.cache_read, written, used.output)))
+
+
+def _noticed(governed: Governed | None) -> list[str]:
+    """What the governor noticed on the way."""
+    told = [event.finding.sentence for event in governed.noticed if event.finding] if governed else []
+    more = [f"- and {len(told) - MOST_TOLD:,} more"] if len(told) > MOST_TOLD else []
+    return [*(f"- {prose(sentence)}" for sentence in told[:MOST_TOLD]), *more]
 
 
 def _findings(settled: Settled) -> list[str]:

@@ -14,6 +14,7 @@ class World:
     """Everything outside. Files are reached through the paths the environment names.
 
     now: timezone-aware UTC. sleep: seconds. random: so many bytes nobody can guess. out: prints one line.
+    start_governor, end_session: as in `tabstop.beside.governor_call`, the first with the action's own way to start it.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -22,3 +23,5 @@ class World:
     transport: Transport
     random: Callable[[int], bytes]
     out: Callable[[str], None]
+    start_governor: Callable[[Mapping[str, str]], bool]
+    end_session: Callable[[Mapping[str, str], str], bool]

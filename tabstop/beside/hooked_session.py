@@ -9,6 +9,7 @@ from typing import Any
 
 from tabstop.agents.dialect import Dialect, Heard, Spoken, UsageLog
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.working_tree import TreeWatch
 from tabstop.governor.degradation import apply
 from tabstop.governor.facts import Fact, SubagentEnded, SubagentSpawned, ToolFinished
 from tabstop.governor.limits import fullest, limits_in_force
@@ -59,12 +60,14 @@ class HookedSession:
         self._told: dict[tuple[str, str, str], None] = {}
         self._reported: set[Step] = set()
         self._asked_by: dict[str, str] = {}
+        self._tree: TreeWatch | None = None
         self._model = ""
         self._answers = self._output = 0
 
     def hear(self, event: str, payload: Mapping[str, Any], at: datetime) -> tuple[Spoken, Order]:
         """Take in one payload and say what to reply, with the order behind it."""
         heard = self.dialect.read(event, payload, at, self._key)
+        self._see_tree(payload.get("cwd"))
         order = self._usage(heard)
         for fact in heard.facts:
             told = self.governed.tell(self._placed(fact))
@@ -78,6 +81,13 @@ class HookedSession:
         if event == "SessionStart" and spoken.body is None:
             spoken = replace(spoken, body={"systemMessage": self.greeting()})
         return spoken, order
+
+    def _see_tree(self, cwd: object) -> None:
+        """Have the tree looked at where the session began, now and then; no hook waits for it."""
+        if self._tree is None and isinstance(cwd, str) and cwd:
+            self._tree = TreeWatch(self.governed, cwd, self._key)
+        if self._tree is not None:
+            self._tree.nudge()
 
     def greeting(self) -> str:
         """What bounds this session, and how firmly."""

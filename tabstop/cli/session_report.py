@@ -59,7 +59,7 @@ def details(one: SessionView, events: Sequence[Event]) -> list[str]:
         lines.append(f"{plural(state.totals.unpriced, 'answer')} without a known price; what that cost is not in it.")
     if state.stopped is not None and state.stopped.finding is not None:
         lines += [one for one in (state.stopped.finding.sentence, state.stopped.finding.remedy) if one]
-        lines.append(f"To resume: {resume_command(one)}")
+        lines.append(_to_resume(one))
         lines.append("")
     lines += [
         f"run       {run.began_at[:19].replace('T', ' ')}  {run.outcome}, exit code {run.code}" for run in one.runs
@@ -111,7 +111,13 @@ def _then(one: SessionView, told: Told) -> list[str]:
         return [f"It still stands: {told.order.sentence}"]
     if told.watched:
         return ["It goes on now."]
-    return [f"To resume: {resume_command(one)}"]
+    return [_to_resume(one)]
+
+
+def _to_resume(one: SessionView) -> str:
+    if one.record.start.agent == "library":
+        return f'To resume: start the program again; `Governor(session="{one.record.id}")` takes the session up.'
+    return f"To resume: {resume_command(one)}"
 
 
 def _row(one: SessionView) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tabstop.agents.claude_code.rows import ident
 from tabstop.beside.proxy.anthropic_messages import AnthropicMessages
 from tabstop.beside.proxy.call import Api, Call, Change, NotReadError
+from tabstop.beside.proxy.openai_chat import is_usage_only
 from tabstop.beside.proxy.openai_responses import OpenAiResponses
 from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted
 from tabstop.beside.proxy.streams import Passing
@@ -146,7 +147,8 @@ class _Passing:
 
     def __init__(self, api: Api, headers: Mapping[str, str], *, asks_usage: bool) -> None:
         encoding = headers.get("content-encoding", "").lower()
-        self._passing = Passing(api, headers.get("content-type", ""), encoding, drop_usage=asks_usage)
+        drops = is_usage_only if asks_usage else None
+        self._passing = Passing(api, headers.get("content-type", ""), encoding, drops=drops)
         self.heard = self._passing.reader.heard
         self.size = 0
         self._is_responses = isinstance(api, OpenAiResponses)

@@ -22,6 +22,7 @@ from tabstop.wire import (
     EndAnswer,
     EndRequest,
     Problem,
+    ResumeAnswer,
     StartAnswer,
     StartRequest,
     UsageAnswer,
@@ -125,6 +126,7 @@ class FakeTabstop:
         self.server_unreachable = "allow"  # as the policy in force has it
         self.ends: Callable[[EndAnswer], EndAnswer] = lambda answer: answer
         self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
+        self.names = "s"
         self._keys: dict[str, str] = {}
         self._answers: dict[str, Response] = {}
 
@@ -146,6 +148,8 @@ class FakeTabstop:
                 return problem(401, Problem("This session token is not known."))
             if route == "usage":
                 return self._usage(known, from_json(UsageBatch, body))
+            if route == "resume":
+                return Response(200, encoded(ResumeAnswer(Verdict(), self.allowance.limits, known.token)))
             known.end = from_json(EndRequest, body)
             return self._end(known)
         except WireError as error:
@@ -165,7 +169,7 @@ class FakeTabstop:
         if verdict.outcome is Outcome.STOP and not (self.takes_late and request.unadmitted_since):
             answer = Response(403, encoded(StartAnswer(verdict, page=self.page)))
         else:
-            session = f"s{len(self.sessions) + 1}"
+            session = f"{self.names}{len(self.sessions) + 1}"
             self.sessions[session] = Known(request, f"session-token-{session}")
             answer = Response(
                 201,

@@ -55,6 +55,7 @@ class Job:
             "GITHUB_ACTOR": "alice",
             "GITHUB_EVENT_NAME": "pull_request",
             "GITHUB_EVENT_PATH": str(self.temp / "event.json"),
+            "GITHUB_ENV": str(self.temp / "env"),
             "GITHUB_OUTPUT": str(self.temp / "output"),
             "GITHUB_REF": "refs/pull/42/merge",
             "GITHUB_REPOSITORY": "acme/widget",
@@ -72,6 +73,9 @@ class Job:
         if identity:
             self.environ["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"{ISSUER}?api-version=2.0"
             self.environ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = "bearer-of-this-job"
+        self.governors: list[dict[str, str]] = []
+        self.governor_starts = True
+        self.ended: list[str] = []
         self.lines: list[str] = []
         self.outputs: dict[str, str] = {}
         self.summary = ""
@@ -79,19 +83,33 @@ class Job:
 
     def run(self, command: str, **inputs: str) -> int:
         """Run a command; outputs, summary and printed lines are those of this run alone."""
-        for name in ("output", "summary"):
+        for name in ("output", "summary", "env"):
             (self.temp / name).write_text("")
         self.lines.clear()
         given = {f"TABSTOP_INPUT_{name.upper()}": value for name, value in inputs.items()}
-        needed = {"TABSTOP_INPUT_COMMAND": command, "TABSTOP_INPUT_SERVER": SERVER}
+        needed = {
+            "TABSTOP_INPUT_COMMAND": command,
+            "TABSTOP_INPUT_GOVERN": "off",  # tests of hooks switch them on
+            "TABSTOP_INPUT_SERVER": SERVER,
+        }
         code = run(self.world({**self.environ, **needed, **given}))
         self.outputs = parse_file_command((self.temp / "output").read_text())
         self.summary = (self.temp / "summary").read_text()
+        self.environ.update(parse_file_command((self.temp / "env").read_text()))
         return code
 
     def world(self, environ: Mapping[str, str]) -> World:
         """This job as the action sees it."""
-        return World(environ, self.clock.now, self.clock.sleep, self.transport, self._bytes, self.lines.append)
+        return World(
+            environ,
+            self.clock.now,
+            self.clock.sleep,
+            self.transport,
+            self._bytes,
+            self.lines.append,
+            self._start_governor,
+            self._end_session,
+        )
 
     @property
     def log(self) -> str:
@@ -118,6 +136,14 @@ class Job:
         self.tokens_given += 1
         assert request.headers["Authorization"] == "Bearer bearer-of-this-job"
         return Response(200, json.dumps({"value": f"oidc-{self.tokens_given}"}).encode())
+
+    def _start_governor(self, environ: Mapping[str, str]) -> bool:
+        self.governors.append(dict(environ))
+        return self.governor_starts
+
+    def _end_session(self, _environ: Mapping[str, str], name: str) -> bool:
+        self.ended.append(name)
+        return True
 
     def _bytes(self, count: int) -> bytes:
         """Different every time, the same in every run."""

@@ -306,6 +306,14 @@ def test_where_the_work_lies(
     assert (request.branch, request.head_sha, request.pull_request) == claims
 
 
+def test_the_question_names_its_run(job: Job) -> None:
+    """By GitHub's numbers, so that a report that another run brings in later is still this run's."""
+    job.environ["GITHUB_RUN_ATTEMPT"] = "3"
+    job.run("gate")
+    request = job.tabstop.asked[0].request
+    assert (request.run_id, request.run_attempt) == ("7001", "3")
+
+
 def test_the_workflow_may_name_the_work(job: Job) -> None:
     """A named branch or pull request replaces the event's, whose commit is then not claimed for it."""
     job.run("gate", branch="claude/other", pull_request="#7")

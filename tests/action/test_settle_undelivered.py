@@ -56,6 +56,7 @@ def test_a_session_nobody_could_be_asked_about_is_reported_after_the_fact(job: J
     assert job.run("settle") == 0
     known = only_session(job)
     assert known.start.unadmitted_since == began
+    assert (known.start.run_id, known.start.run_attempt) == ("7001", "1")
     assert len(known.calls) == 5
     assert "`s1`" in job.summary
 

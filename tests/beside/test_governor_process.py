@@ -19,9 +19,14 @@ from typing import Any
 import pytest
 
 from tabstop.beside import governor_process, hook
-from tabstop.beside.governor_call import governor_command, governor_socket, is_running, start_governor
+from tabstop.beside.governor_call import end_session, governor_command, governor_socket, is_running, start_governor
 from tabstop.beside.governor_process import Governor
 from tabstop.beside.hook_records import name_of
+from tabstop.beside.session_folder import Record, create, sessions_root
+from tabstop.governor.settings import Settings
+from tabstop.session import Limits
+from tabstop.wire import StartRequest
+from tests.action.fake_tabstop import FakeTabstop, Known, LoopbackTabstop
 from tests.beside.short_folder import short_folder
 from tests.support.hook_payloads import SESSION, payload, tool
 
@@ -180,3 +185,35 @@ def test_its_log_does_not_grow_without_end(machine: Machine) -> None:
     (machine.state / "hooks" / "governor.log").write_bytes(b"x" * 2_000_000)
     Governor(machine.environ, now).log("a line")
     assert len(machine.log) < 100
+
+
+def test_a_prepared_session_is_reported_live_and_let_go_of(machine: Machine) -> None:
+    """What the gate left has a server: it hears of a stop at once. Told that the session is over, the governor ends with it."""
+    fake = FakeTabstop()
+    fake.sessions["s1"] = known = Known(StartRequest("claude-code"), "token")
+    machine.environ["TABSTOP_SESSION"] = "s1"
+    with LoopbackTabstop(fake) as server:
+        settings = Settings(session="s1", limits=Limits(tool_calls=2))
+        record = Record("s1", now(), known.start, settings, server=server.address, server_session="s1", token="token")
+        create(sessions_root(machine.environ), record)
+        governor = Governor(machine.environ, now)
+        codes: list[int] = []
+        running = threading.Thread(target=lambda: codes.append(governor.run()))
+        running.start()
+        replies = [machine.hook(tool("PreToolUse")) for _ in range(3)]
+        assert replies[-1]["continue"] is False
+        machine.hook(payload("SessionEnd"))
+        assert end_session(machine.environ, "s1")
+        running.join()
+    assert codes == [governor_process.EXIT_OK]
+    assert "stop" in [event.kind for batch in known.batches for event in batch.events]
+    assert known.end is None
+    assert not end_session(machine.environ, "s1")
+
+
+def test_it_goes_on_while_it_watches_another(machine: Machine) -> None:
+    """Two sessions of one job: the first settled leaves the other bound."""
+    assert start_governor(machine.environ)
+    machine.hook(payload("SessionStart"))
+    assert end_session(machine.environ, "s1")
+    assert is_running({})

@@ -461,3 +461,17 @@ def test_every_agent_has_a_dialect(agent: str) -> None:
     dialect = dialect_of(agent)
     assert dialect.agent.startswith(agent)
     assert "SessionStart" in dialect.events
+
+
+def test_a_session_with_a_server_is_told_of_until_it_is_let_go(open_desk: Open) -> None:
+    """Its client's sessions come and go; a settle step, or the end of the governor, has its last report made."""
+    desk = open_desk()
+    desk.with_server = True
+    desk.hook(payload("SessionStart"))
+    desk.hook(payload("SessionEnd"))
+    [told] = desk.told
+    assert (told.begun, told.closed) == (True, False)
+    assert desk.desk.let_go("another") == 1
+    assert desk.desk.let_go(CLAUDE) == 0
+    assert (told.begun, told.closed) == (True, True)
+    Journal(desk.folder.journal).close()

@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabstop.agents.dialect import AGENTS, dialect_of
-from tabstop.beside.hook_installation import BACKUP, NotInstalledError, Place, install, place_of, uninstall
+from tabstop.beside.hook_installation import (
+    BACKUP,
+    NotInstalledError,
+    Place,
+    install,
+    is_installed,
+    place_of,
+    uninstall,
+)
 
 OTHERS = """\
 {
@@ -257,3 +265,18 @@ def test_in_and_out_is_nothing(
         assert merged["hooks"][event][: len(groups)] == groups
     uninstall(place)
     assert place.path.read_bytes() == text
+
+
+def test_whether_they_are_in(tmp_path: Path) -> None:
+    """Ours, and what they run is there; an entry alone binds nobody."""
+    place = place_of("claude-code", environ(tmp_path), None)
+    assert not is_installed(place)
+    place.path.parent.mkdir()
+    place.path.write_text('{"hooks": {"Stop": [1, {"hooks": 2}, {"hooks": [{"command": "true"}]}]}}', encoding="utf-8")
+    assert not is_installed(place)
+    install(place, environ(tmp_path), ["/usr/bin/python3", "-I", "-S", "/action/governor_start.py"])
+    assert is_installed(place)
+    folder = tmp_path / ".local" / "share" / "tabstop"
+    assert (folder / "governor.command").read_text() == "/usr/bin/python3\n-I\n-S\n/action/governor_start.py\n"
+    (folder / "hook.py").unlink()
+    assert not is_installed(place)

@@ -302,7 +302,8 @@ def test_a_summary_ends_though_its_reserve_is_gone() -> None:
     done = play([replace(small, thread="a"), small, Tick(at(6))], settings, asked.state)
     assert [one.order.act for one in done] == [Act.HALT] * 3
     assert (
-        done[1].order.sentence == "The session reached its cost limit: $0.042 of $0.05 used. The call kept for a last answer was made."
+        done[1].order.sentence
+        == "The session reached its cost limit: $0.042 of $0.05 used. The call kept for a last answer was made."
     )
 
 

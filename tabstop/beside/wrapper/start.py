@@ -21,6 +21,7 @@ from tabstop.beside.journal import Journal, JournalBusyError
 from tabstop.beside.proxy.attached import ProxyAttachment
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
+from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper import words
 from tabstop.beside.wrapper.conclusion import Conclusion, conclude
 from tabstop.beside.wrapper.course import Manner
@@ -192,7 +193,8 @@ class _Session:
         """Run it, and have its last answer where one is due."""
         record, cwd = self.opened.record, str(Path.cwd())
         session = self.invocation.session if self.invocation else ""
-        log = self.line.log(self.environ, cwd, session, bytes.fromhex(record.hmac_key)) if self.line else None
+        key = bytes.fromhex(record.hmac_key)
+        log = self.line.log(self.environ, cwd, session, key) if self.line else None
         tee = Tee(1) if can_be_teed(1) else None
         watching = Watching(
             governed,
@@ -203,6 +205,7 @@ class _Session:
             post=self.post,
             tee=tee,
             growth=Growth(1),
+            tree=TreeWatch(governed, cwd, key) if self.line else None,
             counts=self.proxy is None,
         )
         argv = self._hooked()

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tabstop.agents.command_line import AgentLog, CommandLine
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
 from tabstop.beside.wrapper.tee import Growth, Tee
 from tabstop.governor.facts import Heartbeat, ToolFinished
@@ -29,9 +30,11 @@ class Watching:
         post: HookPost | None,
         tee: Tee | None,
         growth: Growth,
+        tree: TreeWatch | None = None,
         counts: bool = True,
     ) -> None:
         """since: what was used before it is not this session's. command, log: None for a program nobody knows.
+        tree: where the agent works; its hooks have it looked at themselves.
 
         counts: False where the proxy sees every call: then the log only tells which session it is, and that it lives.
         """
@@ -44,6 +47,7 @@ class Watching:
         self._post = post
         self._tee = tee
         self._growth = growth
+        self._tree = tree
         self._alive_at = time.monotonic()
         self._beat_at = 0.0
 
@@ -78,6 +82,8 @@ class Watching:
         now = time.monotonic()
         if self._growth.moved() or seen:
             self._alive_at, seen = now, True
+        if self._tree is not None and not self.hooks:
+            self._tree.nudge()
         if (seen or alive) and now - self._beat_at > _BEAT_SECONDS:
             self._beat_at = now
             self._governed.tell(Heartbeat(self._now()))

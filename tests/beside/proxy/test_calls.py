@@ -125,7 +125,7 @@ def test_packed_requests_are_read_and_pass_as_they_are(encoding: str, pack: obje
         (b"[" * 100_000, {}, "is not JSON"),
         (b"{}", {"Content-Encoding": "br"}, "packed as br"),
         (b"{}" * 20, {"Content-Encoding": "gzip"}, "is not gzip"),
-        (gzip.compress(b"{}")[:-4], {"Content-Encoding": "gzip"}, "is cut off"),
+        (gzip.compress(b"{}", mtime=0)[:-4], {"Content-Encoding": "gzip"}, "is cut off"),
         (b"{}" * 20, {"Content-Encoding": "zstd"}, "is not zstd"),
         (b'{"max_tokens": "many"}', {}, "`max_tokens` is not a whole number"),
     ],

@@ -106,12 +106,15 @@ def test_a_last_answer_that_does_not_come(place: Place) -> None:
     place.policy("session:\n  on_limit: summary\n")
     claude = place.path / "bin" / "claude"
     claude.write_text(
-        claude.read_text().replace('if "--max-turns" in sys.argv:', 'if "--max-turns" in sys.argv:\n        return 1')
+        claude.read_text().replace(
+            'if "--max-turns" in sys.argv:', 'if "--max-turns" in sys.argv:\n        print("Error: 529"); return 1'
+        )
     )
     done = place.run("--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.8")
     assert done.code == ExitCode.LIMIT
     assert "no last answer came" in done.err
     assert not (place.folder.path / "summary.md").exists()
+    assert (place.folder.path / "summary.log").read_text() == "Error: 529\n"
 
 
 def test_a_question_nobody_answers(place: Place) -> None:
