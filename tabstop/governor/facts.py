@@ -50,13 +50,15 @@ class CallFailed:
 class Unaffordable:
     """The next model request may use more than is left of a limit, so it was not sent.
 
-    limit: `cost`, `tokens` or `iterations`. needed: the least it may take, in that limit's unit.
+    limit: `cost`, `tokens` or `iterations`. needed: the least it may take, in that limit's unit. last: it was the last answer,
+    with what was kept for it.
     """
 
     at: datetime
     limit: str
     needed: int
     thread: str = ""
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)

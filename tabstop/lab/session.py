@@ -132,7 +132,7 @@ class LabSession:
         left = room(self.totals, self.settings, Held(), last=last)
         decided = decide(demand, left, left)
         if isinstance(decided, Refused):
-            return self.tell(Unaffordable(self.now, decided.limit, decided.needed, thread))
+            return self.tell(Unaffordable(self.now, decided.limit, decided.needed, thread, last))
         assert not isinstance(decided, Wait)  # noqa: S101 - no other request is under way to wait for
         return decided.output
 

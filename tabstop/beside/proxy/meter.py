@@ -150,7 +150,9 @@ class Meter:
             if isinstance(found, Wait):
                 return None
             # Nothing of this session may be sent any more: what the policy wants at a limit happens now.
-            order = self.governed.tell(Unaffordable(self.governed.now(), found.limit, found.needed, caller.thread))
+            order = self.governed.tell(
+                Unaffordable(self.governed.now(), found.limit, found.needed, caller.thread, last)
+            )
             if not order.act.ends_turn and (last or not order.summary_tokens):
                 raise RefusedError(stop_text(order))
 
