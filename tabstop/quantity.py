@@ -31,6 +31,12 @@ def percent(part: int, whole: int) -> int:
     return part * 100 // whole
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`, `22nd`."""
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """`1 call`, `3 calls`, `2 retries`."""
     return f"{count} {noun if count == 1 else many or noun + 's'}"

@@ -167,3 +167,9 @@ def test_dictionaries_and_anything() -> None:
         from_json(Bag, {"items": {"a": "x"}})
     with pytest.raises(WireError, match="calls: found 'x', expected a list"):
         from_json(UsageBatch, {"calls": "x"})
+
+
+def test_what_is_no_wire_value_is_left_as_it_is() -> None:
+    """`json.dumps` then says what it cannot write."""
+    odd = object()
+    assert to_json(odd) is odd

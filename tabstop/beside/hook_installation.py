@@ -15,6 +15,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Place:
 
     agent: str
     path: Path
+    of_project: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,11 @@ def place_of(agent: str, environ: Mapping[str, str], project: Path | None) -> Pl
     home = Path(environ.get("HOME") or "/")
     if agent == "claude-code":
         folder = project / ".claude" if project else Path(environ.get("CLAUDE_CONFIG_DIR") or home / ".claude")
-        return Place(agent, folder / "settings.json")
+        return Place(agent, folder / "settings.json", project is not None)
     if agent == "codex":
         folder = project / ".codex" if project else Path(environ.get("CODEX_HOME") or home / ".codex")
-        return Place(agent, folder / "hooks.json")
-    return Place(agent, (project or home) / ".gemini" / "settings.json")
+        return Place(agent, folder / "hooks.json", project is not None)
+    return Place(agent, (project or home) / ".gemini" / "settings.json", project is not None)
 
 
 def install(place: Place, environ: Mapping[str, str], governor: Sequence[str] | None = None) -> Outcome:
@@ -91,7 +93,10 @@ def install(place: Place, environ: Mapping[str, str], governor: Sequence[str] | 
 
 
 def uninstall(place: Place) -> Outcome:
-    """Take our hooks out. A file that says nothing else than before we came is put back byte by byte. Raises `NotInstalledError`."""
+    """Take our hooks out. A file that says nothing else than before we came is put back byte by byte. Raises `NotInstalledError`.
+
+    A file that held nothing else goes, and in a project its folder too where that is then empty.
+    """
     path, text, settings = _read(place.path)
     wanted = _without(settings)
     if text is None or wanted == settings:
@@ -104,6 +109,9 @@ def uninstall(place: Place) -> Outcome:
             backup.unlink()
         elif before is None and not wanted:
             path.unlink()
+            if place.of_project:  # an agent's own home stays: Codex does not start where `CODEX_HOME` is missing
+                with suppress(OSError):  # it holds something else
+                    place.path.parent.rmdir()
             return Outcome(place.path, True, removed=True)
         else:
             _replace(path, _written(wanted, text))

@@ -57,8 +57,13 @@ class Journal:
         self._stream.flush()
 
     def close(self) -> None:
-        """Let go of it; closing twice is harmless."""
-        self._stream.close()
+        """Let go of it; closing twice is harmless.
+
+        Unlocked by name: a child that another thread is just starting still has the file open, and with it the lock (flock(2)).
+        """
+        if not self._stream.closed:
+            fcntl.flock(self._stream, fcntl.LOCK_UN)
+            self._stream.close()
 
     def __enter__(self) -> Self:
         """Itself."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tabstop.beside.journal import read_entry
+from tabstop.beside.proxy.gauges import Gauge
 from tabstop.beside.session_folder import Record, SessionFolder
 from tabstop.governor.limits import limits_in_force
 from tabstop.governor.machine import govern
-from tabstop.governor.orders import Event
+from tabstop.governor.orders import Event, EventKind
 from tabstop.governor.state import State
 from tabstop.session import Limits
 from tabstop.wire_json import WireError, from_json
@@ -31,8 +34,20 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """The limits in force before and after an overdrive, a person's yes, or the server's word."""
+
+    at: datetime
+    before: Limits
+    after: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class SessionView:
-    """limits: in force now, overdrives included. watched: whether a process watches it at this moment."""
+    """limits: in force now, overdrives included. watched: whether a process watches it at this moment.
+
+    gauges: how full the vendors' own windows were when the proxy last heard of them.
+    """
 
     folder: SessionFolder
     record: Record
@@ -40,6 +55,8 @@ class SessionView:
     limits: Limits
     watched: bool
     runs: tuple[Ran, ...] = ()
+    raises: tuple[Raise, ...] = ()
+    gauges: tuple[Gauge, ...] = ()
 
     @property
     def standing(self) -> str:
@@ -57,17 +74,38 @@ def view(folder: SessionFolder) -> SessionView:
     """Replay it. A journal that is being written is read as far as it goes. Raises `NoSessionError`."""
     record = folder.record()
     state = State()
+    raises: list[Raise] = []
     for line in _lines(folder.journal):
         entry = read_entry(line)
-        if entry is not None:
-            state = govern(state, entry.fact, record.settings).state
-    limits, _ = limits_in_force(state.totals, record.settings)
-    return SessionView(folder, record, state, limits, _locked(folder.journal), _runs(folder.path / "runs.jsonl"))
+        if entry is None:
+            continue
+        decision, before = govern(state, entry.fact, record.settings), state
+        state = decision.state
+        for event in decision.events:
+            if event.kind is EventKind.RAISE:
+                raises.append(Raise(event.at, _limits(before, record), _limits(state, record)))
+    runs, gauges = _runs(folder.path / "runs.jsonl"), _gauges(folder.path / "gauges.json")
+    limits, watched = _limits(state, record), _locked(folder.journal)
+    return SessionView(folder, record, state, limits, watched, runs, tuple(raises), gauges)
 
 
 def events(folder: SessionFolder) -> tuple[Event, ...]:
     """What was worth logging, oldest first; lines that cannot be read are left out."""
     return tuple(one for row in _rows(folder.events) if (one := _event(row)) is not None)
+
+
+def _limits(state: State, record: Record) -> Limits:
+    return limits_in_force(state.totals, record.settings)[0]
+
+
+def _gauges(path: Path) -> tuple[Gauge, ...]:
+    """By vendor, the shorter window first; what cannot be read is left out."""
+    found = []
+    for row in _rows(path):
+        for value in row.values():
+            with suppress(WireError):
+                found.append(from_json(Gauge, value))
+    return tuple(sorted(found, key=lambda one: (one.provider, one.minutes)))
 
 
 def _event(row: dict[str, Any]) -> Event | None:

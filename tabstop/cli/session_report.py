@@ -8,11 +8,12 @@ from typing import Any
 
 from tabstop.agents.command_line import PROGRAMS, command_line_of
 from tabstop.beside.control import Told
-from tabstop.beside.session_view import SessionView
+from tabstop.beside.proxy.gauges import Gauge
+from tabstop.beside.session_view import Raise, SessionView
 from tabstop.beside.wrapper.words import bounds
 from tabstop.governor.limits import UNITS, shown
-from tabstop.governor.orders import Event
-from tabstop.quantity import percent, plural
+from tabstop.governor.orders import Event, EventKind
+from tabstop.quantity import percent, plural, span
 from tabstop.session import Limits
 from tabstop.wire_json import to_json
 
@@ -55,6 +56,7 @@ def details(one: SessionView, events: Sequence[Event]) -> list[str]:
     if record.server_session:
         lines.append(f"server    {record.server}, session {record.server_session}")
     lines += ["", *_meters(one), ""]
+    lines += [f"gauge     {_gauge(gauge)}" for gauge in one.gauges] + [""]
     if state.totals.unpriced:
         lines.append(f"{plural(state.totals.unpriced, 'answer')} without a known price; what that cost is not in it.")
     if state.stopped is not None and state.stopped.finding is not None:
@@ -64,12 +66,12 @@ def details(one: SessionView, events: Sequence[Event]) -> list[str]:
     lines += [
         f"run       {run.began_at[:19].replace('T', ' ')}  {run.outcome}, exit code {run.code}" for run in one.runs
     ]
-    lines += [f"event     {_event(event)}" for event in events]
+    lines += [f"event     {_event(event, one.raises)}" for event in events]
     return [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
 
 
 def as_json(one: SessionView) -> dict[str, Any]:
-    """For programs. Money is nano-dollars."""
+    """For programs. Money is nano-dollars, what is used of a gauge thousandths."""
     totals = one.state.totals
     return {
         "session": one.record.id,
@@ -84,6 +86,8 @@ def as_json(one: SessionView) -> dict[str, Any]:
         "unpriced": totals.unpriced,
         "stopped": to_json(one.state.stopped) if one.state.stopped else None,
         "runs": [to_json(run) for run in one.runs],
+        "raises": [to_json(more) for more in one.raises],
+        "gauges": [to_json(gauge) for gauge in one.gauges],
     }
 
 
@@ -148,7 +152,28 @@ def _meters(one: SessionView) -> list[str]:
     return found
 
 
-def _event(event: Event) -> str:
+def _gauge(gauge: Gauge) -> str:
+    days, rest = divmod(gauge.minutes, 24 * 60)
+    window = plural(days, "day") if days and not rest else span(gauge.minutes * 60)
+    resets = f", begins anew {gauge.resets_at:%Y-%m-%d %H:%M}" if gauge.resets_at else ""
+    status = f" ({gauge.status})" if gauge.status else ""
+    return f"{gauge.provider}, {window}: {gauge.used / 10:.1f} % used at {gauge.at:%Y-%m-%d %H:%M}{resets} UTC{status}"
+
+
+def _event(event: Event, raises: Sequence[Raise]) -> str:
     said = event.finding.sentence if event.finding else ""
+    if event.kind is EventKind.RAISE:
+        said = next((_raised(more) for more in raises if more.at == event.at), said)
     by = f" by {event.by}" if event.by else ""
     return f"{event.at:%Y-%m-%d %H:%M:%S}  {event.kind}{by}{': ' if said else ''}{said}"
+
+
+def _raised(more: Raise) -> str:
+    """`cost from $1.00 to $1.50, tokens from 1M to 2M`."""
+    changed = []
+    for name in UNITS:
+        before, after = getattr(more.before, name), getattr(more.after, name)
+        if before != after:
+            ends = ["no limit" if one is None else _bare(name, one) for one in (before, after)]
+            changed.append(f"{_LABELS[name]} from {ends[0]} to {ends[1]}")
+    return ", ".join(changed)

@@ -60,7 +60,6 @@ class _Trip:
     sentence: str
     subject: str = ""
     call: str = ""
-    again: bool = False
 
 
 def watch(
@@ -153,17 +152,19 @@ def _tried(part: SessionBreaker, trip: Finding, fact: Fact, now: datetime) -> tu
     if fact.name != trip.subject or isinstance(fact, ToolStarted):
         return None, False
     said = f"{named(fact.name)} failed again when it was tried after the breaker had opened. It opens again."
-    failed = _Trip(BreakerMetric.TOOL_FAILURES, 100, threshold, said, fact.name, again=True)
+    failed = _Trip(BreakerMetric.TOOL_FAILURES, 100, threshold, said, fact.name)
     return (None if worked else failed), worked
 
 
 def _repeated(tool: str, call: str, times: int, threshold: int) -> _Trip:
     said = f"{named(tool)} was called {times} times with the same arguments, and nothing new came of it."
+    said = f"{said} The breaker opens at {threshold:,}."
     return _Trip(BreakerMetric.REPEATED_CALLS, times, threshold, said, tool, call)
 
 
 def _spent(cost: int, threshold: int) -> _Trip:
-    return _Trip(BreakerMetric.COST_RATE, cost, threshold, f"The session spent {show(cost)} within a minute.")
+    said = f"The session spent {show(cost)} within a minute. The breaker opens above {show(threshold)} a minute."
+    return _Trip(BreakerMetric.COST_RATE, cost, threshold, said)
 
 
 def _opened(part: SessionBreaker, trip: _Trip, now: datetime, settings: Settings) -> SessionBreaker:
@@ -172,7 +173,7 @@ def _opened(part: SessionBreaker, trip: _Trip, now: datetime, settings: Settings
         Signal.BREAKER,
         Outcome.STOP,
         trip.metric.value,
-        trip.sentence if trip.again else f"{trip.sentence} {_threshold(trip)}",
+        trip.sentence,
         subject=trip.subject,
         unit="usd" if trip.metric is BreakerMetric.COST_RATE else "",
         cap=trip.threshold,
@@ -183,16 +184,6 @@ def _opened(part: SessionBreaker, trip: _Trip, now: datetime, settings: Settings
         f"Without that it may try again after {span(settings.breaker.cooldown)}.",
     )
     return replace(_forgotten(part), state=BreakerState.OPEN, trip=finding, since=now, call=trip.call)
-
-
-def _threshold(trip: _Trip) -> str:
-    match trip.metric:
-        case BreakerMetric.TOOL_FAILURES:
-            return f"The breaker opens at {trip.threshold} % failures."
-        case BreakerMetric.REPEATED_CALLS:
-            return f"The breaker opens at {trip.threshold:,}."
-        case _:
-            return f"The breaker opens above {show(trip.threshold)} a minute."
 
 
 def _half_open(trip: Finding) -> str:

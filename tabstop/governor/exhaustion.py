@@ -34,14 +34,12 @@ class Question:
 class Exhausted:
     """Where the session stands at its limit. finding: the limit it came to first, where it stands until that one is raised.
 
-    summary_until: the last answer is being made. offered: the main thread was told so, and its next request is that answer.
-    refused: the answer was no.
+    summary_until: the last answer is being made. refused: the answer was no.
     """
 
     finding: Finding | None = None
     question: Question | None = None
     summary_until: datetime | None = None
-    offered: bool = False
     summarized: bool = False
     refused: bool = False
 
@@ -182,7 +180,7 @@ def _summarize(
     if thread:  # what is kept is enough for one answer, and that is the main thread's
         return part, (Advice(Act.HALT, finding, thread),), ()
     said = _with(finding, "One last answer may say what is done, what is left and how to resume.")
-    return replace(part, offered=True), (Advice(Act.WIND_DOWN, said),), ()
+    return part, (Advice(Act.WIND_DOWN, said),), ()
 
 
 def _is_it(fact: Fact) -> bool:

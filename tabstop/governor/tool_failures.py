@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tabstop.governor.facts import ToolFinished
 from tabstop.governor.settings import Breaker
 from tabstop.governor.tool_kinds import named, runs_commands
-from tabstop.quantity import percent, plural
+from tabstop.quantity import ordinal, percent, plural
 
 TOOLS = 64
 """Tools that are remembered, the latest used."""
@@ -61,18 +61,21 @@ def forgotten(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
 
 
 def fault(tools: tuple[Tool, ...], fact: ToolFinished, most: int, settings: Breaker) -> tuple[int, str] | None:
-    """What this failure makes of its tool: percent of its calls that failed, in a sentence; None below `most`."""
+    """What this failure makes of its tool: percent of its calls that failed; what happened, and by which rule. None below `most`."""
     if not fact.failed:
         return None
     tool = _tool(tools, fact)
     failures, worked = tool.outcomes.count(_FAILED), tool.outcomes.count(_WORKED)
     seen, window = failures + worked, settings.window
-    if failures >= min(settings.only_failed, window) and not any(one.worked for one in tools if one.name == tool.name):
-        return 100, f"{named(tool.name)} failed {plural(failures, 'time')} and never worked."
+    only = min(settings.only_failed, window)
+    if failures >= only and not any(one.worked for one in tools if one.name == tool.name):
+        said = f"{named(tool.name)} failed {plural(failures, 'time')} and never worked."
+        return 100, f"{said} A tool that never worked opens the breaker at its {ordinal(only)} call."
     if seen < min(settings.sample, window) or failures * 100 < most * seen:
         return None
     share = percent(failures, seen)
-    return share, f"{named(tool.name)} failed in {failures} of its last {seen} calls ({share} %)."
+    said = f"{named(tool.name)} failed in {failures} of its last {seen} calls ({share} %)."
+    return share, f"{said} The breaker opens at {most} % failures."
 
 
 def _tool(tools: tuple[Tool, ...], fact: ToolFinished) -> Tool:

@@ -18,6 +18,7 @@ INPUT_RATE = 3
 OUTPUT_RATE = 15
 """Dollars per million tokens: a middle-class model of 2025/26 (Claude Sonnet 4.x) at list price."""
 
+_UNLIMITED = SessionLimits(tokens=None, tool_calls=None, iterations=None, wall_clock_seconds=None, cost=None)
 _SHOWN = {limit.path: limit.shown for limit in LIMITS}
 _USUAL = {key.path: key for key in KEYS if key.usual}
 
@@ -55,7 +56,12 @@ MIX = (
 
 
 def in_both_forms(session: SessionLimits) -> tuple[str, ...]:
-    """A session's caps in tokens and in dollars, each in the other's unit, and which is reached first."""
+    """A session's caps in tokens and in dollars, each in the other's unit, and which is reached first.
+
+    With every limit unlimited: the defaults, which apply then.
+    """
+    if session == _UNLIMITED:
+        return ("no limit is left; the defaults apply where no budget bounds a session", *in_both_forms(SessionLimits()))
     lines = []
     if session.tokens is not None:
         worth = dollars_for(session.tokens)

@@ -33,7 +33,7 @@ def put(sample: str, path: Path) -> None:
     shutil.copy(SAMPLES / sample, path)
 
 
-def append(path: Path, *rows: dict[str, Any]) -> None:
+def append(path: Path, *rows: dict[str, Any] | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
@@ -44,6 +44,7 @@ def test_a_transcript(tmp_path: Path, known: bool) -> None:
     """By its id wherever it lies, else as the one that grows in the folder of the working directory."""
     folder = tmp_path / ".claude" / "projects" / "-home-dev-widget"
     put(TRANSCRIPT, folder / "other.jsonl")
+    (folder / "gone.jsonl").symlink_to(folder / "nowhere")
     found = log(ClaudeCodeCommand(), tmp_path, OLD if known else "")
     assert found.read() == []
     put(TRANSCRIPT, folder / f"{OLD}.jsonl")
@@ -97,6 +98,7 @@ def test_a_rollout_that_goes_on_and_its_subagents(tmp_path: Path) -> None:
             "payload": {"id": "child", "session_id": ROLLOUT, "cwd": CWD},
         },
         {"type": "response_item", "payload": {"type": "function_call", "call_id": "c", "arguments": "{}"}},
+        "no row",
         {
             "type": "response_item",
             "payload": {"type": "function_call_output", "call_id": "c", "output": "Exit code: 3\n"},
@@ -115,6 +117,7 @@ def test_a_chat(tmp_path: Path, known: bool) -> None:
     """By its id, else as the first of this working directory that grows."""
     chats = tmp_path / ".gemini" / "tmp" / "widget" / "chats"
     put("gemini/chat.jsonl", chats / "session-before.jsonl")
+    (chats / "session-gone.jsonl").symlink_to(chats / "nowhere")
     found = log(GeminiCommand(), tmp_path, "another" if known else "")
     assert found.read() == []
     append(chats / "session-a.jsonl", {"sessionId": "x", "projectHash": "of something else"})

@@ -84,3 +84,12 @@ def test_what_cannot_be_read_is_left_out(folder: SessionFolder) -> None:
     folder.journal.unlink()
     one = view(folder)
     assert (one.standing, one.watched) == ("open", False)
+
+
+def test_a_session_that_asks_says_so(tmp_path: Path) -> None:
+    """Until it is answered."""
+    settings = Settings(session="s2", limits=Limits(tokens=1_000), exhaustion=Exhaustion(on_tokens=OnLimit.ASK))
+    asking = create(tmp_path, Record("s2", BEGUN, StartRequest("claude-code"), settings, hmac_key="00"))
+    with Journal(asking.journal) as journal:
+        journal.append(Entry(answer(1, 1_200), ("anthropic:msg:1",)))
+    assert view(asking).standing == "asks for more"

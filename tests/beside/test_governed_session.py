@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from tabstop.beside.governed_session import GovernedSession, OnEvent, OnUsage
+from tabstop.beside.governed_session import CALLS_KEPT, GovernedSession, OnEvent, OnUsage
 from tabstop.beside.journal import Journal
 from tabstop.beside.pricing import Pricer
-from tabstop.governor.facts import Heartbeat, Raised
+from tabstop.governor.facts import Heartbeat, Raised, ToolStarted
 from tabstop.governor.orders import Act, Event, EventKind, Order
 from tabstop.governor.settings import Settings
 from tabstop.price_card import ModelPrice, PriceCard, Rates, Tier
@@ -136,3 +136,13 @@ def test_many_threads_count_right() -> None:
     for thread in threads:
         thread.join()
     assert (one.state.totals.iterations, one.state.totals.tokens) == (400, 400_000)
+
+
+def test_only_so_many_calls_are_remembered() -> None:
+    """A long session does not grow without end; the newest are known."""
+    one = session(Limits(tool_calls=10**6))
+    for number in range(CALLS_KEPT + 1):
+        one.tell(ToolStarted(at(0), "Read", f"{number}", "", f"call{number}"))
+    assert not one.heard_of("call0")
+    assert one.heard_of("call1")
+    assert one.heard_of(f"call{CALLS_KEPT}")

@@ -68,6 +68,20 @@ def test_hooks_are_put_in_and_run(agent: str, tmp_path: Path) -> None:
     assert not place.path.exists()
 
 
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("other", ["", "notes.md"])
+def test_no_empty_folder_stays_in_a_project(agent: str, other: str, tmp_path: Path) -> None:
+    """The one install made goes with its file; one that holds something else, and the user's own, stay."""
+    project = tmp_path / "widget"
+    for root in (project, None):
+        place = place_of(agent, environ(tmp_path), root)
+        install(place, environ(tmp_path))
+        if other:
+            (place.path.parent / other).write_text("mine", encoding="utf-8")
+        assert uninstall(place).removed
+        assert place.path.parent.exists() == bool(other or root is None)
+
+
 @pytest.mark.parametrize("text", [OTHERS, "{}", "", "{}\n", '{"hooks": {}}', '{\n\t"hooks": {"Stop": []}\n}\n'])
 def test_taking_them_out_gives_the_file_back(text: str, tmp_path: Path) -> None:
     """Byte by byte, with its rights; and putting them in twice is putting them in once."""

@@ -12,6 +12,8 @@ import pytest
 from tabstop.beside import working_tree
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.working_tree import TreeWatch, look
+from tabstop.governor.facts import Fact
+from tabstop.governor.orders import Order
 from tabstop.governor.settings import Settings
 from tests.beside.test_governed_session import PRICER, Clock
 
@@ -105,6 +107,20 @@ def test_the_governor_is_told_now_and_then(tree: Path) -> None:
     until(lambda: nowhere._blind)
     nowhere.nudge()
     assert len(governed.state.watched.seen.repetition.trees) == 2
+
+
+class Closed(GovernedSession):
+    """Its journal was closed meanwhile."""
+
+    def tell(self, fact: Fact) -> Order:
+        raise ValueError(f"write to closed file: {fact}")
+
+
+def test_a_session_that_is_over_is_told_nothing_more(tree: Path) -> None:
+    """A look that comes too late harms nobody."""
+    late = TreeWatch(Closed(Settings(), PRICER, Clock()), str(tree), KEY, every=0)
+    late.nudge()
+    until(lambda: late._blind)
 
 
 def until(done: Callable[[], bool]) -> None:

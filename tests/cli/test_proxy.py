@@ -14,7 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from tabstop.cli.main import main
+from tabstop.cli.proxy import _say
+from tabstop.governor.orders import Event, EventKind
 from tests.beside.proxy.scene import answer, request
+from tests.governor.builders import BEGUN
 from tests.house.source import ROOT
 from tests.support.fake_llm import FakeLlm
 from tests.support.golden import expect
@@ -94,3 +97,9 @@ def test_a_session_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = CliRunner().invoke(main, ["proxy", "--session", "nobody"])
     assert done.exit_code == 74
     assert "there is no session nobody" in done.output
+
+
+def test_an_event_without_a_reason_is_said_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as a raise."""
+    _say(Event(BEGUN, EventKind.RAISE))
+    assert capsys.readouterr().out == "09:00:00 raise\n"

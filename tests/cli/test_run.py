@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.journal import Entry, Journal
+from tabstop.beside.proxy.gauges import Gauge
 from tabstop.beside.server import NotAcceptedError, UnreachableError
 from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.beside.wrapper.opening import Wanted
@@ -23,11 +24,13 @@ from tabstop.beside.wrapper.start import Options
 from tabstop.cli import overdrive as overdrive_command
 from tabstop.cli import run as run_command
 from tabstop.cli.main import main
-from tabstop.governor.facts import Resumed, ToolFinished
+from tabstop.governor.facts import Raised, Resumed, ToolFinished
+from tabstop.governor.orders import Event, EventKind
 from tabstop.governor.settings import Settings
 from tabstop.session import Limits
 from tabstop.verdict import Verdict
 from tabstop.wire import OverdriveAnswer, OverdriveRequest, Problem, StartRequest
+from tabstop.wire_json import to_json
 from tests.governor.builders import BEGUN, answer, at
 from tests.house.source import ROOT
 from tests.support.golden import expect
@@ -266,10 +269,20 @@ def test_one_session(home: Path) -> None:
     made.write_record(replace(made.record(), agent_session="11111111-1111-4111-8111-111111111111"))
     with Journal(made.journal) as journal:
         journal.append(Entry(answer(91, 1_000, cost=None)))
+        journal.append(Entry(Raised(at(92), Limits(tokens=500, cost=5 * 10**9), "octocat")))
+    log = [Event(at(92), EventKind.RAISE, by="octocat"), Event(at(93), EventKind.RAISE, by="lost")]
+    made.events.write_text("".join(json.dumps(to_json(event)) + "\n" for event in log), encoding="utf-8")
+    heard = {"weekly": Gauge("anthropic", 7 * 24 * 60, 1_000, at(90), status="rejected")}
+    heard["hours"] = Gauge("anthropic", 300, 415, at(90), at(9_000))
+    rows = {name: to_json(one) for name, one in heard.items()} | {"odd": {"used": "much"}}
+    (made.path / "gauges.json").write_text(json.dumps(rows), encoding="utf-8")
     expect("run/one-session.txt", call("session", "s").output)
     told = json.loads(call("session", "s1", "--json").output)
-    assert (told["state"], told["used"]["tokens"], told["limits"]["tokens"]) == ("suspended", 2_200, 1_000)
+    assert (told["state"], told["used"]["tokens"], told["limits"]["tokens"]) == ("suspended", 2_200, 1_500)
     assert told["stopped"]["ends_as"] == "suspended"
+    assert [gauge["used"] for gauge in told["gauges"]] == [415, 1_000]
+    (more,) = told["raises"]
+    assert (more["before"]["tokens"], more["after"]["tokens"]) == (1_000, 1_500)
     assert json.loads(call("sessions", "--json").output)[0]["session"] == "s1"
     missing = call("session", "nothing")
     assert (missing.exit_code, "`tabstop sessions` lists them" in missing.output) == (1, True)

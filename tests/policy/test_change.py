@@ -253,6 +253,7 @@ def test_ten_million_tokens_in_dollars() -> None:
         (SessionLimits(tokens=50_000, cost=10 * D), ("50k tokens cost $0.15-0.75, usually $0.25-0.50", "$10 buys 670k-3.3M tokens, usually 1M-2M", "the tokens are usually reached first")),
         (SessionLimits(tokens=1_500_000), ("1.5M tokens cost $4.50-23, usually $7.50-15", "$10 buys 670k-3.3M tokens, usually 1M-2M", "either may be reached first")),
         (SessionLimits(tokens=None, cost=None), ("neither tokens nor cost are limited",)),
+        (SessionLimits(None, None, None, None, None), ("no limit is left; the defaults apply where no budget bounds a session", "10M tokens cost $30-150, usually $50-100", "$10 buys 670k-3.3M tokens, usually 1M-2M", "the cost is usually reached first")),
     ],
 )  # fmt: skip
 def test_a_session_in_both_forms(session: SessionLimits, lines: tuple[str, ...]) -> None:

@@ -59,6 +59,7 @@ class Seen:
     """What there is to see. hooks: its hooks ask us, and so obey orders. answers: model answers so far.
 
     quiet: seconds since its last sign of life; None where none could be seen. dismissed: we were told to end.
+    release: whoever sits at the terminal may release what is suspended, and has not said no.
     """
 
     now: datetime
@@ -67,6 +68,7 @@ class Seen:
     answers: int = 0
     quiet: int | None = None
     dismissed: bool = False
+    release: bool = False
 
 
 class Why(StrEnum):
@@ -79,7 +81,10 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Where the wrapper stands. ending: why, since when, and at how many answers; sent: signals so far, the last one when."""
+    """Where the wrapper stands. ending: why, since when, and at how many answers; sent: signals so far, the last one when.
+
+    asking: somebody is asked; releasing: it is about a release.
+    """
 
     ending: Why | None = None
     since: datetime | None = None
@@ -88,6 +93,7 @@ class Course:
     sent_at: datetime | None = None
     held_until: datetime | None = None
     asking: bool = False
+    releasing: bool = False
 
     @property
     def held(self) -> bool:
@@ -99,11 +105,16 @@ def steer(course: Course, seen: Seen, manner: Manner) -> tuple[Course, tuple[Do,
     """The next step, for an agent that still runs."""
     why = _why(course, seen, manner)
     if course.ending is not None and why is None and not course.sent:
-        course = Course(held_until=course.held_until, asking=course.asking)  # lifted before anything was sent
+        course = Course(
+            held_until=course.held_until, asking=course.asking, releasing=course.releasing
+        )  # lifted before anything was sent
     if why is Why.DISMISSED and course.ending is not why:
         # The signal that ends us was handed on already; what is stopped takes it once it goes on.
         does = (Do.GO_ON,) if course.held else ()
         return Course(why, seen.now, seen.answers, max(2, course.sent), seen.now), does
+    if course.releasing and not seen.release:
+        # Whatever was said: what it does next, it does as if it had not waited. After a no its hooks end the turn.
+        return replace(course, asking=False, releasing=False), (Do.GO_ON,)
     if why is not None and course.ending is None:
         course = replace(course, ending=why, since=seen.now, answers=seen.answers)
     if course.ending is not None:
@@ -117,6 +128,8 @@ def _why(course: Course, seen: Seen, manner: Manner) -> Why | None:
     if course.sent:
         return course.ending  # what was begun is brought to its end
     due = seen.order.act is Act.WIND_DOWN and seen.order.summary_tokens and not manner.proxy
+    if seen.release and not manner.proxy:
+        return None
     if seen.order.act in {Act.SUSPEND, Act.HALT} or due:
         return Why.ORDERED
     if manner.silence is not None and seen.quiet is not None and seen.quiet >= manner.silence and not course.held:
@@ -133,25 +146,25 @@ def _end(course: Course, seen: Seen, manner: Manner) -> tuple[Course, tuple[Do, 
         return course, ()
     # What is stopped takes a signal only once it goes on.
     do = (_SIGNALS[course.sent], *((Do.GO_ON,) if course.held else ()))
-    return replace(course, sent=course.sent + 1, sent_at=seen.now, held_until=None, asking=False), do
+    return replace(course, sent=course.sent + 1, sent_at=seen.now, held_until=None, asking=False, releasing=False), do
 
 
 def _ends_by_itself(course: Course, seen: Seen, manner: Manner) -> bool:
     """Whether its hooks or the proxy end it, or keep it from spending, so that no signal is needed yet."""
     obeyed = seen.hooks or manner.proxy
-    if course.ending is not Why.ORDERED or not obeyed or course.held or seen.order.act is Act.WIND_DOWN:
+    if course.ending is not Why.ORDERED or not obeyed or course.held:
         return False
-    if manner.stays:
+    if manner.stays and seen.order.act is not Act.WIND_DOWN:
         return seen.answers - course.answers < LATE_ANSWERS
     return course.since is not None and seen.now - course.since < timedelta(seconds=HOOKS_SECONDS)
 
 
 def _hold(course: Course, seen: Seen, manner: Manner) -> tuple[Course, tuple[Do, ...]]:
-    if seen.order.act is Act.ASK:
+    if seen.order.act is Act.ASK or (seen.release and not manner.proxy):
         if course.asking:
             return course, ()
         hold = () if course.held else (Do.HOLD,)
-        return replace(course, asking=True, held_until=None), (*hold, Do.ASK)
+        return replace(course, asking=True, releasing=seen.release, held_until=None), (*hold, Do.ASK)
     if course.asking:
         return replace(course, asking=False), (Do.GO_ON,)
     if course.held_until is not None:

@@ -19,6 +19,7 @@ from tabstop.beside.hook_desk import HookDesk
 from tabstop.beside.hook_installation import place_of
 from tabstop.beside.hook_socket import HookAnswer, HookSocket, Log
 from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.beside.wrapper.release import Release
 
 _LOOK_AGAIN = 0.05
 
@@ -33,8 +34,13 @@ class HookPost:
         now: Callable[[], datetime],
         log: Log,
         session: tuple[SessionFolder, Record, GovernedSession],
+        release: Release | None = None,
+        *,
+        ends_for_summary: bool = False,
     ) -> None:
-        """root: where session folders lie."""
+        """root: where session folders lie. release: who may release it. ends_for_summary: for its last answer it is resumed."""
+        self._release = release
+        self._ends_for_summary = ends_for_summary
         folder, record, self._governed = session
         self._desk = HookDesk(root, environ, now, log, folder.socket)
         self._desk.watch(folder, record, self._governed)
@@ -75,10 +81,16 @@ class HookPost:
                 time.sleep(_LOOK_AGAIN)
             answer = answer if self._governed.state.stopped else HookAnswer().encode()
         self.ended_turn = self.ended_turn or self._governed.state.stopped is not None
+        if self._ends_for_summary and (order := self._governed.order()).summary_tokens:
+            agent, event, *_ = words
+            reply = dialect_of(agent).standing(order).get(event)
+            self.ended_turn = self.ended_turn or reply is not None
+            return HookAnswer(json.dumps(reply) if reply else "").encode()
         return answer
 
     def _asking(self) -> bool:
-        return self._governed.state.exhausted.question is not None
+        releasing = self._release is not None and self._release.due is not None
+        return releasing or self._governed.state.exhausted.question is not None
 
 
 def settings_with_hooks(command: CommandLine) -> str:

@@ -22,6 +22,7 @@ from tabstop.beside.wrapper.course import Course, Do, Manner, Seen, steer
 from tabstop.beside.wrapper.opening import Opened
 from tabstop.beside.wrapper.processes import adopt_orphans, end_all, end_group, kill_all
 from tabstop.beside.wrapper.question import Question
+from tabstop.beside.wrapper.release import Release
 from tabstop.beside.wrapper.status_line import Burn, StatusLine, meters, status
 from tabstop.beside.wrapper.terminal import terminal_of
 from tabstop.beside.wrapper.watching import Watching
@@ -77,8 +78,10 @@ class Run:
         look: Look,
         voice: words.Voice,
         now: Callable[[], datetime],
+        release: Release,
     ) -> None:
         """events: what the governor tells, from whatever thread."""
+        self._release = release
         self._opened = opened
         self._command = command
         self._governed = governed
@@ -141,6 +144,7 @@ class Run:
             answers=self._governed.state.totals.iterations,
             quiet=self._watching.quiet,
             dismissed=self._dismissed,
+            release=self._release.due is not None,
         )
         self.course, does = steer(self.course, seen, self._manner)
         for do in does:
@@ -175,16 +179,24 @@ class Run:
     def _ask(self, order: Order) -> None:
         finding = order.findings[0]
         deadline = finding.retry_at or self._now()
+        if self.course.releasing:
+            deadline = self._release_until = self._now() + timedelta(seconds=self._release.seconds)
         seconds = max(0, round((deadline - self._now()) / timedelta(seconds=1)))
         if self._line is not None:
             self._line.clear()
         if self._terminal is not None:
             self._terminal.take()
-        self._question = Question(words.question(finding, seconds))
-        if not self._question.asked:
+        asked = words.release if self.course.releasing else words.question
+        self._question = Question(asked(finding, seconds))
+        if not self._question.asked and not self.course.releasing:
             self._voice.say(words.answer_elsewhere(self._opened.record.id, finding, seconds))
 
     def _answer(self) -> None:
+        if self.course.releasing:
+            said = self._question.answer if self._question and self._question.asked else False
+            if said is not None or self._now() >= self._release_until:
+                self._release.answered(self._now(), yes=bool(said))
+            return  # the question is withdrawn as the agent goes on
         if self._question is not None and self._question.answer is not None:
             self._governed.tell(Replied(self._now(), self._question.answer, self._look.by))
             self._withdraw()

@@ -28,6 +28,7 @@ from tabstop.beside.wrapper.course import Manner
 from tabstop.beside.wrapper.hooks import HookPost, are_installed, settings_with_hooks
 from tabstop.beside.wrapper.last_answer import PROMPT, ask_for_summary, keep
 from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, open_session
+from tabstop.beside.wrapper.release import Release, somebody_there
 from tabstop.beside.wrapper.run import Command, Look, Run
 from tabstop.beside.wrapper.session import SummingUpSession
 from tabstop.beside.wrapper.tee import Growth, Tee, can_be_teed
@@ -119,6 +120,8 @@ class _Session:
             governed = self._govern(folder, record, journal)
             self._refuse_if_stopped(governed)
             reporter = self._report(governed)
+            asks = not self.environ.get("CI") and somebody_there()
+            self.release = Release(governed, self.look.by, asks=asks)
             if self.options.hooks and self.line is not None:
                 self.post = self._post(folder, record, governed)
                 stack.enter_context(self.post)
@@ -128,6 +131,8 @@ class _Session:
             conclusion, watching = self._agent(governed)
             self._keep_record(watching.session)
             self._say_end(governed, conclusion, watching)
+            if self.release.ask_at_the_end(self.now()):
+                self._say_released(watching.session)
             self._keep_run(began, conclusion)
             if reporter is not None:
                 # In CI a settle step tells the end, with what it reads of the agent's own account.
@@ -167,7 +172,16 @@ class _Session:
             raise NotOpenedError(f"The agent was not started. {said}")
 
     def _post(self, folder: SessionFolder, record: Record, governed: SummingUpSession) -> HookPost:
-        return HookPost(sessions_root(self.environ), self.environ, self.now, self._log, (folder, record, governed))
+        return HookPost(
+            sessions_root(self.environ),
+            self.environ,
+            self.now,
+            self._log,
+            (folder, record, governed),
+            # The proxy refuses calls at once, and makes the last answer itself: there hooks neither wait nor end the turn.
+            None if self.options.proxy else self.release,
+            ends_for_summary=not self.options.proxy,
+        )
 
     def _log(self, text: str) -> None:
         with suppress(OSError), (self.opened.folder.path / "wrapper.log").open("a", encoding="utf-8") as stream:
@@ -220,6 +234,7 @@ class _Session:
             self.look,
             self.voice,
             self.now,
+            self.release,
         )
         if self.look.interactive:
             self.voice.wait()
@@ -229,10 +244,11 @@ class _Session:
         self.voice.speak_up()
         if run.course.sent and (tee.mid_line if tee else os.isatty(2)):
             self.voice.write("\n")  # what was cut off may have left the cursor anywhere
-        if governed.order().act is Act.WIND_DOWN and run.course.sent:
+        ended_turn = self.post is not None and self.post.ended_turn
+        if governed.order().act is Act.WIND_DOWN and (run.course.sent or ended_turn):
             self._summarize(governed, watching)
         # Refused by the proxy, agents end with an error of their own.
-        refused = (self.post is not None and self.post.ended_turn) or (self.options.proxy and ended.code != 0)
+        refused = ended_turn or (self.options.proxy and ended.code != 0)
         return conclude(run.course, ended, governed.state.stopped, refused=refused), watching
 
     def _hooked(self) -> tuple[str, ...]:
@@ -299,6 +315,9 @@ class _Session:
             for one in lines:
                 self.voice.say(one)
         self.voice.say(f"session {self.opened.record.id} used {words.used(totals, counted=self.look.counted)}")
+
+    def _say_released(self, session: str) -> None:
+        self.voice.say(words.released(self.opened.record.id, self.line.resume(session) if self.line else ""))
 
     def _keep_run(self, began: datetime, conclusion: Conclusion) -> None:
         row = {

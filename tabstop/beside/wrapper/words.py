@@ -127,6 +127,16 @@ def question(finding: Finding, seconds: int) -> str:
     return f"\r\ntabstop: {finding.sentence} [y/N, no after {span(seconds)}] "
 
 
+def release(finding: Finding, seconds: int) -> str:
+    """Asked at the terminal when the retry brake holds a session."""
+    return f"\r\ntabstop: {finding.sentence} Release it? [y/N, no after {span(seconds)}] "
+
+
+def released(session: str, resume: str) -> str:
+    """Said after a release of a session whose agent has ended."""
+    return f"released. To resume: tabstop run --session {session} -- {resume or 'the command'}"
+
+
 def answer_elsewhere(session: str, finding: Finding, seconds: int) -> str:
     """Said where nobody can be asked, and beside the question."""
     return (

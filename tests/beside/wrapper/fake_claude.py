@@ -1,7 +1,7 @@
 """A stand-in for `claude`: writes a transcript as the real client does, runs the hooks it was given, obeys what they say.
 
 FAKE_ANSWERS answers of 10,000 input tokens ($0.04 of claude-opus-5-5) each, FAKE_SECONDS apart, each followed by a tool;
-FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it.
+the first FAKE_FAILURES of them the same one, which fails; FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ANSWERS = int(os.environ.get("FAKE_ANSWERS", "3"))
+FAILURES = int(os.environ.get("FAKE_FAILURES", "0"))
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.3"))
 
 
@@ -79,15 +80,17 @@ def main() -> int:
         return 0
     for number in range(ANSWERS):
         call = f"toolu_{os.getpid()}_{number}"
-        tool = {"tool_name": "Bash", "tool_input": {"command": f"step {number}"}, "tool_use_id": call}
-        answer([{"type": "tool_use", "id": call, "name": "Bash", "input": tool["tool_input"]}])
+        fails = number < FAILURES
+        name, step = ("Edit", "the same") if fails else ("Bash", f"step {number}")
+        tool = {"tool_name": name, "tool_input": {"command": step}, "tool_use_id": call}
+        answer([{"type": "tool_use", "id": call, "name": name, "input": tool["tool_input"]}])
         print(f"answer {number}", flush=True)
         time.sleep(SECONDS)
         if hook("PreToolUse", **tool).get("continue") is False:
             return 0
-        result = {"type": "tool_result", "tool_use_id": call, "content": "ok"}
+        result = {"type": "tool_result", "tool_use_id": call, "content": "ok", "is_error": fails}
         write({"type": "user", "message": {"role": "user", "content": [result]}})
-        if hook("PostToolUse", tool_response={}, **tool).get("continue") is False:
+        if hook("PostToolUse", tool_response={"is_error": fails}, **tool).get("continue") is False:
             return 0
     print("finished")
     return 4 if os.environ.get("FAKE_FAILS") else 0

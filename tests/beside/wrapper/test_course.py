@@ -51,7 +51,9 @@ def test_what_hooks_do_is_left_to_them(order: Order) -> None:
 def test_hooks_end_the_turn_first() -> None:
     """They end it between two calls; signals come when they do not."""
     assert play(*(seen(second, HALT, hooks=True) for second in (0, 2, 3))) == [(), (), (Do.INTERRUPT,)]
-    assert play(seen(0, SUMMARY, hooks=True)) == [(Do.INTERRUPT,)]
+    for manner in (MANNER, Manner(stays=True)):
+        done = play(*(seen(second, SUMMARY, hooks=True) for second in (0, 2, 3)), manner=manner)
+        assert done == [(), (), (Do.INTERRUPT,)]
 
 
 def test_the_proxy_obeys_every_order() -> None:
@@ -80,6 +82,20 @@ def test_a_question_holds_the_agent_until_it_is_answered() -> None:
     assert play(seen(0, ASK), seen(1, ASK), seen(2)) == [(Do.HOLD, Do.ASK), (), (Do.GO_ON,)]
     assert play(seen(0, ASK, hooks=True), seen(2, HALT, hooks=True)) == [(Do.HOLD, Do.ASK), (Do.INTERRUPT, Do.GO_ON)]
     assert play(seen(0, SLOWER), seen(1, ASK), seen(2)) == [(Do.HOLD,), (Do.ASK,), (Do.GO_ON,)]
+
+
+def test_a_release_is_asked_for_before_anything_ends() -> None:
+    """Released, it goes on; refused, it goes on first, so that its hooks can end the turn. The proxy refuses calls itself."""
+    held = Order(Act.SUSPEND)
+    asked = (seen(0, held, release=True), seen(9, held, release=True))
+    assert play(*asked, seen(10), seen(11)) == [(Do.HOLD, Do.ASK), (), (Do.GO_ON,), ()]
+    refused = [seen(second, held, hooks=True) for second in (10, 11, 14)]
+    assert play(*asked, *refused) == [(Do.HOLD, Do.ASK), (), (Do.GO_ON,), (), (Do.INTERRUPT,)]
+    assert play(*asked, seen(10, held), seen(11, held))[2:] == [(Do.GO_ON,), (Do.INTERRUPT,)]
+    assert play(*asked, seen(10, held, dismissed=True))[2:] == [(Do.GO_ON,)]
+    assert play(seen(0, held, release=True), seen(3, held, release=True), manner=Manner(proxy=True))[1] == (
+        Do.INTERRUPT,
+    )
 
 
 def test_going_slower_without_hooks_holds_the_whole_agent() -> None:

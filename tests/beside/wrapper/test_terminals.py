@@ -181,6 +181,38 @@ def test_a_question_that_is_answered_elsewhere(place: Place, opened: list[AtTerm
     assert "answered elsewhere" in one.text
 
 
+@pytest.mark.parametrize("hooks", [True, False])
+@pytest.mark.parametrize(("typed", "code"), [("y", 0), ("n", ExitCode.SUSPENDED)])
+def test_the_retry_brake_is_released_at_the_terminal(
+    place: Place, opened: list[AtTerminal], typed: str, code: int, hooks: bool
+) -> None:
+    """The agent waits while somebody looks; yes goes on where it was, no suspends the session as without a terminal."""
+    place.policy("throttle:\n  retry: [1]\n")
+    options = [] if hooks else ["--no-hooks"]
+    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "5", "FAKE_SECONDS": "0.6"}
+    one = at_terminal(opened, place, "run", *options, "--", "claude", "-p", "x", **agent)
+    one.shows("A person has to look. Release it? [y/N, no after 10 min] ")
+    before = place.session.state.totals.iterations
+    time.sleep(1.0)
+    assert place.session.state.totals.iterations == before
+    one.type(typed + "\n")
+    assert one.end() == code
+    assert ("finished" in one.text, one.text.count("Release it?")) == (typed == "y", 1)
+    assert ("released the session; it goes on" in one.text) is (typed == "y")
+    assert ("To resume: " in one.text) is (typed == "n")
+
+
+def test_a_release_after_the_agent_has_ended(place: Place, opened: list[AtTerminal]) -> None:
+    """Then it is told how to resume; the exit code stays the suspended run's, or the agent's own."""
+    place.policy("throttle:\n  retry: [1]\n")
+    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "2", "FAKE_SECONDS": "0"}
+    one = at_terminal(opened, place, "run", "--no-hooks", "--", "claude", "-p", "x", **agent)
+    one.shows("Release it?")
+    one.type("y\n")
+    assert one.end() == 0
+    assert place.session.state.stopped is None
+
+
 def test_a_terminal_that_goes_away_takes_the_agent_with_it(place: Place, opened: list[AtTerminal]) -> None:
     """As it does without us."""
     script = "import pathlib, os, time; pathlib.Path('pid').write_text(str(os.getpid())); print('ready', flush=True); time.sleep(60)"

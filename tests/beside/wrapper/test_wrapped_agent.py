@@ -101,6 +101,16 @@ def test_one_last_answer(place: Place) -> None:
     assert totals.tokens % 10_000 == 2_000
 
 
+def test_hooks_end_the_turn_for_the_last_answer(place: Place) -> None:
+    """No signal cuts anything off; then it is resumed."""
+    place.policy("session:\n  on_limit: summary\n")
+    done = place.run("--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.3")
+    assert done.code == ExitCode.LIMIT
+    assert "interrupted" not in done.out
+    assert (place.folder.path / "summary.md").read_text() == "Done: one. Left: two.\n"
+    assert place.session.state.totals.cost <= 300_000_000
+
+
 def test_a_last_answer_that_does_not_come(place: Place) -> None:
     """The session ends as it would without."""
     place.policy("session:\n  on_limit: summary\n")
