@@ -81,9 +81,9 @@ def view(folder: SessionFolder) -> SessionView:
             continue
         decision, before = govern(state, entry.fact, record.settings), state
         state = decision.state
-        for event in decision.events:
-            if event.kind is EventKind.RAISE:
-                raises.append(Raise(event.at, _limits(before, record), _limits(state, record)))
+        at = next((event.at for event in decision.events if event.kind is EventKind.RAISE), None)
+        if at is not None:
+            raises.append(Raise(at, _limits(before, record), _limits(state, record)))
     runs, gauges = _runs(folder.path / "runs.jsonl"), _gauges(folder.path / "gauges.json")
     limits, watched = _limits(state, record), _locked(folder.journal)
     return SessionView(folder, record, state, limits, watched, runs, tuple(raises), gauges)

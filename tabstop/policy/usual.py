@@ -61,7 +61,10 @@ def in_both_forms(session: SessionLimits) -> tuple[str, ...]:
     With every limit unlimited: the defaults, which apply then.
     """
     if session == _UNLIMITED:
-        return ("no limit is left; the defaults apply where no budget bounds a session", *in_both_forms(SessionLimits()))
+        return (
+            "no limit is left; the defaults apply where no budget bounds a session",
+            *in_both_forms(SessionLimits()),
+        )
     lines = []
     if session.tokens is not None:
         worth = dollars_for(session.tokens)

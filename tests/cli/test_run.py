@@ -270,7 +270,7 @@ def test_one_session(home: Path) -> None:
     with Journal(made.journal) as journal:
         journal.append(Entry(answer(91, 1_000, cost=None)))
         journal.append(Entry(Raised(at(92), Limits(tokens=500, cost=5 * 10**9), "octocat")))
-    log = [Event(at(92), EventKind.RAISE, by="octocat"), Event(at(93), EventKind.RAISE, by="lost")]
+    log = [Event(at(92), EventKind.RAISE, by="octocat"), Event(at(93), EventKind.RAISE, by="mona")]
     made.events.write_text("".join(json.dumps(to_json(event)) + "\n" for event in log), encoding="utf-8")
     heard = {"weekly": Gauge("anthropic", 7 * 24 * 60, 1_000, at(90), status="rejected")}
     heard["hours"] = Gauge("anthropic", 300, 415, at(90), at(9_000))
@@ -293,6 +293,14 @@ def test_another_programs_session(home: Path) -> None:
     made = session(home, "s1")
     made.write_record(replace(made.record(), start=StartRequest("mine")))
     assert "To resume: tabstop run --session s1 -- COMMAND" in call("session", "s1").output
+
+
+def test_a_librarys_session(home: Path) -> None:
+    """The program is started again; the session is named in its code."""
+    made = session(home, "nightly")
+    made.write_record(replace(made.record(), start=StartRequest("library")))
+    assert 'Governor(session="nightly")' in call("session", "nightly").output
+    assert 'Governor(session="nightly")' in call("overdrive", "nightly", "--tokens", "5000").output
 
 
 def test_the_table_of_exit_codes() -> None:

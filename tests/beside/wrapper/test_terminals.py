@@ -187,7 +187,7 @@ def test_the_retry_brake_is_released_at_the_terminal(
     place: Place, opened: list[AtTerminal], typed: str, code: int, hooks: bool
 ) -> None:
     """The agent waits while somebody looks; yes goes on where it was, no suspends the session as without a terminal."""
-    place.policy("throttle:\n  retry: [1]\n")
+    place.policy("throttle:\n  retry: [1s]\n")
     options = [] if hooks else ["--no-hooks"]
     agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "5", "FAKE_SECONDS": "0.6"}
     one = at_terminal(opened, place, "run", *options, "--", "claude", "-p", "x", **agent)
@@ -203,13 +203,14 @@ def test_the_retry_brake_is_released_at_the_terminal(
 
 
 def test_a_release_after_the_agent_has_ended(place: Place, opened: list[AtTerminal]) -> None:
-    """Then it is told how to resume; the exit code stays the suspended run's, or the agent's own."""
-    place.policy("throttle:\n  retry: [1]\n")
-    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "2", "FAKE_SECONDS": "0"}
+    """A yes says how to resume. The agent ended by itself, so the exit code is its own."""
+    place.policy("throttle:\n  retry: [1s]\n")
+    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "3", "FAKE_SECONDS": "0"}
     one = at_terminal(opened, place, "run", "--no-hooks", "--", "claude", "-p", "x", **agent)
     one.shows("Release it?")
     one.type("y\n")
     assert one.end() == 0
+    assert "released. To resume: tabstop run --session claude-" in one.text
     assert place.session.state.stopped is None
 
 
