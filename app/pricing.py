@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from tabstop.cost import Cost
@@ -23,6 +24,11 @@ def price_usage(usage: Usage, overrides: Sequence[PriceOverride]) -> Cost:
 
 
 def price_card(models: Sequence[str], at: datetime, overrides: Sequence[PriceOverride]) -> dict[str, Any]:
-    """The prices one session needs, as JSON."""
+    """The prices one session needs, as JSON, to the minute: starts of one minute share a card. Not to be changed by who gets it."""
+    return _card(tuple(models), at.replace(second=0, microsecond=0), tuple(overrides))
+
+
+@lru_cache(maxsize=256)
+def _card(models: tuple[str, ...], at: datetime, overrides: tuple[PriceOverride, ...]) -> dict[str, Any]:
     body: dict[str, Any] = to_json(card(models, at=at, overrides=overrides).to_json())
     return body
