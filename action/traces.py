@@ -14,6 +14,7 @@ from tabstop.agents.claude_code.billing import billing_of
 from tabstop.agents.claude_code.execution_file import ExecutionResult, read_execution_file, totals_of
 from tabstop.agents.claude_code.folder import SessionsFound, read_folder
 from tabstop.agents.claude_code.outcome import outcome_of
+from tabstop.beside.delivery import call_of
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing, Usage
 from tabstop.wire import Call, ClientTotal
@@ -48,20 +49,7 @@ class Traces:
     @property
     def calls(self) -> tuple[Call, ...]:
         """The usages as the wire carries them."""
-        return tuple(
-            Call(
-                keys=usage.keys,
-                model=usage.model,
-                tokens=usage.tokens,
-                occurred_at=usage.occurred_at,
-                thread=usage.thread,
-                web_searches=usage.web_searches,
-                grain=usage.grain,
-                cache_split_known=usage.cache_split_known,
-                tool_calls=usage.tool_calls,
-            )
-            for usage in self.usages
-        )
+        return tuple(call_of(usage) for usage in self.usages)
 
 
 def read_traces(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, str]) -> Traces:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from tabstop.budget import Amount, Budget, Scope, asking, show_amount, standing
 from tabstop.explain import approvers_in_words
+from tabstop.governor.settings import UnknownPrice
 from tabstop.hold import auto_hold
-from tabstop.policy.model import OnEmpty, Policy, SessionLimits, UnknownPrice
+from tabstop.policy.model import OnEmpty, Policy, SessionLimits
 from tabstop.quantity import plural
 from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal, Verdict, verdict_of

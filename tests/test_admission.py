@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tabstop.admission import RETRY_AFTER, StartFacts, may_start, unpriced
 from tabstop.budget import Amount, Budget, BudgetKey, Scope
+from tabstop.governor.settings import UnknownPrice
 from tabstop.money import dollars
-from tabstop.policy.model import Cap, Downgrade, OnEmpty, Policy, SessionLimits, UnknownPrice
+from tabstop.policy.model import Cap, Downgrade, OnEmpty, Policy, SessionLimits
 from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal
 from tests.test_budget import MONTH, NOW, amounts, caps

@@ -10,8 +10,9 @@ import pytest
 
 from tabstop.budget import Amount, Budget, BudgetKey, Scope, standing
 from tabstop.conclusion import MERGE_GROUP, Conclusion, conclusion_of, decides, worst_of
+from tabstop.governor.settings import UnknownPrice
 from tabstop.money import dollars
-from tabstop.policy.model import CheckMode, Policy, UnknownPrice
+from tabstop.policy.model import CheckMode, Policy
 from tabstop.standing import how_stands
 from tabstop.verdict import Finding, Outcome, Signal, verdict_of
 from tabstop.window import WindowKind, window_at

@@ -6,9 +6,10 @@ from app.jobs.tab_facts import TabFacts
 from tabstop.budget import Budget, show_amount
 from tabstop.conclusion import Conclusion
 from tabstop.explain import approvers_in_words
+from tabstop.governor.settings import UnknownPrice
 from tabstop.markdown import code, prose
 from tabstop.money import show
-from tabstop.policy.model import CheckMode, UnknownPrice
+from tabstop.policy.model import CheckMode
 from tabstop.quantity import percent, plural
 from tabstop.verdict import Outcome, Signal
 from tabstop.visibility import Reader, Surface

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tabstop.agents.claude_code.rows import LONGEST_ROW
@@ -50,3 +50,14 @@ class GrowingFile:
                 if whole:
                     self.number += 1
                     yield self.number, None if skipped else line
+
+
+def sizes_of(paths: Iterable[Path]) -> dict[Path, int]:
+    """Bytes of each, by name; what cannot be looked at is left out. What grew between two looks is being written."""
+    found = {}
+    for path in sorted(paths):
+        try:
+            found[path] = path.stat().st_size
+        except OSError:
+            continue
+    return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tabstop.beside.server import NotAcceptedError, NoTokenError, Server, ServerError
 from tabstop.beside.spool import Undelivered
+from tabstop.usage import Usage
 from tabstop.verdict import Verdict
 from tabstop.wire import Call, ClientTotal, EndAnswer, UsageBatch
 
@@ -33,6 +34,21 @@ class Delivered:
     rest: Undelivered
     answer: EndAnswer | None = None
     error: Exception | None = None
+
+
+def call_of(usage: Usage) -> Call:
+    """A usage as the wire has it."""
+    return Call(
+        keys=usage.keys,
+        model=usage.model,
+        tokens=usage.tokens,
+        occurred_at=usage.occurred_at,
+        thread=usage.thread,
+        web_searches=usage.web_searches,
+        grain=usage.grain,
+        cache_split_known=usage.cache_split_known,
+        tool_calls=usage.tool_calls,
+    )
 
 
 Identity = Callable[[], tuple[str, str]]

@@ -13,7 +13,7 @@ from tabstop.breaker_memory import BreakerMetric
 from tabstop.governor.facts import Answer
 from tabstop.governor.limits import UNITS
 from tabstop.governor.orders import Event, EventKind
-from tabstop.usage import Tokens, Usage
+from tabstop.usage import Tokens
 from tabstop.verdict import Signal
 from tabstop.wire import BreakerTrip, Call, SessionEvent, UsageBatch
 
@@ -119,21 +119,6 @@ class ReportQueue:
                 return calls
             first = calls[0] if calls else UsageBatch()
             return (replace(first, trips=tuple(self._trips), events=tuple(self._events)), *calls[1:])
-
-
-def call_of(usage: Usage) -> Call:
-    """A usage as the wire has it."""
-    return Call(
-        keys=usage.keys,
-        model=usage.model,
-        tokens=usage.tokens,
-        occurred_at=usage.occurred_at,
-        thread=usage.thread,
-        web_searches=usage.web_searches,
-        grain=usage.grain,
-        cache_split_known=usage.cache_split_known,
-        tool_calls=usage.tool_calls,
-    )
 
 
 def calls_of(entries: Iterable[Entry]) -> list[Call]:

@@ -18,9 +18,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from tabstop.beside.delivery import call_of
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.journal import Entry, read_entry
-from tabstop.beside.report_queue import ReportQueue, call_of, calls_of
+from tabstop.beside.report_queue import ReportQueue, calls_of
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder
 from tabstop.beside.spool import Undelivered, put, spool_root, take_back

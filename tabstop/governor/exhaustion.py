@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid, Unaffordable
 from tabstop.governor.limit_reached import at_the_limit, reached
-from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answers_at, limits_in_force, shown
+from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answer_at, limits_in_force, shown
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import OnLimit, Settings
 from tabstop.money import NANO_PER_DOLLAR
@@ -84,7 +84,7 @@ def _more(fact: Raised, name: str) -> bool:
 
 def _at(part: Exhausted, finding: Finding, fact: Fact, totals: Totals, settings: Settings) -> Standing:
     now = totals.last_at or fact.at
-    wanted = answers_at(finding.scope, settings)[0]
+    wanted = answer_at(finding.scope, settings)
     if finding.signal is Signal.PRICE:
         return part, (_halt(finding, settings),), ()
     if wanted is OnLimit.ASK:

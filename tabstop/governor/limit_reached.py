@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tabstop.governor.facts import Fact, Unaffordable
 from tabstop.governor.limits import NAMES, UNITS, Totals, kept_back, limits_in_force, nearest, shown, shown_of
-from tabstop.governor.settings import Settings, Unpriced
+from tabstop.governor.settings import Settings, UnknownPrice
 from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal
 
@@ -15,7 +15,7 @@ def reached(totals: Totals, fact: Fact, settings: Settings) -> Finding | None:
     Where a last answer is to be possible, a limit counts as reached as soon as only that answer still fits.
     """
     limits, _ = limits_in_force(totals, settings)
-    if settings.unpriced is Unpriced.BLOCK and totals.unpriced and limits.cost is not None:
+    if settings.unpriced is UnknownPrice.BLOCK and totals.unpriced and limits.cost is not None:
         return _unpriced(totals, limits)
     if isinstance(fact, Unaffordable) and fact.limit in UNITS and getattr(limits, fact.limit) is not None:
         return _unaffordable(fact, totals, limits, kept_back(fact.limit, totals, settings))

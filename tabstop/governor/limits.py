@@ -213,15 +213,15 @@ def nearest(totals: Totals, fact: Fact | None, settings: Settings) -> tuple[str,
 
 def kept_back(name: str, totals: Totals, settings: Settings) -> int:
     """How much of this limit is kept for one last answer; 0 where none is made."""
-    if not settings.can_summarize or OnLimit.SUMMARY not in answers_at(name, settings):
+    if not settings.can_summarize or answer_at(name, settings) is not OnLimit.SUMMARY:
         return 0
     return {"cost": totals.reserve, "tokens": totals.reserve_tokens, "iterations": 1}.get(name, 0)
 
 
-def answers_at(name: str, settings: Settings) -> tuple[OnLimit, ...]:
+def answer_at(name: str, settings: Settings) -> OnLimit:
     """What the policy does at this limit, and what that becomes where nobody can be asked."""
     chosen = settings.exhaustion.on_tokens if name == "tokens" else settings.exhaustion.on_limit
-    return (OnLimit.SUMMARY,) if chosen is OnLimit.ASK and settings.ci else (chosen,)
+    return OnLimit.SUMMARY if chosen is OnLimit.ASK and settings.ci else chosen
 
 
 def shown(name: str, amount: int) -> str:

@@ -201,8 +201,8 @@ class Heartbeats:
     silence: int = 600
 
 
-class Unpriced(StrEnum):
-    """What an answer of unknown price does when there is a cost limit."""
+class UnknownPrice(StrEnum):
+    """What usage without a price does: to a verdict, and to a session that has a cost limit."""
 
     WARN = "warn"
     BLOCK = "block"
@@ -230,7 +230,7 @@ class Rules:
     throttle: Throttle = field(default_factory=Throttle)
     subtasks: Subtasks = field(default_factory=Subtasks)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
-    unpriced: Unpriced = Unpriced.WARN
+    unpriced: UnknownPrice = UnknownPrice.WARN
     unbounded: Unbounded = Unbounded.ALLOW_MARKED
 
 

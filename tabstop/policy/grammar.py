@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tabstop.governor.settings import Unbounded
+from tabstop.governor.settings import Unbounded, UnknownPrice
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy import forms as f
 from tabstop.policy import governed
 from tabstop.policy.forms import Form, ListForm
 from tabstop.policy.key import Key, Where
 from tabstop.policy.limits import LOOSENABLE
-from tabstop.policy.model import CheckMode, CommentMode, OnEmpty, UnknownPrice, Unreachable
+from tabstop.policy.model import CheckMode, CommentMode, OnEmpty, Unreachable
 from tabstop.window import WindowKind
 
 _ORG = Where.ORGANIZATION

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tabstop.governor.settings import Unbounded
+from tabstop.governor.settings import Unbounded, UnknownPrice
 from tabstop.hold import SMALLEST
 from tabstop.policy import notation as n
 from tabstop.policy.governed import GOVERNED
 from tabstop.policy.governed import SECTIONS as GOVERNED_SECTIONS
 from tabstop.policy.looser import Limit, becomes, looser_cap, more
-from tabstop.policy.model import CheckMode, OnEmpty, PriceOverride, UnknownPrice, Unreachable
+from tabstop.policy.model import CheckMode, OnEmpty, PriceOverride, Unreachable
 
 
 def _looser_purposes(old: tuple[str, ...], new: tuple[str, ...]) -> bool:

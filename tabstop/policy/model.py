@@ -17,17 +17,10 @@ from tabstop.governor.settings import (
     Subtasks,
     Throttle,
     Unbounded,
-    Unpriced,
+    UnknownPrice,
 )
 from tabstop.money import NANO_PER_DOLLAR, Nano
 from tabstop.window import WindowKind
-
-
-class UnknownPrice(StrEnum):
-    """What usage without a price does to a verdict."""
-
-    WARN = "warn"
-    BLOCK = "block"
 
 
 class Unreachable(StrEnum):
@@ -187,6 +180,6 @@ class Policy:
             throttle=self.throttle,
             subtasks=self.subtasks,
             heartbeats=self.heartbeats,
-            unpriced=Unpriced(self.unknown_price.value),
+            unpriced=self.unknown_price,
             unbounded=self.unbounded,
         )

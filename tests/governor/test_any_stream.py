@@ -30,7 +30,7 @@ from tabstop.governor.facts import (
 from tabstop.governor.limits import UNITS, limits_in_force
 from tabstop.governor.machine import Decision, govern
 from tabstop.governor.orders import Act, EventKind
-from tabstop.governor.settings import Exhaustion, OnLimit, Settings, Unpriced
+from tabstop.governor.settings import Exhaustion, OnLimit, Settings, UnknownPrice
 from tabstop.governor.state import State
 from tabstop.session import Limits
 from tabstop.usage import Tokens
@@ -52,7 +52,7 @@ SETTINGS = st.builds(
     Settings,
     limits=LIMITS,
     exhaustion=st.builds(Exhaustion, st.sampled_from(OnLimit), st.sampled_from(OnLimit)),
-    unpriced=st.sampled_from(Unpriced),
+    unpriced=st.sampled_from(UnknownPrice),
     ci=st.booleans(),
     can_summarize=st.booleans(),
 )

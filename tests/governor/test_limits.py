@@ -9,7 +9,7 @@ import pytest
 from tabstop.governor.facts import Fact, Heartbeat, Paused, Raised, Resumed, ServerSaid, Tick, ToolFinished
 from tabstop.governor.limit_reached import reached
 from tabstop.governor.limits import DEFAULTS, Totals, count, fullest, limits_in_force
-from tabstop.governor.settings import Exhaustion, OnLimit, Settings, Unpriced
+from tabstop.governor.settings import Exhaustion, OnLimit, Settings, UnknownPrice
 from tabstop.money import dollars
 from tabstop.session import Limits
 from tabstop.verdict import Verdict
@@ -97,7 +97,7 @@ def test_a_cost_limit_alone_does_not_bind_what_has_no_price() -> None:
 
 def test_unknown_price_may_block() -> None:
     """`unknown_price: block` ends a session with a cost limit at its first answer without a price."""
-    settings = Settings(limits=Limits(cost=dollars(1)), unpriced=Unpriced.BLOCK)
+    settings = Settings(limits=Limits(cost=dollars(1)), unpriced=UnknownPrice.BLOCK)
     assert stops(settings, answer()) == ""
     assert stops(settings, answer(cost=None)) == "cost"
     assert stops(replace(settings, limits=Limits(tokens=10**6)), answer(cost=None)) == ""

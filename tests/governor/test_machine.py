@@ -21,7 +21,7 @@ from tabstop.governor.facts import (
 )
 from tabstop.governor.machine import SERVER, Decision, govern
 from tabstop.governor.orders import Act, Advice, EventKind, order_of
-from tabstop.governor.settings import Exhaustion, OnLimit, Runaway, Settings, Throttle, Unpriced
+from tabstop.governor.settings import Exhaustion, OnLimit, Runaway, Settings, Throttle, UnknownPrice
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
@@ -310,7 +310,7 @@ def test_a_summary_ends_though_its_reserve_is_gone() -> None:
 def test_without_a_price_no_budget_helps() -> None:
     """Whatever the policy does at limits: it ends at once, and says what helps."""
     for what in OnLimit:
-        settings = replace(on(what, can_summarize=True), unpriced=Unpriced.BLOCK)
+        settings = replace(on(what, can_summarize=True), unpriced=UnknownPrice.BLOCK)
         order = play([answer(cost=None), Raised(at(1), Limits(cost=5))], settings)[-1].order
         assert (order.act, order.ends_as) == (Act.HALT, SessionOutcome.STOPPED_COST)
         assert "overdrive" not in order.findings[0].remedy

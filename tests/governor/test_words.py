@@ -19,7 +19,7 @@ from tabstop.governor.settings import (
     Settings,
     Subtasks,
     Throttle,
-    Unpriced,
+    UnknownPrice,
 )
 from tabstop.money import dollars
 from tabstop.session import Limits
@@ -69,7 +69,7 @@ AT_A_LIMIT: Situations = {
     "a question, answered no": (at_five(OnLimit.ASK), [*SPENT, Replied(at(300), granted=False)]),
     "a question, not answered": (at_five(OnLimit.ASK), [*SPENT, Tick(at(900))]),
     "a call that does not fit": (FIVE, [*SPENT[:3], Unaffordable(at(300), "cost", dollars("4.1"))]),
-    "a model without a price, block": (replace(FIVE, unpriced=Unpriced.BLOCK), [answer(cost=None)]),
+    "a model without a price, block": (replace(FIVE, unpriced=UnknownPrice.BLOCK), [answer(cost=None)]),
     "a model without a price, warn": (FIVE, [answer(cost=None)]),
     "no limit at all": (Settings("s-1a2b"), [answer()]),
 }

@@ -11,9 +11,9 @@ from app.ledger.books import AuditRow
 from app.registry import Store
 from app.store.memory import MemoryStore
 from tabstop.budget import Amount, Scope
-from tabstop.governor.settings import Rules, Throttle, Unpriced
+from tabstop.governor.settings import Rules, Throttle, UnknownPrice
 from tabstop.money import dollars
-from tabstop.policy.model import Downgrade, OnEmpty, UnknownPrice
+from tabstop.policy.model import Downgrade, OnEmpty
 from tabstop.usage import Billing
 from tabstop.wire import StartAnswer
 from tabstop.wire_json import from_json
@@ -120,7 +120,7 @@ def test_a_session_is_sent_the_rules_of_its_policy(store: Store) -> None:
     with store.open(an_organization(store).id) as books:
         sent = from_json(StartAnswer, begin(books, a_start(policy=policy)).answer).allowance
     assert sent is not None
-    assert sent.governor == Rules(throttle=Throttle(calls_per_minute=60), unpriced=Unpriced.BLOCK)
+    assert sent.governor == Rules(throttle=Throttle(calls_per_minute=60), unpriced=UnknownPrice.BLOCK)
 
 
 def test_an_empty_engineer_may_be_downgraded(store: Store) -> None:

@@ -27,6 +27,7 @@ from tabstop.governor.settings import (
     Subtasks,
     Throttle,
     Unbounded,
+    UnknownPrice,
 )
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy import notation as n
@@ -42,7 +43,6 @@ from tabstop.policy.model import (
     PriceOverride,
     SessionLimits,
     SlackPolicy,
-    UnknownPrice,
     Unreachable,
 )
 from tabstop.policy.saved import from_json, to_json

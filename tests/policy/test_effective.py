@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabstop.governor.orders import Step
-from tabstop.governor.settings import Rules, Unbounded, Unpriced
+from tabstop.governor.settings import Rules, Unbounded, UnknownPrice
 from tabstop.money import NANO_PER_DOLLAR as D
 from tabstop.policy.document import SILENT_ORGANIZATION, PolicyKind
 from tabstop.policy.effective import Origin, effective, examine
@@ -17,7 +17,7 @@ from tabstop.policy.grammar import KEYS
 from tabstop.policy.key import Where
 from tabstop.policy.limits import LIMITS, LOOSENABLE, ORGANIZATIONS_OWN
 from tabstop.policy.looser import looser_cap
-from tabstop.policy.model import Cap, OnEmpty, Policy, UnknownPrice
+from tabstop.policy.model import Cap, OnEmpty, Policy
 from tabstop.policy.read import parse
 from tabstop.window import WindowKind
 from tests.policy.builders import in_force, organization, repository
@@ -314,7 +314,7 @@ def test_the_governor_goes_by_the_policy() -> None:
             changed = limit.put(policy, None)
             assert changed != policy, limit.path
             assert changed.rules != policy.rules, limit.path
-    assert replace(policy, unknown_price=UnknownPrice.BLOCK).rules == Rules(unpriced=Unpriced.BLOCK)
+    assert replace(policy, unknown_price=UnknownPrice.BLOCK).rules == Rules(unpriced=UnknownPrice.BLOCK)
     assert replace(policy, unbounded=Unbounded.REFUSE).rules == Rules(unbounded=Unbounded.REFUSE)
     assert policy.rules == Rules()
     assert {field.name for field in fields(Rules)} - {"unpriced", "unbounded"} == SENT

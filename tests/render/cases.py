@@ -11,9 +11,10 @@ from app.registry import InForce
 from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
 from tabstop.budget import Scope
 from tabstop.conclusion import Conclusion
+from tabstop.governor.settings import UnknownPrice
 from tabstop.money import dollars
 from tabstop.policy.change import changed_limits
-from tabstop.policy.model import Cap, CheckMode, Policy, UnknownPrice
+from tabstop.policy.model import Cap, CheckMode, Policy
 from tabstop.policy.problem import Note, Problem
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing

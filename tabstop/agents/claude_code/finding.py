@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabstop.agents.claude_code.following import SessionFollower
 from tabstop.agents.dialect import Read
+from tabstop.agents.growing_file import sizes_of
 
 _LONGEST_NAME = 200
 """Characters of a project folder's name that are the path; behind them the client puts a hash."""
@@ -44,10 +45,4 @@ class TranscriptLog:
         """Of every transcript of this working directory."""
         name = self._folder
         pattern = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}*"
-        found = {}
-        for path in sorted(self._projects.glob(f"{pattern}/*.jsonl")):
-            try:
-                found[path] = path.stat().st_size
-            except OSError:
-                continue
-        return found
+        return sizes_of(self._projects.glob(f"{pattern}/*.jsonl"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping, moment, parse_row
 from tabstop.agents.dialect import Read, digest
 from tabstop.agents.gemini.hooks import AGENT
-from tabstop.agents.growing_file import GrowingFile
+from tabstop.agents.growing_file import GrowingFile, sizes_of
 from tabstop.governor.likeness import likeness_of
 from tabstop.usage import Tokens, ToolCall, Usage
 
@@ -49,13 +49,7 @@ class ChatLog:
         return False
 
     def _sizes(self) -> dict[Path, int]:
-        found = {}
-        for path in sorted(self._chats.glob("*/chats/session-*.jsonl")):
-            try:
-                found[path] = path.stat().st_size
-            except OSError:
-                continue
-        return found
+        return sizes_of(self._chats.glob("*/chats/session-*.jsonl"))
 
 
 class ChatFollower:

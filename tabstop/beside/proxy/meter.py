@@ -21,7 +21,7 @@ from tabstop.governor.likeness import likeness_of
 from tabstop.governor.limits import limits_in_force
 from tabstop.governor.orders import Act, Event, Order
 from tabstop.governor.reservation import Granted, Held, Refused, Wait, decide, room
-from tabstop.governor.settings import Unpriced
+from tabstop.governor.settings import UnknownPrice
 from tabstop.usage import Usage
 
 LOOK_AGAIN = 1.0
@@ -166,7 +166,7 @@ class Meter:
         demand = demand_of(call, model, change.output if call.can_be_shortened else None, bound, pricer)
         priced = demand.worst().cost is not None
         limits, _ = limits_in_force(totals, settings)
-        if not priced and settings.unpriced is Unpriced.BLOCK and limits.cost is not None:
+        if not priced and settings.unpriced is UnknownPrice.BLOCK and limits.cost is not None:
             raise RefusedError(
                 f"Tabstop: The price of {model or 'a model without a name'} is not known, and the policy stops what cannot be "
                 "priced (unknown_price: block)."

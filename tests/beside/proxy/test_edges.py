@@ -51,14 +51,14 @@ def codex(**told: object) -> str:
             {
                 "x-codex-turn-metadata": codex(
                     workspaces={
-                        "/work/widget": {
+                        "/home/dev/widget": {
                             "associated_remote_urls": {"origin": "git@github.com:acme/widget.git"},
                             "latest_git_commit_hash": SHA,
                         }
                     }
                 )
             },
-            Caller("codex", "s", "t", "acme/widget", SHA, "/work/widget"),
+            Caller("codex", "s", "t", "acme/widget", SHA, "/home/dev/widget"),
         ),
         (
             {

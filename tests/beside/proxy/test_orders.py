@@ -11,7 +11,7 @@ import pytest
 from tabstop.beside.proxy import meter
 from tabstop.governor.facts import Raised, Replied, ServerSaid
 from tabstop.governor.orders import EventKind, Step
-from tabstop.governor.settings import Degradation, Exhaustion, OnLimit, Rung, Settings, Unbounded, Unpriced
+from tabstop.governor.settings import Degradation, Exhaustion, OnLimit, Rung, Settings, Unbounded, UnknownPrice
 from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tests.beside.proxy.scene import CARD, answer, request, scene
@@ -335,7 +335,7 @@ def test_a_model_without_a_price() -> None:
         assert on.ask(model="nobody-knows").status_code == 200
         assert on.governed.state.totals.assumed == 1
     empty = replace(CARD, prices={})
-    with scene(card=empty, settings=settings(Limits(cost=10**9), unpriced=Unpriced.BLOCK)) as on:
+    with scene(card=empty, settings=settings(Limits(cost=10**9), unpriced=UnknownPrice.BLOCK)) as on:
         assert "The price of dear is not known" in on.ask().json()["error"]["message"]
     with scene(card=empty, limits=Limits(cost=10**9)) as on:
         assert on.ask().status_code == 200
