@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
+from tabstop.evidence import NOWHERE, Evidence
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -73,7 +75,7 @@ class Usage:
 
     keys: every id known for it, each `vendor:kind:id` (`anthropic:req:req_1`); unique per organization, at least one.
     thread: the vendor's own thread (a Claude Code session id, a subagent's id).
-    occurred_at: when the response was made, timezone-aware UTC.
+    occurred_at: when the response was made, timezone-aware UTC. evidence: what the source tells of where it was made.
     cache_split_known: False where the source tells cache writes without their time to live.
     """
 
@@ -87,6 +89,7 @@ class Usage:
     grain: Grain = Grain.CALL
     cache_split_known: bool = True
     tool_calls: tuple[ToolCall, ...] = ()
+    evidence: Evidence = NOWHERE
 
     def __hash__(self) -> int:
         """By the keys alone: what is equal has equal ones, and hashing every count would cost a batch its time."""

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from tabstop.breaker_memory import BreakerMetric
+from tabstop.evidence import CommitMade, PullRequestLink
+from tabstop.gauge import GaugeReading
 from tabstop.governor.orders import EventKind
 from tabstop.governor.settings import Rules
 from tabstop.session import Limits
@@ -31,6 +33,7 @@ class StartRequest:
     unadmitted_since: set only after the fact, for a session that began while the server could not be asked: since when it
     ran. It is recorded as unadmitted and never refused, since refusing would only hide what is spent.
     Its Idempotency-Key is that of the gate's question: what the gate was admitted to, or an earlier copy opened, is found again.
+    thread: the vendor's own id of the session, where it is known: telemetry that the engineer's client sends of it joins this one.
     """
 
     agent: str
@@ -45,6 +48,7 @@ class StartRequest:
     unadmitted_since: datetime | None = None
     run_id: str = ""
     run_attempt: str = ""
+    thread: str = ""
     version: int = VERSION
 
 
@@ -87,7 +91,7 @@ class StartAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One usage in a batch; fields as in `tabstop.usage.Usage`."""
+    """One usage in a batch; fields as in `tabstop.usage.Usage`, the last three as in `tabstop.evidence.Evidence`."""
 
     keys: tuple[str, ...]
     model: str
@@ -98,6 +102,9 @@ class Call:
     grain: Grain = Grain.CALL
     cache_split_known: bool = True
     tool_calls: tuple[ToolCall, ...] = ()
+    repository: str = ""
+    branch: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +159,21 @@ class SessionEvent:
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """`POST /api/v1/sessions/{id}/usage`. Sending it again, in whole or in part, changes nothing. An empty one says: alive."""
+    """`POST /api/v1/sessions/{id}/usage`. Sending it again, in whole or in part, changes nothing. An empty one says: alive.
+
+    gauges: how full the vendors' windows were; of each the newest reading counts, in whatever order they arrive.
+    pull_requests, commits: what the session's own client saw being opened and made, evidence for where its calls belong.
+    """
 
     calls: tuple[Call, ...] = ()
     client_totals: tuple[ClientTotal, ...] = ()
     trips: tuple[BreakerTrip, ...] = ()
     events: tuple[SessionEvent, ...] = ()
+    gauges: tuple[GaugeReading, ...] = ()
     billing: Billing | None = None
     billing_evidence: str = ""
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
     version: int = VERSION
 
 
@@ -240,7 +254,7 @@ class EndRequest:
     What it held is free again, whatever the outcome; `ResumeRequest` lets it go on.
     skipped: what was not read and why, `reason → count`.
     branch, pull_request: what the run turned out to work on, where its start could not know (an agent that answers an
-    issue makes its own branch); kept as evidence, they move nothing by themselves.
+    issue makes its own branch): evidence for where its calls belong, as a link and a branch in a batch are.
     """
 
     outcome: str
@@ -263,6 +277,17 @@ class EndAnswer:
     unpriced: int = 0
     tab_cost: int = 0
     page: str = ""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class GaugesAnswer:
+    """`GET /api/v1/gauges`, with an engineer's own token: the newest reading of each of their vendors' windows.
+
+    A window whose `resets_at` has passed has begun anew: how full it is now, nobody has read.
+    """
+
+    gauges: tuple[GaugeReading, ...] = ()
     version: int = VERSION
 
 

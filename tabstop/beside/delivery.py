@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tabstop.beside.server import NotAcceptedError, NoTokenError, Server, ServerError
 from tabstop.beside.spool import Undelivered
+from tabstop.evidence import MOST_COMMITS, MOST_LINKS
 from tabstop.usage import Usage
 from tabstop.verdict import Verdict
 from tabstop.wire import Call, ClientTotal, EndAnswer, UsageBatch
@@ -37,7 +38,7 @@ class Delivered:
 
 
 def call_of(usage: Usage) -> Call:
-    """A usage as the wire has it."""
+    """A usage as the wire has it; the folder it was made in stays here."""
     return Call(
         keys=usage.keys,
         model=usage.model,
@@ -48,6 +49,9 @@ def call_of(usage: Usage) -> Call:
         grain=usage.grain,
         cache_split_known=usage.cache_split_known,
         tool_calls=usage.tool_calls,
+        repository=usage.evidence.repository,
+        branch=usage.evidence.branch,
+        commit=usage.evidence.commit,
     )
 
 
@@ -60,16 +64,19 @@ def batches_of(
 ) -> tuple[UsageBatch, ...]:
     """Cut calls into batches; the client's totals go with the last, so that they are compared with all calls.
 
-    template: billing and its evidence, repeated in every batch. Nothing to tell gives no batch.
+    template: billing and its evidence, repeated in every batch, and pull requests and commits, which go with the last.
+    Nothing to tell gives no batch.
     """
-    base = template or UsageBatch()
+    whole = template or UsageBatch()
+    base = replace(whole, pull_requests=(), commits=())
     parts = [calls[at : at + CALLS_A_BATCH] for at in range(0, len(calls), CALLS_A_BATCH)]
-    if not parts and (totals or base.billing is not None):
+    if not parts and (totals or base.billing is not None or whole != base):
         parts = [()]
-    last = len(parts) - 1
-    return tuple(
-        replace(base, calls=part, client_totals=totals if number == last else ()) for number, part in enumerate(parts)
-    )
+    batches = [replace(base, calls=part) for part in parts]
+    if batches:
+        links, commits = whole.pull_requests[-MOST_LINKS:], whole.commits[-MOST_COMMITS:]
+        batches[-1] = replace(batches[-1], client_totals=totals, pull_requests=links, commits=commits)
+    return tuple(batches)
 
 
 def deliver(left: Undelivered, server: Server, identity: Identity) -> Delivered:

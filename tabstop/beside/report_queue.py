@@ -1,4 +1,4 @@
-"""What a session has to tell its server: usage and events, cut into batches, kept until the server has them."""
+"""What a session has to tell its server: usage, events and gauges, cut into batches, kept until the server has them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from tabstop.beside.delivery import CALLS_A_BATCH, batches_of
 from tabstop.beside.journal import Entry
 from tabstop.breaker_memory import BreakerMetric
+from tabstop.gauge import Gauge, GaugeReading, newest
 from tabstop.governor.facts import Answer
 from tabstop.governor.limits import UNITS
 from tabstop.governor.orders import Event, EventKind
@@ -17,7 +18,7 @@ from tabstop.usage import Tokens
 from tabstop.verdict import Signal
 from tabstop.wire import BreakerTrip, Call, SessionEvent, UsageBatch
 
-MOST_TRIPS, MOST_EVENTS = 20, 200
+MOST_TRIPS, MOST_EVENTS, MOST_GAUGES = 20, 200, 50
 """The server takes no more at once, and keeps no more of a session."""
 
 MOST_MEASURED = 1_000_000_000_000_000
@@ -37,6 +38,7 @@ class ReportQueue:
         self._calls: dict[str, Call] = {}
         self._trips: dict[BreakerTrip, None] = {}
         self._events: dict[SessionEvent, None] = {}
+        self._gauges: dict[Gauge, GaugeReading] = {}
         self._keyless = 0
         self._most = CALLS_A_BATCH
         self.left_out = 0
@@ -59,6 +61,11 @@ class ReportQueue:
             elif trip is None and len(self._events) < MOST_EVENTS:
                 self._events[told] = None
 
+    def add_gauge(self, reading: GaugeReading) -> None:
+        """Keep it unless a newer one of the same window waits."""
+        with self._lock:
+            self._gauges = newest((*self._gauges.values(), reading))
+
     def put_back(self, batches: Iterable[UsageBatch]) -> None:
         """Keep what waited elsewhere; what is known here by now is newer."""
         for batch in batches:
@@ -66,11 +73,12 @@ class ReportQueue:
                 self._calls = {**{call.keys[0]: call for call in batch.calls}, **self._calls}
                 self._trips.update(dict.fromkeys(batch.trips))
                 self._events.update(dict.fromkeys(batch.events))
+                self._gauges = newest((*batch.gauges, *self._gauges.values()))
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not (self._calls or self._trips or self._events)
+        return not (self._calls or self._trips or self._events or self._gauges)
 
     @property
     def is_pressing(self) -> bool:
@@ -84,7 +92,8 @@ class ReportQueue:
         """The oldest that waits, empty when nothing does. It waits on until `arrived` or `refused`."""
         with self._lock:
             calls = tuple(self._calls.values())[: self._most]
-            return UsageBatch(calls, trips=tuple(self._trips)[:MOST_TRIPS], events=tuple(self._events))
+            gauges = tuple(self._gauges.values())[:MOST_GAUGES]
+            return UsageBatch(calls, trips=tuple(self._trips)[:MOST_TRIPS], events=tuple(self._events), gauges=gauges)
 
     def arrived(self, batch: UsageBatch) -> None:
         """The server has it. A call that has grown meanwhile waits on."""
@@ -96,13 +105,17 @@ class ReportQueue:
                 self._trips.pop(trip, None)
             for event in batch.events:
                 self._events.pop(event, None)
+            for reading in batch.gauges:
+                if self._gauges.get(reading.gauge) == reading:
+                    del self._gauges[reading.gauge]
 
     def refused(self, batch: UsageBatch) -> None:
         """The server will never take it: find the part that is at fault, so that the rest arrives.
 
-        First trips and events go, which the journal has; then batches get smaller, down to the one call that is left out.
+        First trips, events and gauges go, which the session's folder has; then batches get smaller, down to the one call that
+        is left out.
         """
-        if batch.trips or batch.events:
+        if batch.trips or batch.events or batch.gauges:
             self.arrived(replace(batch, calls=()))
         elif len(batch.calls) > 1:
             self._most = len(batch.calls) // 2
@@ -115,10 +128,11 @@ class ReportQueue:
         """All that waits, as batches."""
         with self._lock:
             calls = batches_of(tuple(self._calls.values()))
-            if not self._trips and not self._events:
+            if not (self._trips or self._events or self._gauges):
                 return calls
             first = calls[0] if calls else UsageBatch()
-            return (replace(first, trips=tuple(self._trips), events=tuple(self._events)), *calls[1:])
+            trips, events, gauges = tuple(self._trips), tuple(self._events), tuple(self._gauges.values())[:MOST_GAUGES]
+            return (replace(first, trips=trips, events=events, gauges=gauges), *calls[1:])
 
 
 def calls_of(entries: Iterable[Entry]) -> list[Call]:

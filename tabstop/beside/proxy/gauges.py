@@ -2,60 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-_ANTHROPIC = {"5h": 5 * 60, "7d": 7 * 24 * 60}
-"""`anthropic-ratelimit-unified-WINDOW-utilization`, a share of one, and `-reset`, seconds since 1970."""
+from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, window_named
+
+_ANTHROPIC = re.compile(r"anthropic-ratelimit-unified-(\w{1,40})-utilization", re.ASCII | re.IGNORECASE)
+"""Used, a share of one; beside it `-reset`, seconds since 1970, and `-status`. Windows seen: `5h`, `7d`, `7d_opus`, `7d_sonnet`."""
+
+_LENGTHS = {"5h": 5 * 60, "7d": 7 * 24 * 60}
 
 _CODEX = ("primary", "secondary")
 """`x-codex-WINDOW-used-percent`, `-window-minutes`, and `-reset-at` or `-reset-after-seconds`."""
 
-_LATEST_RESET = timedelta(days=60)
+_ACCOUNT = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_FOREIGN = re.compile(r"[^\w .:/-]", re.ASCII)
+
+_MOST_WINDOWS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """One window. used: thousandths of it. status: the vendor's own word, such as `allowed_warning`."""
+def gauges_of(
+    vendor: str, answer: Mapping[str, str], asked: Mapping[str, str], now: datetime
+) -> tuple[GaugeReading, ...]:
+    """What an answer's headers tell; none where they tell nothing that can be read. asked: the request's headers.
 
-    provider: str
-    minutes: int
-    used: int
-    at: datetime
-    resets_at: datetime | None = None
-    status: str = ""
+    The account is Anthropic's id of the organization, from the answer, or the id of the ChatGPT account, which Codex asks with.
+    """
+    account = answer.get("anthropic-organization-id") or asked.get("ChatGPT-Account-ID") or ""
+    account = account if _ACCOUNT.fullmatch(account) else ""
+    return (*_anthropic(vendor, account, answer, now), *_codex(vendor, account, answer, now))
 
 
-def gauges_of(provider: str, headers: Mapping[str, str], now: datetime) -> tuple[Gauge, ...]:
-    """What an answer's headers tell; none where they tell nothing that can be read."""
-    found = []
-    for window, minutes in _ANTHROPIC.items():
+def _anthropic(vendor: str, account: str, headers: Mapping[str, str], now: datetime) -> Iterator[GaugeReading]:
+    windows = sorted({found[1].lower() for name in headers if (found := _ANTHROPIC.fullmatch(name))})
+    for window in windows[:_MOST_WINDOWS]:
         name = f"anthropic-ratelimit-unified-{window}"
-        used = _thousandths(headers.get(f"{name}-utilization"), 1_000)
+        used = _share(headers.get(f"{name}-utilization"), FULL)
         if used is not None:
-            status = headers.get(f"{name}-status", headers.get("anthropic-ratelimit-unified-status", ""))[:40]
-            found.append(Gauge(provider, minutes, used, now, _moment(headers.get(f"{name}-reset"), now), status))
+            minutes = _LENGTHS.get(window, 0)
+            yield GaugeReading(
+                vendor,
+                account,
+                window_named(window, minutes),
+                used,
+                now,
+                GaugeSource.HEADER,
+                _moment(headers.get(f"{name}-reset"), now),
+                minutes,
+                status=_word(headers.get(f"{name}-status") or headers.get("anthropic-ratelimit-unified-status")),
+            )
+
+
+def _codex(vendor: str, account: str, headers: Mapping[str, str], now: datetime) -> Iterator[GaugeReading]:
     for window in _CODEX:
         name = f"x-codex-{window}"
-        used = _thousandths(headers.get(f"{name}-used-percent"), 10)
-        length = _whole(headers.get(f"{name}-window-minutes"))
-        if used is not None and length:
+        used = _share(headers.get(f"{name}-used-percent"), FULL // 100)
+        minutes = _whole(headers.get(f"{name}-window-minutes"))
+        if used is not None and minutes and minutes <= LONGEST_WINDOW / timedelta(minutes=1):
             resets = _moment(headers.get(f"{name}-reset-at"), now)
             after = _whole(headers.get(f"{name}-reset-after-seconds"))
-            if resets is None and after is not None and after <= _LATEST_RESET.total_seconds():
+            if resets is None and after is not None and after <= LONGEST_WINDOW.total_seconds():
                 resets = now + timedelta(seconds=after)
-            found.append(Gauge(provider, length, used, now, resets))
-    return tuple(found)
+            plan = _word(headers.get("x-codex-limit-name") or headers.get("x-codex-plan-type"))
+            own = window_named(window, minutes)
+            yield GaugeReading(vendor, account, own, used, now, GaugeSource.HEADER, resets, minutes, plan)
 
 
-def _thousandths(value: str | None, factor: int) -> int | None:
+def _share(value: str | None, factor: int) -> int | None:
+    """A number of theirs in ten-thousandths of the window."""
     try:
         share = Decimal(value or "")
     except InvalidOperation:
         return None
-    return int(share * factor) if share.is_finite() and 0 <= share <= 1_000 else None
+    return int(share * factor) if share.is_finite() and 0 <= share * factor <= MOST_USED else None
 
 
 def _whole(value: str | None) -> int | None:
@@ -67,4 +88,8 @@ def _moment(value: str | None, now: datetime) -> datetime | None:
     if seconds is None:
         return None
     moment = datetime.fromtimestamp(seconds, UTC)
-    return moment if abs(moment - now) <= _LATEST_RESET else None
+    return moment if abs(moment - now) <= LONGEST_WINDOW else None
+
+
+def _word(value: str | None) -> str:
+    return _FOREIGN.sub("_", value or "")[:60]

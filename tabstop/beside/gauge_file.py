@@ -1,0 +1,35 @@
+"""The gauges a session has heard of, kept as `gauges.json` in its folder: whoever hears of one adds it, whoever reports reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from tabstop.beside.session_folder import SessionFolder, write_privately
+from tabstop.gauge import GaugeReading, newest
+from tabstop.wire_json import WireError, from_json, to_json
+
+
+def read_gauges(folder: SessionFolder) -> tuple[GaugeReading, ...]:
+    """By vendor and account, the shorter window first; what cannot be read is left out."""
+    try:
+        rows = json.loads(_path(folder).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ()
+    found = []
+    for row in rows if isinstance(rows, list) else ():
+        with suppress(WireError):
+            found.append(from_json(GaugeReading, row))
+    return tuple(sorted(found, key=lambda one: (one.vendor, one.account, one.minutes, one.window)))
+
+
+def keep_gauges(folder: SessionFolder, heard: Iterable[GaugeReading]) -> None:
+    """Keep the newest reading of each gauge, beside those others heard of. Raises `OSError`."""
+    kept = newest((*read_gauges(folder), *heard))
+    write_privately(_path(folder), json.dumps([to_json(one) for one in kept.values()]).encode())
+
+
+def _path(folder: SessionFolder) -> Path:
+    return folder.path / "gauges.json"

@@ -1,0 +1,38 @@
+"""Gauges from the command line: how full whose windows are, and what is not known any more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from app.registry import Engineer
+from tabstop.gauge import GaugeReading, GaugeSource
+from tests.cli_operator.operator_at_work import AtWork
+
+
+def test_gauges_are_listed_by_engineer(at_work: AtWork) -> None:
+    """Share, reset, when it was read and how it is known; a window that has begun anew is unknown, not empty."""
+    acme = at_work.with_acme()
+    assert "No gauge is known." in at_work.types("gauges").output
+    now = datetime.now(UTC)
+    week = GaugeReading("anthropic", "org-1", "weekly", 9_999, now, GaugeSource.HEADER, now + timedelta(days=2), 10_080)
+    hours = replace(
+        week, window="5h", used=10_000, resets_at=now - timedelta(minutes=1), minutes=300, status="rejected"
+    )
+    with at_work.store().open(acme.organization.id) as books:
+        bob = books.save_engineer(Engineer(0, 502, "Bob"))
+        for engineer_id, reading in ((bob.id, hours), (acme.alice.id, week), (acme.alice.id, hours)):
+            books.keep_gauge(engineer_id, reading)
+        books.keep_gauge(4, week)  # whose engineer is not there any more
+    lines = at_work.types("gauges").output.splitlines()
+    assert lines[0].startswith("engineer  vendor     account  window  used     begins anew")
+    assert lines[0].endswith("from    plan  status")
+    assert [line.split()[0] for line in lines[1:]] == ["4", "alice", "alice", "Bob"]
+    assert " 99.9 % " in lines[3]
+    assert " unknown " in lines[2]
+    assert lines[2].endswith("rejected")
+    [row] = [json.loads(line) for line in at_work.types("gauges", "--engineer", "BOB", "--json").stdout.splitlines()]
+    assert (row["engineer"], row["used"], row["used_now"], row["source"]) == ("Bob", 10_000, None, "header")
+    missing = at_work.types("gauges", "--engineer", "zoe")
+    assert (missing.exit_code, "Tabstop has not met zoe" in missing.output) == (1, True)
