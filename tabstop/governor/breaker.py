@@ -6,7 +6,7 @@
 
 A session has one breaker; what it is about is its latest trip. What counts as what:
 
-- tool failures: all calls of a tool failed, `only_failed` of them; or so many percent of its last calls. A failed command that
+- tool failures: a tool never worked and failed `only_failed` times; or so many percent of its last calls. A failed command that
   was followed by new work is a result, such as a red test, and does not count (`tabstop.governor.tool_failures`).
 - repeated calls: a thread made the same call so often among its last calls, and nothing new came of any in between
   (`tabstop.governor.recent_calls`); waiting on purpose counts little (`tabstop.governor.patience`).

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid, Unaffordable
 from tabstop.governor.limit_reached import at_the_limit, reached
-from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answer_at, limits_in_force, shown
+from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answer_at, count, kept_back, limits_in_force, shown
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import OnLimit, Settings
 from tabstop.money import NANO_PER_DOLLAR
@@ -23,7 +23,7 @@ _FLAGS = {"wall_clock_seconds": "wall-clock", "tool_calls": "tool-calls"}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whether the session may have more. limit: which one; more: how much of it."""
+    """Whether the session may have more. limit: which one; more: how much of it, beyond what is used by now."""
 
     limit: str
     more: int
@@ -47,11 +47,16 @@ class Exhausted:
 Standing = tuple[Exhausted, tuple[Advice, ...], tuple[Event, ...]]
 
 
-def stand(part: Exhausted, totals: Totals, fact: Fact, settings: Settings, *, stopped: bool) -> Standing:
-    """What the session does at its limit, if it came to one. stopped: something else stopped it: then it comes to none."""
+def stand(
+    part: Exhausted, totals: Totals, fact: Fact, settings: Settings, *, stopped: bool, eased: bool = False
+) -> Standing:
+    """What the session does at its limit, if it came to one.
+
+    stopped: something else stopped it: then it comes to none. eased: from here on it goes on with less.
+    """
     finding = part.finding
     if finding is None and not stopped:
-        finding = reached(totals, fact, settings)
+        finding = reached(totals, fact, settings, eased=eased)
         part = part if finding is None else Exhausted(finding)
     return (part, (), ()) if finding is None else _at(part, finding, fact, totals, settings)
 
@@ -68,7 +73,8 @@ def lifted(part: Exhausted, fact: Fact, totals: Totals, settings: Settings) -> t
             return Exhausted(), None
         case Replied() if part.finding is not None and part.question is not None:
             if fact.granted:
-                return Exhausted(), Limits(**{part.question.limit: part.question.more})
+                more = part.question.more + _beyond(part.finding, count(totals, fact), settings)
+                return Exhausted(), Limits(**{part.question.limit: more})
             return Exhausted(_with(part.finding, "More was asked for and refused."), refused=True), None
     return part, None
 
@@ -86,51 +92,58 @@ def _at(part: Exhausted, finding: Finding, fact: Fact, totals: Totals, settings:
     now = totals.last_at or fact.at
     wanted = answer_at(finding.scope, settings)
     if finding.signal is Signal.PRICE:
-        return part, (_halt(finding, settings),), ()
+        return part, (_halt(finding, totals, settings),), ()
     if wanted is OnLimit.ASK:
         return _ask(part, finding, totals, settings, now)
     if wanted is OnLimit.SUSPEND:
-        return part, (Advice(Act.SUSPEND, _suspended(finding, settings), ends_as=SessionOutcome.SUSPENDED),), ()
+        return part, (Advice(Act.SUSPEND, _suspended(finding, totals, settings), ends_as=SessionOutcome.SUSPENDED),), ()
     if wanted is OnLimit.HALT:
-        return part, (_halt(finding, settings),), ()
+        return part, (_halt(finding, totals, settings),), ()
     if settings.can_summarize:
         return _summarize(part, fact, finding, totals, settings, now)
     at_once = _with(finding, "A last summary cannot be made here, so it ends at once.")
-    return part, (_halt(at_once, settings),), ()
+    return part, (_halt(at_once, totals, settings),), ()
 
 
-def _halt(finding: Finding, settings: Settings) -> Advice:
-    finding = replace(finding, remedy=_how_to_go_on(finding, settings))
+def _halt(finding: Finding, totals: Totals, settings: Settings) -> Advice:
+    finding = replace(finding, remedy=_how_to_go_on(finding, totals, settings))
     return Advice(Act.HALT, finding, ends_as=ENDS_AS[finding.scope])
 
 
-def _suspended(finding: Finding, settings: Settings) -> Finding:
+def _suspended(finding: Finding, totals: Totals, settings: Settings) -> Finding:
     return replace(
         finding,
         sentence=f"Task paused: session budget reached. Enable Overdrive to continue. {finding.sentence}",
-        remedy=_how_to_go_on(finding, settings),
+        remedy=_how_to_go_on(finding, totals, settings),
     )
 
 
-def _how_to_go_on(finding: Finding, settings: Settings) -> str:
+def _how_to_go_on(finding: Finding, totals: Totals, settings: Settings) -> str:
+    """Half of the limit more, or what the next call lacks where that is more."""
     if finding.signal is Signal.PRICE:
         return "More budget does not help. Use a model with a known price, or let the policy say `unknown_price: warn`; then start anew."
-    command = f"tabstop overdrive {settings.session} {_amount(finding)}"
+    more = max(1, (finding.cap or 0) // 2, finding.asked) + _beyond(finding, totals, settings)
+    command = _raise(finding.scope, more, settings)
     return f"To go on, run `{command}`, then resume the agent: its totals are carried over."
 
 
-def _amount(finding: Finding) -> str:
-    """Half of the limit, or what the next call lacks where that is more."""
-    more = max(1, (finding.cap or 0) // 2, finding.asked)
-    if finding.scope == "cost":
-        return f"'${-(-more // NANO_PER_DOLLAR)}'"
-    unit = "s" if finding.scope == "wall_clock_seconds" else ""
-    return f"--{_FLAGS.get(finding.scope, finding.scope)} {more}{unit}"
+def _beyond(finding: Finding, totals: Totals, settings: Settings) -> int:
+    """What a raise has to cover before it allows anything: what is used past the limit by now, or kept for a last answer."""
+    gone: int = getattr(totals, finding.scope) + kept_back(finding.scope, totals, settings)
+    return max(0, gone - (finding.cap or 0))
+
+
+def _raise(limit: str, more: int, settings: Settings) -> str:
+    """The command."""
+    if limit == "cost":
+        return f"tabstop overdrive {settings.session} '${-(-more // NANO_PER_DOLLAR)}'"
+    unit = "s" if limit == "wall_clock_seconds" else ""
+    return f"tabstop overdrive {settings.session} --{_FLAGS.get(limit, limit)} {more}{unit}"
 
 
 def _ask(part: Exhausted, finding: Finding, totals: Totals, settings: Settings, now: datetime) -> Standing:
     if part.refused:
-        return part, (_halt(finding, settings),), ()
+        return part, (_halt(finding, totals, settings),), ()
     events: tuple[Event, ...] = ()
     question = part.question
     if question is None:
@@ -139,25 +152,26 @@ def _ask(part: Exhausted, finding: Finding, totals: Totals, settings: Settings, 
         more = max(1, first * settings.exhaustion.ask_percent // 100, finding.asked)
         question = Question(finding.scope, more, now + timedelta(seconds=settings.exhaustion.ask_seconds))
         part = replace(part, question=question)
-        events = (Event(now, EventKind.ASK, _asked(finding, question, settings)),)
+        events = (Event(now, EventKind.ASK, _asked(finding, question, totals, settings)),)
     if now < question.deadline:
-        return part, (Advice(Act.ASK, _asked(finding, question, settings)),), events
+        return part, (Advice(Act.ASK, _asked(finding, question, totals, settings)),), events
     refused = _with(finding, "Nobody allowed more in time.")
-    return Exhausted(refused, refused=True), (_halt(refused, settings),), events
+    return Exhausted(refused, refused=True), (_halt(refused, totals, settings),), events
 
 
 def _with(finding: Finding, more: str) -> Finding:
     return replace(finding, sentence=f"{finding.sentence} {more}")
 
 
-def _asked(finding: Finding, question: Question, settings: Settings) -> Finding:
+def _asked(finding: Finding, question: Question, totals: Totals, settings: Settings) -> Finding:
     used, more = shown(finding.scope, finding.spent), shown(finding.scope, question.more)
-    command = f"tabstop overdrive {settings.session} {_amount(replace(finding, cap=None, asked=question.more))}"
+    raised = question.more + _beyond(finding, totals, settings)
+    command = _raise(finding.scope, raised, settings)
     return replace(
         finding,
         sentence=f"Used {used}, allow another {more}?",
         remedy=f"To allow it, run `{command}`, then go on with the next prompt: its totals are carried over.",
-        asked=question.more,
+        asked=raised,
         retry_at=question.deadline,
     )
 
@@ -175,7 +189,7 @@ def _summarize(
         finding = _with(finding, "A last answer does not fit either.")
         part = replace(part, summarized=True, finding=finding)
     if part.summarized:
-        return part, (_halt(finding, settings),), ()
+        return part, (_halt(finding, totals, settings),), ()
     thread: str = getattr(fact, "thread", "")
     if thread:  # what is kept is enough for one answer, and that is the main thread's
         return part, (Advice(Act.HALT, finding, thread),), ()

@@ -22,6 +22,8 @@ class Answer:
     more: an answer told before turned out larger: adds its tokens and cost, and is no further iteration.
     likeness: `tabstop.governor.likeness.likeness_of` its text; None for no text worth comparing.
     reserve, reserve_tokens: what one last bounded answer after this one takes at most; 0 where nobody can make one.
+    next_call, next_call_tokens: what the next request takes at least, where one that may not fit is not sent; 0 elsewhere.
+    unread: what it used is written down in a form nobody here can read; it is known to have been made, and no more.
     """
 
     at: datetime
@@ -34,6 +36,16 @@ class Answer:
     likeness: int | None = None
     reserve: Nano = 0
     reserve_tokens: int = 0
+    next_call: Nano = 0
+    next_call_tokens: int = 0
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The agent works, and no answer of it is found where it should be written down. The next answer that is read ends this."""
+
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class CallFailed:
 class Unaffordable:
     """The next model request may use more than is left of a limit, so it was not sent.
 
+    While the ladder of degradation has a step left the order is to take it: then it may be tried again, as small as it is now.
     limit: `cost`, `tokens` or `iterations`. needed: the least it may take, in that limit's unit. last: it was the last answer,
     with what was kept for it.
     """
@@ -187,6 +200,7 @@ class Released:
 
 Fact = (
     Answer
+    | Unreadable
     | CallFailed
     | Unaffordable
     | ToolStarted

@@ -29,11 +29,14 @@ _LANE_MASK = (1 << _LANE) - 1
 
 _CHANGES_BY_ITSELF = re.compile(
     r"""
+    (?=[\d/a-f]|\b[a-z])  # where none of the below can begin, one look tells so
+    (?:
       (?P<time>\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:z|[+-]\d\d:?\d\d)?)? | \d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?)
     | (?P<temporary>(?:/private)?(?:/tmp|/var/folders|/var/tmp)/[^\s'"`)]+)
     | (?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12} | 0x[0-9a-f]+ | \b(?=[a-z]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b
        | \b[a-z]{2,6}_(?=[a-z]*\d)[0-9a-z]{6,}\b)
     | (?P<number>\d+(?:[.,]\d+)*)
+    )
     """,
     re.VERBOSE,
 )
@@ -49,7 +52,8 @@ def likeness_of(text: str) -> int | None:
     words = _words(text)
     if len(words) < SHORTEST:
         return None
-    telling = {word for word in words if not _SAY_LITTLE.fullmatch(word)} or set(words)
+    different = set(words)
+    telling = {word for word in different if not _SAY_LITTLE.fullmatch(word)} or different
     votes = sum(_votes(word) for word in telling)
     half = len(telling) // 2
     return sum(1 << bit for bit in range(BITS) if (votes >> bit * _LANE) & _LANE_MASK > half)

@@ -14,11 +14,12 @@ from tabstop.governor.facts import (
     ServerSaid,
     ToolFinished,
     ToolStarted,
+    Unreadable,
 )
 from tabstop.governor.settings import OnLimit, Settings
 from tabstop.money import Nano, show_exact
 from tabstop.policy.model import SessionLimits
-from tabstop.quantity import span
+from tabstop.quantity import exact_span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.session import Limits, SessionOutcome
 
@@ -52,7 +53,11 @@ ENDS_AS = {
 DEFAULTS = Limits(*(getattr(SessionLimits(), one.name) for one in fields(SessionLimits)))
 """What binds a session that nothing else binds: no loop starts without an exit condition."""
 
+UNREADABLE = "What this session uses cannot be read"
+
 _NOTHING = Limits()
+_WITHOUT_SIGHT = ("tool_calls", "iterations", "wall_clock_seconds")
+"""The limits that can still bind a session whose usage nobody can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,9 @@ class Totals:
 
     unpriced: answers without a known price; their cost is not in `cost` unless it was assumed. running_since: None while
     its process does not run; paused: because it ended, or was told to wait. ran_milliseconds: of the runs before this one.
-    reserve, reserve_tokens: as in `Answer`, of the main thread's last one. raised: by overdrives here. granted: the limits as
-    the server last told them.
+    reserve, reserve_tokens, next_call, next_call_tokens: as in `Answer`, of the main thread's last one. raised: by overdrives
+    here. granted: the limits as the server last told them. unread: answers whose usage could not be read, each `unpriced` too; blind: see `Unreadable`.
+    refused: tool calls that were refused because a limit is near: none ran, and who goes on asking comes to the limit all the same.
     """
 
     tokens: int = 0
@@ -77,9 +83,24 @@ class Totals:
     last_at: datetime | None = None
     reserve: Nano = 0
     reserve_tokens: int = 0
+    next_call: Nano = 0
+    next_call_tokens: int = 0
     last_prompt: int = 0
     raised: Limits = _NOTHING
     granted: Limits | None = None
+    unread: int = 0
+    blind: bool = False
+    refused: int = 0
+
+    @property
+    def in_part(self) -> bool:
+        """Whether there is usage that nobody could read: what was counted is then the least it used."""
+        return self.blind or self.unread > 0
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nothing at all of what it used could be read: its cost and its tokens are not zero, but not known."""
+        return self.in_part and self.iterations == self.unread
 
     @property
     def wall_clock_seconds(self) -> int:
@@ -93,7 +114,10 @@ class Totals:
 
 
 def count(totals: Totals, fact: Fact) -> Totals:
-    """The totals with this fact. Time never runs backward: a fact that is told late counts, its time does not."""
+    """The totals with this fact. Time never runs backward: a fact that is told late counts, its time does not.
+
+    A tool call that is about to start is counted by `one_more_call` once it is let through.
+    """
     at = fact.at if totals.last_at is None else max(fact.at, totals.last_at)
     match fact:
         case Answer():
@@ -101,7 +125,7 @@ def count(totals: Totals, fact: Fact) -> Totals:
         case ToolStarted():
             if totals.paused:
                 totals = replace(totals, paused=False)
-            return _moved(totals, at, _running(totals, at), calls=1)
+            return _moved(totals, at, _running(totals, at))
         case ToolFinished():
             return _moved(totals, at, _running(totals, at), calls=int(fact.unseen))
         case Resumed():
@@ -111,11 +135,20 @@ def count(totals: Totals, fact: Fact) -> Totals:
         case Paused():
             ran = totals.ran_milliseconds + _milliseconds(totals.running_since, at)
             return replace(totals, ran_milliseconds=ran, running_since=None, paused=True, last_at=at)
+        case Unreadable():
+            return replace(totals, blind=True, last_at=at)
         case Raised():
-            return replace(totals, raised=_sum(totals.raised, fact.by_how_much))
+            return replace(totals, refused=0, raised=_sum(totals.raised, fact.by_how_much))
         case ServerSaid() if fact.limits is not None:
-            return replace(totals, granted=fact.limits, last_at=at)
+            refused = totals.refused if fact.limits == totals.granted else 0
+            return replace(totals, refused=refused, granted=fact.limits, last_at=at)
     return totals if at == totals.last_at else _moved(totals, at, totals.running_since)
+
+
+def one_more_call(totals: Totals) -> Totals:
+    """The totals with a tool call that may start: one that is refused uses nothing up."""
+    assert totals.last_at is not None  # noqa: S101 - the fact that told of it was counted
+    return _moved(totals, totals.last_at, totals.running_since, calls=1)
 
 
 def _moved(totals: Totals, at: datetime, running_since: datetime | None, calls: int = 0) -> Totals:
@@ -133,9 +166,14 @@ def _moved(totals: Totals, at: datetime, running_since: datetime | None, calls: 
         last_at=at,
         reserve=totals.reserve,
         reserve_tokens=totals.reserve_tokens,
+        next_call=totals.next_call,
+        next_call_tokens=totals.next_call_tokens,
         last_prompt=totals.last_prompt,
         raised=totals.raised,
+        refused=totals.refused,
         granted=totals.granted,
+        unread=totals.unread,
+        blind=totals.blind,
     )
 
 
@@ -155,9 +193,14 @@ def _answer(totals: Totals, fact: Answer, at: datetime) -> Totals:
         last_at=at,
         reserve=fact.reserve if main else totals.reserve,
         reserve_tokens=fact.reserve_tokens if main else totals.reserve_tokens,
+        next_call=fact.next_call if main else totals.next_call,
+        next_call_tokens=fact.next_call_tokens if main else totals.next_call_tokens,
         last_prompt=max(0, fact.tokens.prompt) if main else totals.last_prompt,
         raised=totals.raised,
+        refused=totals.refused,
         granted=totals.granted,
+        unread=totals.unread + (first and fact.unread),
+        blind=totals.blind and fact.unread,
     )
 
 
@@ -170,6 +213,7 @@ def limits_in_force(totals: Totals, settings: Settings) -> tuple[Limits, str]:
     """The limits that bind now, overdrives included, and a sentence when the defaults had to step in.
 
     With no limit at all the defaults apply. A cost limit alone cannot bind what has no price: then the default of tokens does.
+    No limit of cost or tokens binds what cannot be read: then those of tool calls, iterations and time do.
     """
     given = totals.granted or settings.limits
     said = ""
@@ -178,21 +222,30 @@ def limits_in_force(totals: Totals, settings: Settings) -> tuple[Limits, str]:
     elif totals.unpriced and given.cost is not None and given.tokens is None:
         given = replace(given, tokens=DEFAULTS.tokens)
         said = "A model of this session has no known price, so the default token limit applies beside its cost limit."
+    if totals.in_part:
+        given, said = _without_sight(given)
     if totals.raised is _NOTHING or totals.raised == _NOTHING:
         return given, said
     return _sum(given, totals.raised, only_where_bound=True), said
 
 
+def _without_sight(given: Limits) -> tuple[Limits, str]:
+    lacking = {name: getattr(DEFAULTS, name) for name in _WITHOUT_SIGHT if getattr(given, name) is None}
+    # A session that is bounded by its clock or its tools alone does not rely on what cannot be read.
+    if not lacking or (given.cost is None and given.tokens is None and given.iterations is None):
+        return given, f"{UNREADABLE}; only its tool-call, iteration and time limits bind it."
+    return replace(given, **lacking), f"{UNREADABLE}; default tool-call, iteration and time limits apply."
+
+
 def fullest(totals: Totals, settings: Settings) -> int:
     """Percent gone of the limit that stops this session first."""
-    return nearest(totals, None, settings)[1]
+    return nearest(totals, settings)[1]
 
 
-def nearest(totals: Totals, fact: Fact | None, settings: Settings) -> tuple[str, int]:
+def nearest(totals: Totals, settings: Settings, *, ahead: bool = False) -> tuple[str, int]:
     """The limit that stops this session first as things are, and how much of it is gone, in percent rounded down.
 
-    A tool call that is about to start does not count yet: a limit of 500 lets 500 run. What is kept back for a last answer
-    counts as gone.
+    What is kept back for a last answer counts as gone, and so does a tool call that was refused near a limit. ahead: so does what the next request takes at least.
     """
     limits, _ = limits_in_force(totals, settings)
     best = ("", 0)
@@ -203,8 +256,10 @@ def nearest(totals: Totals, fact: Fact | None, settings: Settings) -> tuple[str,
         gone: int = getattr(totals, name)
         if settings.can_summarize:
             gone += kept_back(name, totals, settings)
-        if name == "tool_calls" and isinstance(fact, ToolStarted):
-            gone -= 1
+        if ahead:
+            gone += needed_next(name, totals)
+        if name == "tool_calls":
+            gone += totals.refused
         share = gone * 100 // limit if limit > 0 else 100
         if share > best[1] or not best[0]:
             best = (name, share)
@@ -216,6 +271,11 @@ def kept_back(name: str, totals: Totals, settings: Settings) -> int:
     if not settings.can_summarize or answer_at(name, settings) is not OnLimit.SUMMARY:
         return 0
     return {"cost": totals.reserve, "tokens": totals.reserve_tokens, "iterations": 1}.get(name, 0)
+
+
+def needed_next(name: str, totals: Totals) -> int:
+    """How much of this limit the next request takes at least; 0 where none is held back."""
+    return {"cost": totals.next_call, "tokens": totals.next_call_tokens}.get(name, 0)
 
 
 def answer_at(name: str, settings: Settings) -> OnLimit:
@@ -231,7 +291,7 @@ def shown(name: str, amount: int) -> str:
     if name == "tokens":
         return f"{show_tokens(amount)} tokens"
     if name == "wall_clock_seconds":
-        return span(amount)
+        return exact_span(amount)
     return f"{amount:,}"
 
 

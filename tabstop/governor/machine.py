@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from tabstop.governor import breaker, degradation, exhaustion, runaway, server_word, silence, subtasks, throttle
 from tabstop.governor.exhaustion import Exhausted
-from tabstop.governor.facts import Fact, Raised, Released, Replied, ServerSaid
-from tabstop.governor.limits import Totals, count, limits_in_force
-from tabstop.governor.orders import Act, Advice, Event, EventKind, Order, order_of
+from tabstop.governor.facts import Fact, Raised, Released, Replied, ServerSaid, ToolStarted
+from tabstop.governor.limits import Totals, count, limits_in_force, one_more_call
+from tabstop.governor.orders import Act, Advice, Event, EventKind, Order, Step, order_of
 from tabstop.governor.settings import Settings
 from tabstop.governor.state import State, Stopped
+from tabstop.session import SessionOutcome
 from tabstop.verdict import Finding, Outcome, Signal
 
 SERVER = "the server"
@@ -39,16 +40,35 @@ def govern(state: State, fact: Fact, settings: Settings) -> Decision:
     broken, trips, told_c = breaker.watch(state.breaker, fact, totals, settings)
     watched, signs, told_d = runaway.watch(state.watched, fact, totals, settings)
     pace, brakes, told_e = throttle.pace(state.pace, fact, settings)
-    below, shares, told_f = subtasks.share(state.subagents, fact, totals, settings)
     degraded, less, told_g = degradation.degrade(state.degraded, fact, totals, settings)
+    below, shares, told_f = subtasks.share(
+        state.subagents, fact, totals, settings, near=Step.NO_SUBAGENTS in degraded.steps
+    )
     advice = [*word, *trips, *signs, *brakes, *shares, *less]
-    exhausted, at_it, told_h = exhaustion.stand(exhausted, totals, fact, settings, stopped=bool(_stops(advice)))
+    stopped_by, eased = _stops(advice), degradation.eases(state.degraded, degraded)
+    exhausted, at_it, told_h = exhaustion.stand(
+        exhausted, totals, fact, settings, stopped=bool(stopped_by), eased=eased
+    )
     advice += at_it
     stopped, told_i = _stand_still(state.stopped, advice, fact)
+    if (
+        state.stopped is not None and stopped is not None
+    ):  # it stands still: what is due is taken, and told, once it goes on
+        degraded, told_g = state.degraded, ()
     said, told_j = _say_defaults(state.said, totals, exhausted, fact, settings)
     told = people + told_a + told_b + told_c + told_d + told_e + told_f + told_g + told_h + told_i + told_j
     state = State(totals, exhausted, degraded, watched, broken, pace, below, heard, alive, stopped, said)
-    return Decision(state, _order(state, advice, fact, settings), told)
+    order = _order(state, advice, fact, settings)
+    if isinstance(fact, ToolStarted):
+        state = replace(state, totals=_with_call(totals, order))
+    return Decision(state, order, told)
+
+
+def _with_call(totals: Totals, order: Order) -> Totals:
+    """A tool call counts once it may run. Refused near a limit it uses nothing up, and is remembered."""
+    if order.act is Act.DENY:
+        return replace(totals, refused=totals.refused + (Step.NO_TOOLS in order.steps))
+    return totals if order.act.ends_turn or order.summary_tokens else one_more_call(totals)
 
 
 def _people(state: State, fact: Fact, settings: Settings) -> tuple[Exhausted, Totals, tuple[Event, ...]]:
@@ -71,7 +91,10 @@ def _stops(advice: list[Advice]) -> list[Advice]:
 
 
 def _stand_still(was: Stopped | None, advice: list[Advice], fact: Fact) -> tuple[Stopped | None, tuple[Event, ...]]:
-    """The first cause stands for as long as it is given again; then the strongest of what is left."""
+    """The first cause stands for as long as it is given again; then the strongest of what is left.
+
+    Of causes given by one fact the strongest stands; the order has the findings of all.
+    """
     stops = _stops(advice)
     if not stops:
         resumed = was is not None and isinstance(fact, ServerSaid) and not _is_limit(was)
@@ -80,11 +103,16 @@ def _stand_still(was: Stopped | None, advice: list[Advice], fact: Fact) -> tuple
         for one in stops:
             if _cause(one) == _cause(was):
                 return was if one.finding == was.finding else replace(was, finding=one.finding), ()
-    strongest = max(stops, key=lambda one: one.act.rank)
+    strongest = max(stops, key=_weight)
     assert strongest.ends_as is not None  # noqa: S101 - chosen so
     kind = EventKind.SUSPEND if strongest.act is Act.SUSPEND else EventKind.STOP
     stopped = Stopped(strongest.act, strongest.ends_as, fact.at, strongest.finding)
     return stopped, (Event(fact.at, kind, strongest.finding),)
+
+
+def _weight(one: Advice) -> tuple[bool, int]:
+    """The breaker halts only what nothing else stops: where the retry brake waits for a person too, the session suspends."""
+    return one.ends_as is not SessionOutcome.STOPPED_BREAKER, one.act.rank
 
 
 def _is_limit(stopped: Stopped) -> bool:

@@ -140,3 +140,11 @@ def order_of(advice: list[Advice], thread: str = "") -> Order:
         steps=tuple(step for step in Step if any(step in one.steps for one in mine)),
         ends_as=strongest.ends_as,
     )
+
+
+def worth_saying(event: Event, order: Order) -> bool:
+    """Whether people at the session are told, beside the log. order: what came of the same fact.
+
+    How a session would go on with less is no news where it stops.
+    """
+    return event.kind is not EventKind.DEGRADE or order.ends_as is None

@@ -19,6 +19,9 @@ STOPS = frozenset({Signal.LIMIT, Signal.BREAKER, Signal.PAUSE})
 
 _ORDERS = {"wind down": Act.WIND_DOWN, "suspend": Act.SUSPEND, "halt": Act.HALT}
 
+_UNSAID = Finding(Signal.BUDGET, Outcome.WARN, "server", "The server asks this session to come to its end.")
+_FINISH = "Finish what is begun; begin nothing new."
+
 MISSED = 3
 """Reports without an answer after which people are told."""
 
@@ -53,8 +56,16 @@ def _heard(fact: ServerSaid) -> Heard:
     if act.ends_turn and not reasons:
         # Its word without a reason that may stop a session is advice: finish what is begun.
         act = Act.WIND_DOWN
-    finding = next(iter(reasons or fact.verdict.reasons), None)
-    return Heard(fact.at, act, finding if act is not Act.PROCEED else None)
+    if act is Act.WIND_DOWN:
+        return Heard(fact.at, act, _wish(fact))
+    return Heard(fact.at, act, reasons[0] if act.ends_turn else None)
+
+
+def _wish(fact: ServerSaid) -> Finding:
+    """Why it is to wind down, as advice: no word of it stops anything."""
+    told = [one for one in fact.verdict.findings if one.outcome is not Outcome.ALLOW]
+    found = next((one for one in told if one.sentence), None) or next(iter(told), _UNSAID)
+    return replace(found, outcome=Outcome.WARN, sentence=f"{found.sentence or _UNSAID.sentence} {_FINISH}")
 
 
 def _is_lifted(part: Heard, fact: Fact) -> bool:

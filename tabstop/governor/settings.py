@@ -126,7 +126,7 @@ class Breaker:
     """When the breaker opens; None switches one of its three metrics off.
 
     failures_percent: of the last `window` calls of one tool, once `sample` were seen, or a tool that has only failed, at its
-    `only_failed`th call. repeats: the same call so often among a thread's last `window` calls, nothing new between. cost_per_minute:
+    `only_failed`th failure. repeats: the same call so often among a thread's last `window` calls, nothing new between. cost_per_minute:
     nano-dollars, of at least `cost_sample` answers. cooldown: seconds until it lets one call through again. remember: whether
     the server keeps it, so that the next session of this repository and agent meets it.
     """

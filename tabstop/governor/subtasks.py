@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from tabstop.governor.degradation import refuses_subagents
 from tabstop.governor.facts import Answer, Fact, Paused, SubagentEnded, SubagentSpawned
 from tabstop.governor.limits import Totals
 from tabstop.governor.orders import Act, Advice, Event, EventKind
@@ -36,9 +35,12 @@ _REMEDY = "The rest of the session goes on. The policy says under `subtasks` how
 
 
 def share(
-    part: Subagents, fact: Fact, totals: Totals, settings: Settings
+    part: Subagents, fact: Fact, totals: Totals, settings: Settings, *, near: bool = False
 ) -> tuple[Subagents, tuple[Advice, ...], tuple[Event, ...]]:
-    """Keep the books of all subagents, refuse one too many, stop one that used up its share while its parent goes on."""
+    """Keep the books of all subagents, refuse one too many, stop one that used up its share while its parent goes on.
+
+    near: the session is so near a limit that degradation refuses new ones.
+    """
     thread: str = getattr(fact, "thread", "")
     refusal: tuple[Advice, ...] = ()
     events: tuple[Event, ...] = ()
@@ -47,7 +49,7 @@ def share(
         case Answer() if thread:
             part, events = _spent(part, fact, totals, settings)
         case SubagentSpawned():
-            part, refusal = _spawned(part, fact, totals, settings)
+            part, refusal = _spawned(part, fact, totals, settings, near=near)
         case SubagentEnded():
             part = close(part, fact.child)
         case Paused():
@@ -82,7 +84,7 @@ def _crossed(thread: str, was: Child, now: Child, at: datetime) -> Event | None:
 
 
 def _spawned(
-    part: Subagents, fact: SubagentSpawned, totals: Totals, settings: Settings
+    part: Subagents, fact: SubagentSpawned, totals: Totals, settings: Settings, *, near: bool
 ) -> tuple[Subagents, tuple[Advice, ...]]:
     """Set its share aside, or refuse it. Without an id, which may not be known yet, it is only asked whether it may start.
 
@@ -101,7 +103,7 @@ def _spawned(
     if refusal is not None:
         finding, why = refusal
         return remember(part, fact.child, Gone(parent, why)), (Advice(Act.DENY, finding),)
-    if refuses_subagents(fact, totals, settings):  # the advice to deny it is that of degradation
+    if near:  # the advice to deny it is that of degradation
         return remember(part, fact.child, Gone(parent, "a limit of the session was near when it was to start")), ()
     if not fact.child:
         return part, ()

@@ -69,12 +69,18 @@ def fault(tools: tuple[Tool, ...], fact: ToolFinished, most: int, settings: Brea
     seen, window = failures + worked, settings.window
     only = min(settings.only_failed, window)
     if failures >= only and not any(one.worked for one in tools if one.name == tool.name):
-        said = f"{named(tool.name)} failed {plural(failures, 'time')} and never worked."
-        return 100, f"{said} A tool that never worked opens the breaker at its {ordinal(only)} call."
+        since = " since the last new work" if _ANSWERED in tool.outcomes else ""
+        said = f"{named(tool.name)} failed {plural(failures, 'time')}{since} and never worked."
+        return (
+            100,
+            f"{said} A tool that never worked opens the breaker at its {ordinal(only)} failure{since and ' in a row'}.",
+        )
     if seen < min(settings.sample, window) or failures * 100 < most * seen:
         return None
     share = percent(failures, seen)
     said = f"{named(tool.name)} failed in {failures} of its last {seen} calls ({share} %)."
+    if _ANSWERED in tool.outcomes:
+        said = f"{said} Failures that new work followed are left out."
     return share, f"{said} The breaker opens at {most} % failures."
 
 

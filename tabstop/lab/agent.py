@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from tabstop.governor.degradation import eases
 from tabstop.governor.exhaustion import SUMMARY_SECONDS
 from tabstop.governor.facts import (
     Answer,
@@ -124,8 +125,7 @@ class Agent(Script):
 
     def compact(self) -> None:
         """Have the context summed up, and go on with the summary."""
-        if not self.over:
-            self._request("", 3_000, 25)
+        if not self.over and self._request("", 3_000, 25):
             self.context, self.unread = 12_000, 6_000
             self.session.note("compacted", "The context was summed up; 18,000 tokens of it are left.")
 
@@ -164,18 +164,16 @@ class Agent(Script):
             self.now = max(self.now, self.session.now)
         return self.now
 
-    def _request(self, text: str, wanted: int, seconds: float, *, uncached: bool = False, last: bool = False) -> None:
-        """One model request: reserved, sent, told. last: nothing comes after it, so it may use what was kept for it."""
+    def _request(self, text: str, wanted: int, seconds: float, *, uncached: bool = False, last: bool = False) -> bool:
+        """One model request: reserved, sent, told; whether it was. last: nothing comes after it, so it may use what was kept for it."""
         self._begin()
-        prompt = self.context + self.unread
-        demand = self.session.demand(self.model, prompt, wanted if last else LONGEST_ANSWER, uncached=uncached)
-        allowed = self.session.reserve(demand, self.thread, last=last)
-        if isinstance(allowed, Order):
-            self._obey(allowed)
-            return
+        allowed = self._reserve(wanted if last else LONGEST_ANSWER, uncached=uncached, last=last)
+        if allowed is None:
+            return False
         self.wait(seconds)
         if self.over:
-            return
+            return False
+        prompt = self.context + self.unread
         output = min(wanted, allowed)
         if output < wanted:
             self.session.expect(
@@ -184,6 +182,7 @@ class Agent(Script):
         tokens = self.used_by(output, uncached=uncached)
         self.context, self.unread = prompt + output, 0
         kept = self.session.worst_last(self.model, self.context, uncached=uncached)
+        coming = self.session.next_call(self.model, self.context, uncached=uncached)
         self._obey(
             self.session.tell(
                 Answer(
@@ -195,9 +194,26 @@ class Agent(Script):
                     likeness=None if self.session.settings is None else likeness_of(text),
                     reserve=kept.cost or 0,
                     reserve_tokens=kept.tokens,
+                    next_call=coming.cost or 0,
+                    next_call_tokens=coming.tokens,
                 )
             )
         )
+        return True
+
+    def _reserve(self, longest: int, *, uncached: bool, last: bool) -> int | None:
+        """How long the answer may be, after as many steps of degradation as it takes; None where it may not be asked for."""
+        while not self.over:
+            demand = self.session.demand(self.model, self.context + self.unread, longest, uncached=uncached)
+            before = self.session.state.degraded
+            allowed = self.session.reserve(demand, self.thread, last=last)
+            if not isinstance(allowed, Order):
+                return allowed
+            self._obey(allowed)
+            if not eases(before, self.session.state.degraded):
+                break
+            self._lessen()
+        return None
 
     def _obey(self, order: Order, *, waits: bool = True) -> None:
         self._order = order

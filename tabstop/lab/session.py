@@ -142,6 +142,10 @@ class LabSession:
             return Held()
         return self.demand(model, prompt, self.settings.exhaustion.summary_tokens, uncached=uncached).worst()
 
+    def next_call(self, model: str, prompt: int, *, uncached: bool) -> Held:
+        """What the next request takes at least; nothing where nobody governs."""
+        return Held() if self.settings is None else self.demand(model, prompt, 1, uncached=uncached).worst()
+
     def note(self, kind: str, sentence: str, scope: str = "") -> None:
         """Write something down beside the last iteration."""
         self._add(notes=(Note(kind, scope, sentence),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, SubagentEnded, SubagentSpawned, ToolFinished, ToolStarted
+from tabstop.governor.limits import Totals, count, one_more_call
 from tabstop.governor.machine import Decision, govern
 from tabstop.governor.settings import Settings
 from tabstop.governor.state import State
@@ -53,6 +54,12 @@ def spawned(seconds: float = 0, child: str = "a", kind: str = "", *, thread: str
 def ended(seconds: float = 0, child: str = "a") -> SubagentEnded:
     """A subagent that is done."""
     return SubagentEnded(at(seconds), child)
+
+
+def let_through(totals: Totals, fact: Fact) -> Totals:
+    """The totals with this fact; a tool call that starts may do so."""
+    totals = count(totals, fact)
+    return one_more_call(totals) if isinstance(fact, ToolStarted) else totals
 
 
 def play(facts: list[Fact], settings: Settings, state: State | None = None) -> list[Decision]:

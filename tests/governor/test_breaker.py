@@ -76,7 +76,7 @@ def test_a_tool_that_has_only_failed_trips_by_its_third_call(name: str) -> None:
     assert (found.signal, found.outcome, found.scope) == (Signal.BREAKER, Outcome.STOP, "tool failures")
     assert (found.subject, found.spent, found.cap) == (name, 100, 60)
     assert found.sentence == (
-        f"`{name}` failed 3 times and never worked. A tool that never worked opens the breaker at its 3rd call."
+        f"`{name}` failed 3 times and never worked. A tool that never worked opens the breaker at its 3rd failure."
     )
     assert found.remedy == (
         "Find out why, then run `tabstop release s1` and resume the agent. Without that it may try again after 15 min."

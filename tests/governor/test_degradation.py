@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.governor.degradation import Degraded, apply, degrade, refuses_subagents
-from tabstop.governor.facts import Answer, Fact, Raised, Tick
+from tabstop.governor.degradation import Degraded, apply, degrade
+from tabstop.governor.facts import Answer, Fact, Raised, Tick, ToolStarted, Unaffordable
 from tabstop.governor.limit_reached import reached
-from tabstop.governor.limits import Totals, count
+from tabstop.governor.limits import Totals, count, one_more_call
 from tabstop.governor.orders import Act, Event, EventKind, Order, Step, order_of
 from tabstop.governor.settings import Degradation, Exhaustion, OnLimit, Rung, Settings
 from tabstop.money import dollars
@@ -31,6 +31,8 @@ def go(facts: list[Fact], settings: Settings) -> tuple[Degraded, Order, tuple[Ev
         totals = count(totals, fact)
         part, advice, events = degrade(part, fact, totals, settings)
         order = order_of(list(advice))
+        if isinstance(fact, ToolStarted) and order.act is not Act.DENY:
+            totals = one_more_call(totals)
     return part, order, events, totals
 
 
@@ -107,12 +109,11 @@ def test_a_raise_takes_steps_back_and_they_may_begin_again() -> None:
 )
 def test_tools_and_subagents_are_refused_in_words_for_the_model(tokens: int, fact: Fact, sentence: str) -> None:
     """A tool that is about to start is refused, one that comes back is not."""
-    _, order, _, totals = go([answer(tokens=tokens), fact], A_HUNDRED)
+    _, order, _, _ = go([answer(tokens=tokens), fact], A_HUNDRED)
     assert (order.act is Act.DENY) == bool(sentence)
     if sentence:
         assert order.sentence == sentence
         assert order.steps
-    assert refuses_subagents(spawned(1), totals, A_HUNDRED) == (tokens >= 80_000)
 
 
 def test_a_tool_about_to_start_does_not_count_yet() -> None:
@@ -142,6 +143,57 @@ def test_the_policy_orders_the_ladder() -> None:
     assert go([answer(tokens=70_000)], settings)[0].steps == (Step.NO_TOOLS, Step.COMPACT)
     assert go([answer(tokens=70_000)], settings)[1].findings[0].cap == 50
     assert go([answer(tokens=99_000)], replace(A_HUNDRED, degradation=Degradation(ladder=())))[1].act is Act.PROCEED
+
+
+def test_what_the_next_call_takes_counts_as_gone() -> None:
+    """Else calls would no longer fit before the session ever went on with less. The limit itself is not reached by it."""
+    ahead = replace(answer(tokens=50_000), next_call_tokens=31_000)
+    part, order, _, totals = go([ahead], A_HUNDRED)
+    assert part.steps == LADDER[:2]
+    assert "81 % of the token limit is used (50k of 100k tokens, and 31k tokens needed for the next call)" in (
+        order.sentence
+    )
+    assert reached(totals, ahead, A_HUNDRED) is None
+    assert play([replace(ahead, next_call_tokens=60_000)], A_HUNDRED)[-1].order.act is Act.DEGRADE
+
+
+def test_a_step_stays_though_the_next_call_takes_less() -> None:
+    """The cheaper model's next call takes less: to go back to the dear one for that would lose its cache twice."""
+    dear, cheap = (replace(answer(n, 1_000), next_call_tokens=tokens) for n, tokens in ((0, 80_000), (1, 8_000)))
+    part, order, events, _ = go([dear, cheap], A_HUNDRED)
+    assert (part.steps, order.steps, events) == (LADDER[:2], LADDER[:2], ())
+    assert order.findings[-1].sentence.startswith("81 % of the token limit is used (1k of 100k tokens, and 80k tokens")
+    assert go([dear, cheap, spawned(2)], A_HUNDRED)[1].sentence == (
+        "No new subagents: the next model calls hardly fit this session's limits. Do the work in this thread, with what you "
+        "have read."
+    )
+    assert go([dear, cheap, Raised(at(2), Limits(tokens=100_000))], A_HUNDRED)[0] == Degraded()
+
+
+def test_a_call_that_does_not_fit_takes_the_next_step_and_may_be_tried_again() -> None:
+    """One step each time, whatever its share; it stops the session when no step is left."""
+    unfit = [Unaffordable(at(1), "tokens", 60_000)] * 6
+    decisions = play([answer(tokens=50_000), *unfit], A_HUNDRED)
+    assert [one.state.degraded.steps for one in decisions] == [*(LADDER[:n] for n in range(6)), LADDER]
+    assert [one.order.act for one in decisions[1:]] == [Act.DEGRADE] * 5 + [Act.SUSPEND]
+    assert decisions[1].order.sentence == (
+        "The next model call may use 60k tokens, and 50k tokens of the session's token limit of 100k tokens are left: from here "
+        "on a cheaper model answers, where one really costs less."
+    )
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        Unaffordable(at(1), "tokens", 60_000, last=True),
+        Unaffordable(at(1), "cost", 60_000),
+        Unaffordable(at(1), "model", 1),
+    ],
+    ids=["the last answer", "of what is not limited", "of no limit"],
+)
+def test_no_step_is_taken_where_none_could_help(fact: Fact) -> None:
+    """The last answer is as small as it can be, and a limit that is not in force holds nothing up."""
+    assert go([answer(tokens=50_000), fact], A_HUNDRED)[0] == Degraded()
 
 
 def test_an_attach_point_says_what_it_could_not_do() -> None:
@@ -182,7 +234,7 @@ def test_degradation_precedes_the_halt(moves: list[tuple[str, int, int, int]], r
     for turn in range(20 * len(moves)):
         what, tokens, nano, later = moves[turn % len(moves)]
         seconds += later
-        fact: Fact = started(seconds)
+        fact: Fact = finished(seconds, unseen=True)
         if what == "answer":
             said: Answer = answer(seconds, tokens)
             fact = replace(said, cost=nano, reserve_tokens=reserve)

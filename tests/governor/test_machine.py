@@ -20,8 +20,17 @@ from tabstop.governor.facts import (
     Unaffordable,
 )
 from tabstop.governor.machine import SERVER, Decision, govern
-from tabstop.governor.orders import Act, Advice, EventKind, order_of
-from tabstop.governor.settings import Exhaustion, OnLimit, Runaway, Settings, Throttle, UnknownPrice
+from tabstop.governor.orders import Act, Advice, EventKind, Step, order_of, worth_saying
+from tabstop.governor.settings import (
+    Degradation,
+    Exhaustion,
+    OnLimit,
+    Runaway,
+    Rung,
+    Settings,
+    Throttle,
+    UnknownPrice,
+)
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
@@ -55,6 +64,24 @@ def test_halt_is_the_default_and_lasts() -> None:
 def test_usage_told_after_the_stop_still_counts() -> None:
     """What a client spends past its stop is counted, not hidden."""
     assert play([*five_calls(), answer(9)], FIVE_CENTS)[-1].state.totals.cost == dollars("0.06")
+
+
+def test_steps_are_not_told_while_the_session_stands_still() -> None:
+    """An answer that was under way when it was stopped; they are taken once it goes on."""
+    ladder = Degradation(ladder=(Rung(80, Step.NO_TOOLS),))
+    settings = Settings("s1", Limits(tokens=2_000, iterations=10), degradation=ladder)
+    stopped, going_on = said("halt", signal=Signal.PAUSE), ServerSaid(at(3), Verdict())
+    decisions = play([answer(tokens=100), stopped, answer(2, tokens=1_700), going_on], settings)
+    kinds = [[event.kind for event in one.events] for one in decisions]
+    assert kinds == [[], [EventKind.STOP], [], [EventKind.DEGRADE, EventKind.RELEASE]]
+
+
+def test_what_people_are_told_where_a_session_stops() -> None:
+    """That it stops, and not how it would have gone on with less."""
+    (stopped,) = play([answer(tokens=10**9)], Settings("s1", Limits(tokens=2_000)))
+    kinds = {one.kind for one in stopped.events}
+    assert kinds == {EventKind.DEGRADE, EventKind.SUSPEND}
+    assert {one.kind for one in stopped.events if worth_saying(one, stopped.order)} == {EventKind.SUSPEND}
 
 
 def test_tokens_suspend_and_an_overdrive_resumes_with_the_totals() -> None:
@@ -283,13 +310,48 @@ def test_a_question_is_about_one_limit() -> None:
 def test_what_is_not_sent_stays_unsent_until_more_is_allowed() -> None:
     """A call that does not fit stops the session though its limit is not used up; what is asked for is at least what it lacks."""
     facts: list[Fact] = [answer(), Unaffordable(at(1), "cost", dollars("0.09")), Tick(at(2))]
-    asked = play(facts, on(OnLimit.ASK))
+    no_ladder = Degradation(ladder=())
+    asked = play(facts, on(OnLimit.ASK, degradation=no_ladder))
     assert [one.order.act for one in asked[1:]] == [Act.ASK, Act.ASK]
     assert asked[-1].order.findings[0].asked == dollars("0.05")
-    assert [one.order.act for one in play(facts, FIVE_CENTS)[1:]] == [Act.HALT, Act.HALT]
+    assert [one.order.act for one in play(facts, on(OnLimit.HALT, degradation=no_ladder))[1:]] == [Act.HALT, Act.HALT]
     unheard_of = Unaffordable(at(1), "model", 1)
     assert play([answer(), unheard_of], FIVE_CENTS)[-1].order.act is Act.PROCEED
     assert play([answer(), replace(unheard_of, limit="tokens")], FIVE_CENTS)[-1].order.act is Act.PROCEED
+
+
+def test_a_tool_that_has_only_failed_is_the_brakes_and_the_breakers() -> None:
+    """Its third failure trips the breaker and uses up the retries: the trip is told, and the session suspends for a person.
+
+    The order has both findings; neither the cooldown nor a raise lets it go on, a release clears both.
+    """
+    failing: list[Fact] = [finished(9 * n, "fetch", failed=True) for n in range(3)]
+    last = play(failing, Settings("s1"))[-1]
+    assert [(one.kind, one.finding.signal) for one in last.events if one.finding] == [
+        (EventKind.TRIP, Signal.BREAKER),
+        (EventKind.SUSPEND, Signal.RETRY),
+    ]
+    trip = last.events[0].finding
+    assert trip is not None
+    assert (trip.scope, trip.spent, trip.cap) == ("tool failures", 100, 60)
+    order = last.order
+    assert (order.act, order.ends_as) == (Act.SUSPEND, SessionOutcome.SUSPENDED)
+    assert [one.signal for one in order.findings] == [Signal.RETRY, Signal.BREAKER]
+    later = play([Tick(at(2_000)), Raised(at(2_001), Limits(cost=1))], Settings("s1"), last.state)
+    assert [one.order.act for one in later] == [Act.SUSPEND, Act.SUSPEND]
+    released = govern(last.state, Released(at(60), "kim"), Settings("s1"))
+    assert (released.order.act, released.state.stopped) == (Act.PROCEED, None)
+    worked = play([started(61, "fetch"), finished(62, "fetch")], Settings("s1"), released.state)[-1]
+    assert (worked.order.act, [one.kind for one in worked.events]) == (Act.PROCEED, [EventKind.CLOSE])
+
+
+def test_the_brake_changes_no_other_stop() -> None:
+    """It stays what it was; and one that comes later is lifted by the same release, as it was before."""
+    failing: list[Fact] = [finished(9 * n, "fetch", failed=True) for n in range(3)]
+    stopped = play([*failing, said("halt", signal=Signal.PAUSE, seconds=30), Released(at(40))], Settings("s1"))
+    assert [one.order.act for one in stopped[-3:]] == [Act.SUSPEND, Act.SUSPEND, Act.PROCEED]
+    first = play([said("halt", signal=Signal.PAUSE), *failing], Settings("s1"))[-1]
+    assert (first.order.act, first.order.ends_as) == (Act.HALT, SessionOutcome.CANCELLED)
 
 
 def test_a_summary_ends_though_its_reserve_is_gone() -> None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabstop.governor.degradation import Degraded, degrade
 from tabstop.governor.facts import Answer, Fact, Paused, Resumed, SubagentSpawned, Tick
 from tabstop.governor.limits import Totals, count, limits_in_force
-from tabstop.governor.orders import Act, Event, EventKind, Order, order_of
+from tabstop.governor.orders import Act, Event, EventKind, Order, Step, order_of
 from tabstop.governor.settings import KindBudget, Settings, Sharing, Subtasks
 from tabstop.governor.subtask_books import KEPT, Subagents, left, line
 from tabstop.governor.subtask_shares import Task, granted, one_after_another
@@ -35,7 +36,9 @@ class Session:
     def tell(self, *facts: Fact) -> Session:
         for fact in facts:
             self.totals = count(self.totals, fact)
-            self.part, advice, self.events = share(self.part, fact, self.totals, self.settings)
+            degraded, _, _ = degrade(Degraded(), fact, self.totals, self.settings)
+            near = Step.NO_SUBAGENTS in degraded.steps
+            self.part, advice, self.events = share(self.part, fact, self.totals, self.settings, near=near)
             self.order = order_of(list(advice), getattr(fact, "thread", ""))
             assert from_json(Subagents, to_json(self.part)) == self.part
         return self
@@ -398,7 +401,7 @@ def test_children_never_get_more_than_the_parent_has(
                 stopped.discard(name)
                 if what == "spawn" and child.given:
                     assert set_aside(session, child.parent) <= has(session, child.parent)
-            assert child.used < max(child.given, 1) + 9_000
+            assert child.used <= max(child.given, 1) + 9_000  # one that woke up may have nothing left
         if session.order.act is Act.HALT and session.order.thread:
             stopped.add(session.order.thread)
         assert all(value is None or value >= 0 for value in (session.left(one) for one in ("", *session.part.at_work)))

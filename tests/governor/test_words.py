@@ -84,6 +84,18 @@ BREAKER: Situations = {
     "a tool that fails often": (replace(FAR, throttle=Throttle(retry_pauses=None)), MIXED),
     "a call that is repeated": (FAR, SAME),
     "a cost rate": (FAR, DEAR),
+    "a command whose failures new work followed, then no more": (
+        FAR,
+        [
+            finished(0, arguments="a", failed=True),
+            finished(1, "Edit", "b"),
+            *(finished(20 * n, arguments=f"{n}", failed=True) for n in range(1, 4)),
+        ],
+    ),
+    "a tool that has only failed, with the same arguments": (
+        FAR,
+        [finished(n * 20, "fetch", failed=True) for n in range(3)],
+    ),
     "its cooldown is over": (FAR, [*FAILING, Tick(at(2_000))]),
     "its cooldown is over, of a cost rate": (FAR, [*DEAR, Tick(at(2_000))]),
     "tried again, and failed": (FAR, [*FAILING, Released(at(99)), finished(100, "fetch", "new", failed=True)]),
@@ -143,6 +155,12 @@ DEGRADED: Situations = {
     **{f"{percent} %": (LADDER, [answer(tokens=percent * 1_000)]) for percent in (76, 81, 86, 91, 96)},
     "a last answer is kept": (NEAR, [replace(answer(tokens=76_000), reserve_tokens=4_000)]),
     "a tool at 91 %": (LADDER, [answer(tokens=91_000), started(1)]),
+    "the next call": (LADDER, [replace(answer(tokens=56_000), next_call_tokens=20_000)]),
+    "a call that does not fit": (LADDER, [answer(tokens=56_000), Unaffordable(at(1), "tokens", 50_000)]),
+    "a tool after such a call": (
+        LADDER,
+        [answer(tokens=56_000), *[Unaffordable(at(1), "tokens", 50_000)] * 4, started(2)],
+    ),
     "a subagent at 81 %": (LADDER, [answer(tokens=81_000), spawned(1)]),
 }
 

@@ -21,6 +21,7 @@ from tabstop.governor.settings import (
     Throttle,
 )
 from tabstop.lab.agent import FULL, REFUSAL, Agent
+from tabstop.lab.script import MODEL
 from tabstop.lab.session import SessionOver
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
@@ -107,6 +108,32 @@ def test_compaction_shrinks_the_context_once() -> None:
     small = an_agent(bounded((50, Step.COMPACT), iterations=4))
     until_over(small)
     assert "compacted" not in notes(small)
+
+
+def test_a_call_that_does_not_fit_is_tried_with_less() -> None:
+    """After a leap the dear model's call does not fit; the cheaper one's does, and it is the same answer that is asked for."""
+    agent = an_agent(bounded((99, Step.CHEAPER_MODEL), cost=dollars("0.7")))
+    for _ in range(4):
+        agent.answer(output=500)
+    agent.unread = 150_000
+    agent.answer(output=500)
+    assert [one.model for one in agent.session.iterations][3:] == [MODEL, "claude-sonnet-5-5"]
+    assert notes(agent) == ["degrade", "switched"]
+    assert agent.session.stop is None
+
+
+def test_a_subagents_call_that_does_not_fit_leaves_the_summary_to_the_main_thread() -> None:
+    """The subagent ends alone; what is kept is the main thread's."""
+    exhaustion = Exhaustion(on_limit=OnLimit.SUMMARY, summary_tokens=1_000)
+    agent = an_agent(replace(bounded((100, Step.COMPACT), cost=dollars("0.7")), exhaustion=exhaustion))
+    agent.answer()
+    child = agent.spawn("child")
+    child.unread = 150_000
+    child.answer()
+    assert (child.over, {one.thread for one in agent.session.iterations}) == (True, {""})
+    with pytest.raises(SessionOver):
+        agent.answer()
+    assert "summary" in notes(agent)
 
 
 def test_a_full_context_is_compacted_by_the_client() -> None:

@@ -5,6 +5,7 @@ import pytest
 from tabstop.lab.play import Result
 from tabstop.lab.scenarios import FIELD, SCENARIOS
 from tabstop.lab.session import TOLD
+from tabstop.money import dollars
 from tabstop.session import SessionOutcome
 from tests.lab.played import ended, played
 
@@ -19,7 +20,7 @@ EXPECTED = {
     "failing-tool": ({"tool failures"}, 3, "tokens"),
     "large-file": ({"likeness", "repeats", "repeated calls"}, 12, "tokens"),
     "every-file": ({"no_progress"}, 22, "tokens"),
-    "broken-tool": ({"tool failures", "retry"}, 3, "iterations"),
+    "broken-tool": ({"retry"}, 3, "iterations"),
     "spawning": ({"depth", "subagent", "fan-out"}, 12, "iterations"),
     "backoff": ({"backoff"}, 10, "wall_clock_seconds"),
     "classic": ({"cost"}, 50, "cost"),
@@ -81,6 +82,27 @@ def test_nothing_fires_in_a_healthy_session(name: str, seed: int) -> None:
     assert result.outcome is SessionOutcome.FINISHED
     assert told(result) == []
     assert not any(one.denied for one in result.iterations)
+
+
+def test_a_broken_tool_suspends_and_its_breaker_is_told() -> None:
+    """The retry brake and the breaker both say stop at the third failure: a person can let it go on, and the trip is not lost."""
+    session = ended("broken-tool")
+    assert session.outcome is SessionOutcome.SUSPENDED
+    notes = [(note.kind, note.scope) for note in session.iterations[-1].notes]
+    assert notes == [("trip", "tool failures"), ("suspend", "retry")]
+
+
+def test_a_session_whose_calls_hardly_fit_gets_by_with_less() -> None:
+    """Its next call takes a third of the budget: it switches and compacts while calls still fit, and ends its work."""
+    result = played("healthy", cost=dollars(1))
+    assert (result.outcome, result.stop) == (SessionOutcome.FINISHED, None)
+    told = [note.kind for one in result.iterations for note in one.notes]
+    assert told[:2] == ["degrade", "switched"]
+    assert "compacted" in told
+    without = played("healthy", degradation=False, cost=dollars(1))
+    assert without.stop is not None
+    assert without.stop.by == "cost"
+    assert without.totals.cost < dollars("0.75")
 
 
 def test_an_hour_without_the_governor() -> None:
