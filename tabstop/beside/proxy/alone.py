@@ -1,24 +1,29 @@
-"""The proxy alone, as `tabstop proxy` runs it: one session, its journal, and its socket for overdrives."""
+"""The proxy alone, as `tabstop proxy` runs it: one session, its journal, its server, and its socket for overdrives."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
+from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import pricer_of
 from tabstop.beside.journal import Journal
 from tabstop.beside.proxy.attached import logger
 from tabstop.beside.proxy.routes import Upstreams
 from tabstop.beside.proxy.running import RunningProxy, running_proxy
-from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.beside.reporting import Reporter
+from tabstop.beside.session_folder import Record
+from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
+from tabstop.beside.wrapper.opening import Opened, Wanted, admitted, reported
 from tabstop.governor.facts import Paused, Resumed
-from tabstop.governor.orders import Event, Order
+from tabstop.governor.orders import Event, Order, worth_saying
+from tabstop.session import SessionOutcome
 
 IDLE_SECONDS = 300.0
 """Without a call for so long the session's wall clock stands still."""
@@ -27,49 +32,84 @@ TICK_SECONDS = 5.0
 
 
 def serve(
-    folder: SessionFolder,
-    record: Record,
+    opened: Opened,
+    wanted: Wanted,
     environ: Mapping[str, str],
     now: Callable[[], datetime],
     upstreams: Upstreams,
     listener: socket.socket,
     say: Callable[[Event], None],
-    began: Callable[[RunningProxy, GovernedSession], None],
+    warn: Callable[[str], None],
+    began: Callable[[RunningProxy, GovernedSession, Opened], None],
     over: threading.Event,
+    *,
+    folder: str = "",
 ) -> None:
     """Run a proxy for this session, alone, until `over` is set.
 
-    say: told every event. began: called once it answers. Raises `JournalBusyError` where another process watches the session,
-    `OSError`.
+    say: told every event; warn: what the server's reporter cannot do. began: called once it answers. folder: the working tree
+    that agents change; empty for the one a client names, else the session's own. Raises `JournalBusyError` where another process
+    watches the session, `NotOpenedError` where its server does not let it begin, `OSError`.
     """
-    log = logger(folder)
+    log = logger(opened.folder)
 
-    def on_event(event: Event, _order: Order | None = None) -> None:
+    def on_event(event: Event, order: Order | None = None) -> None:
         log(event)
-        say(event)
+        if order is None or worth_saying(event, order):
+            say(event)
 
-    settings = replace(record.settings, can_summarize=True)
-    with closing(listener), Journal(folder.journal) as journal:
+    with closing(listener), Journal(opened.folder.journal) as journal, ExitStack() as last:
+        opened = admitted(opened, wanted, environ, now())
+        kept, settings = opened.folder, replace(opened.record.settings, can_summarize=True)
+        record = kept.govern_by(opened.record, settings)
+        opened = replace(opened, record=record)
         governed = GovernedSession(settings, pricer_of(record, now()), now, journal=journal, on_event=on_event)
-        post = HookPost(folder.path.parent, environ, now, lambda _text: None, (folder, record, governed))
+        reporter = reported(opened, governed, environ, warn)
+        if reporter is not None:
+            last.callback(_report_end, reporter, governed, record)
+        post = HookPost(kept.path.parent, environ, now, lambda _text: None, (kept, record, governed))
         key = bytes.fromhex(record.hmac_key)
         with (
             post,
             running_proxy(
-                governed, key=key, folder=folder, upstreams=upstreams, on_event=on_event, listener=listener
+                governed, key=key, folder=kept, upstreams=upstreams, on_event=on_event, listener=listener
             ) as proxy,
         ):
+            tree = _Tree(governed, key)
             governed.tell(Resumed(now()))
             try:
-                began(proxy, governed)
+                began(proxy, governed, opened)
                 while not over.wait(TICK_SECONDS):
-                    _tick(governed, proxy, now)
+                    if not _tick(governed, proxy, now):
+                        tree.nudge(folder or proxy.learning.workspace or record.cwd)
             finally:
                 governed.tell(Paused(now()))
 
 
-def _tick(governed: GovernedSession, proxy: RunningProxy, now: Callable[[], datetime]) -> None:
-    """Let time pass; while no agent asks, the wall clock stands still."""
+def _report_end(reporter: Reporter, governed: GovernedSession, record: Record) -> None:
+    """A gate's session stays open for its settle step, unless it was stopped."""
+    stopped = governed.state.stopped
+    usual = None if ends_elsewhere(record) else SessionOutcome.FINISHED
+    reporter.close(stopped.ends_as if stopped else usual)
+
+
+class _Tree:
+    """The working tree that is watched now."""
+
+    def __init__(self, governed: GovernedSession, key: bytes) -> None:
+        self._governed = governed
+        self._key = key
+        self._folder = ""
+        self._watch = TreeWatch(governed, "", key)
+
+    def nudge(self, folder: str) -> None:
+        if folder != self._folder:
+            self._folder, self._watch = folder, TreeWatch(self._governed, folder, self._key)
+        self._watch.nudge()
+
+
+def _tick(governed: GovernedSession, proxy: RunningProxy, now: Callable[[], datetime]) -> bool:
+    """Let time pass; while no agent asks, the wall clock stands still. Whether none does."""
     idle = proxy.meter.idle > IDLE_SECONDS
     with governed.lock:
         if idle and not governed.state.totals.paused:
@@ -78,3 +118,4 @@ def _tick(governed: GovernedSession, proxy: RunningProxy, now: Callable[[], date
             governed.tell(Resumed(now()))
         else:
             governed.order()
+    return idle

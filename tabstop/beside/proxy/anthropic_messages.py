@@ -14,10 +14,12 @@ from tabstop.beside.proxy.call import (
     Part,
     ToolResult,
     longest,
+    newer,
     objects,
     positive,
     written,
 )
+from tabstop.beside.proxy.thinking import always_thinks, without_thinking
 from tabstop.usage import Tokens
 
 IMAGE = 5_000
@@ -29,8 +31,10 @@ HIDDEN = 2_000
 BUILT_IN_TOOL = 1_500
 """Tokens of a tool that the vendor describes to the model itself, such as `bash_20250124`, at most."""
 
-_CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "memory_", "tool_search_")
-"""Tools by Anthropic that run at the client or cost nothing but their tokens; all others run at the vendor, unseen."""
+_CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
+"""Tools by Anthropic that run at the client; all others run at the vendor, unseen. So does its own search for tools: each round of
+it reads the prompt again (https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool).
+"""
 
 
 class AnthropicMessages:
@@ -42,18 +46,21 @@ class AnthropicMessages:
         """See `Api.read`."""
         messages = objects(body.get("messages"))
         tools = objects(body.get("tools"))
-        thinking = body.get("thinking")
+        thinking = positive(mapping(body.get("thinking")).get("budget_tokens"))
+        model = ident(body.get("model"))
         unbounded = _unbounded_tools(body, tools)
         lifetimes: set[str] = set()
         parts = _parts(body, messages, tools, unbounded, lifetimes)
         return Call(
-            model=ident(body.get("model")),
+            model=model,
             stream=body.get("stream") is True,
             output=longest(body.get("max_tokens"), "max_tokens"),
-            thinking=positive(thinking.get("budget_tokens")) if isinstance(thinking, dict) else 0,
+            thinking=thinking,
+            least_thinking=thinking if always_thinks(model) else 0,
             write="cache_write_1h" if "1h" in lifetimes else "cache_write_5m" if lifetimes else "input",
             parts=parts,
             basis=hash(written([body.get("thinking"), body.get("context_management")])),
+            fresh=newer(messages, lambda message: message.get("role") == "assistant"),
             unbounded=tuple(dict.fromkeys(unbounded)),
             results=_results(messages),
             variants=_variants(body),
@@ -69,6 +76,8 @@ class AnthropicMessages:
             body["model"] = change.model
         if change.no_tools and body.get("tools"):
             body["tool_choice"] = {"type": "none"}
+        if change.little_thinking:
+            body = without_thinking(body)
         if change.say:
             _say(body, change.say)
         return path, body
@@ -210,7 +219,9 @@ def _plain(value: Body, lifetimes: set[str]) -> Body:
     """Without marks for the cache, which move from message to message and are no tokens; their lifetimes are kept."""
     content = value.get("content")
     if isinstance(content, list):
-        value = {**value, "content": [_plain(one, lifetimes) if isinstance(one, dict) else one for one in content]}
+        plain = [_plain(one, lifetimes) if isinstance(one, dict) else one for one in content]
+        if plain != content:
+            value = {**value, "content": plain}
     if "cache_control" in value:
         mark = value["cache_control"]
         if isinstance(mark, dict):
@@ -223,21 +234,25 @@ def _extra(message: Body, unbounded: list[str]) -> int:
     """Tokens of a message that its bytes do not show; what cannot be bounded goes to `unbounded`."""
     extra = 0
     for block in objects(message.get("content")):
-        source = block.get("source")
-        kind = source.get("type") if isinstance(source, dict) else ""
-        if block.get("type") == "image":
-            extra += IMAGE
-            if kind == "file":
+        match block.get("type"):
+            case "image":
+                extra += IMAGE
+                if _source(block) == "file":
+                    unbounded.append("a file by its id")
+            case "document" if (kind := _source(block)) not in ("text", "content"):
+                unbounded.append(
+                    "a document by its URL" if kind == "url" else "a file by its id" if kind == "file" else "a PDF"
+                )
+            case "container_upload":
                 unbounded.append("a file by its id")
-        elif block.get("type") == "document" and kind not in {"text", "content"}:
-            unbounded.append(
-                "a document by its URL" if kind == "url" else "a file by its id" if kind == "file" else "a PDF"
-            )
-        elif block.get("type") == "container_upload":
-            unbounded.append("a file by its id")
         if isinstance(block.get("content"), list):
             extra += _extra(block, unbounded)
     return extra
+
+
+def _source(block: Body) -> object:
+    source = block.get("source")
+    return source.get("type") if isinstance(source, dict) else ""
 
 
 def _unbounded_tools(body: Body, tools: list[Body]) -> list[str]:
@@ -248,6 +263,8 @@ def _unbounded_tools(body: Body, tools: list[Body]) -> list[str]:
     ]
     if body.get("mcp_servers"):
         found.append("MCP servers that the vendor asks")
+    if mapping(body.get("container")).get("skills"):
+        found.append("skills that the vendor runs")
     managed = body.get("context_management")
     if isinstance(managed, dict) and any(
         str(edit.get("type")).startswith("compact") for edit in objects(managed.get("edits"))

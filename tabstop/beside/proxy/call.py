@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import marshal
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tabstop.governor.likeness import LONGEST
@@ -61,8 +62,10 @@ class Call:
     """What one request asks for.
 
     output: the longest answer asked for, each copy of it; None where it is left to the model. thinking: tokens of it that are
-    set aside for thinking. copies: answers asked for at once. write: the dearest kind its prompt may become, as `Tokens`
-    names it. basis: differs where an equal part may count differently. unbounded: what nobody can bound before, for people.
+    set aside for thinking; least_thinking: those that a last answer cannot do without. copies: answers asked for at once.
+    write: the dearest kind its prompt may become, as `Tokens` names it. basis: differs where an equal part may count
+    differently. unbounded: what nobody can bound before, for people.
+    fresh: how many of the last parts are newer than the model's last word; None where it has said nothing yet.
     results: those since the model's last answer. after: the id of an earlier answer whose conversation the vendor keeps.
     variants: ways of being served that are priced differently, as `tabstop.model_id` names them.
     """
@@ -71,10 +74,12 @@ class Call:
     stream: bool = False
     output: int | None = None
     thinking: int = 0
+    least_thinking: int = 0
     copies: int = 1
     write: str = "input"
     parts: tuple[Part, ...] = field(default=(), repr=False)
     basis: int = 0
+    fresh: int | None = None
     unbounded: tuple[str, ...] = ()
     results: tuple[ToolResult, ...] = ()
     after: str = ""
@@ -88,14 +93,22 @@ class Call:
         """The shortest answer it may be lowered to, all copies together."""
         return (self.thinking + LEAST_ANSWER) * self.copies
 
+    def by(self, model: str) -> Call:
+        """The same, asked of this model."""
+        return self if model == self.model else replace(self, model=model)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What of a request is changed. output: each copy's longest answer. say: a line for the model. Falsy for nothing."""
+    """What of a request is changed. output: each copy's longest answer. say: a line for the model. Falsy for nothing.
+
+    little_thinking: as little of it as the model takes.
+    """
 
     output: int | None = None
     model: str = ""
     no_tools: bool = False
+    little_thinking: bool = False
     say: str = ""
     ask_usage: bool = False
 
@@ -110,6 +123,7 @@ class Heard:
 
     tokens: None until its usage is told. began: what of it was told before the answer was complete. keys: ids it is known by.
     cleared: tokens the vendor left out of the prompt by itself. error: the vendor's own word for what went wrong.
+    keeps: characters of its text that are kept.
     """
 
     model: str = ""
@@ -123,12 +137,13 @@ class Heard:
     wants_tools: bool = False
     cleared: int = 0
     error: str = ""
+    keeps: int = LONGEST
     said: list[str] = field(default_factory=list, repr=False)
     _length: int = 0
 
     def say(self, text: object) -> None:
-        """Keep what its likeness is taken from, and no more."""
-        if isinstance(text, str) and self._length < LONGEST:
+        """Keep its text, and no more than that."""
+        if isinstance(text, str) and self._length < self.keeps:
             self.said.append(text)
             self._length += len(text)
 
@@ -184,10 +199,13 @@ class Api(Protocol):
         ...
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def written(value: object) -> str:
     """A JSON value as short as it can be written; equal values in equal spelling."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except RecursionError as error:
         raise NotReadError("it is nested too deeply") from error
 
@@ -195,6 +213,11 @@ def written(value: object) -> str:
 def objects(value: object) -> list[Body]:
     """The JSON objects of a list; none for anything else."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def newer(items: list[Body], is_the_models: Callable[[Body], bool]) -> int | None:
+    """How many items come behind the model's last word; None where there is none."""
+    return next((count for count, item in enumerate(reversed(items)) if is_the_models(item)), None)
 
 
 def positive(value: object) -> int:

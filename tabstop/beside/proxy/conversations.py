@@ -33,8 +33,9 @@ class Conversations:
     most that one's tokens and the bytes of what is new in it: a token is at least a byte.
     """
 
-    def __init__(self) -> None:
-        """Nothing is known."""
+    def __init__(self, taken_up: int = 0) -> None:
+        """Nothing is known but, where another process had the main thread's conversation, its most tokens up to the model's last word."""
+        self._taken_up = taken_up
         self._threads: dict[str, list[_Prompt]] = {}
         self._answers: dict[str, int] = {}
 
@@ -50,6 +51,8 @@ class Conversations:
                 # Where most is new, as after compaction or for a side question, an earlier prompt says little.
                 if 2 * len(new) <= len(call.parts):
                     return one.tokens + _size(new)
+        if self._taken_up and not thread and call.fresh is not None:
+            return self._taken_up + _size(call.parts[len(call.parts) - call.fresh :])
         return _size(call.parts)
 
     def answered(self, thread: str, call: Call, prompt: int, output: int, answers: tuple[str, ...]) -> None:

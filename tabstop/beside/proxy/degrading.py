@@ -22,14 +22,13 @@ _FOR_THE_MODEL = frozenset({Signal.DEGRADATION, Signal.RUNAWAY, Signal.SUBTASK})
 _NOT_FOR_THE_MODEL = frozenset({str(Step.CHEAPER_MODEL), str(Step.COMPACT)})
 
 _LAST = "This is the last answer. Call no tool. Say what is done, what is left and how to resume, in a few sentences."
-_FINISH = "Finish what is begun and end; begin nothing new."
 
 
 @dataclass(slots=True)
 class Thread:
     """What is remembered of one thread, for what lies ahead of it. switched: to which model; `no_switch`: it was refused there.
 
-    longest_step: the most tokens by which its prompt grew beyond the answer before.
+    longest_step: the most tokens by which its prompt grew beyond the answer before. keeps_thinking: less of it was refused.
     """
 
     answers: int = 0
@@ -40,6 +39,7 @@ class Thread:
     switched_from: str = ""
     switched: str = ""
     no_switch: bool = False
+    keeps_thinking: bool = False
 
     def answered(self, tokens: Tokens) -> None:
         """Count one more."""
@@ -62,8 +62,13 @@ def degraded(call: Call, order: Order, thread: Thread, settings: Settings, price
         said = f"{stop_text(order)} {_LAST}"
         # It is what was kept back for the model that answers now, and there the conversation is cached.
         model = _switched(call, thread)
+        less = not thread.keeps_thinking
         return Change(
-            call.thinking + order.summary_tokens, model=model, no_tools=True, say=said if call.has_tools else ""
+            thought(call, thread) + order.summary_tokens,
+            model=model,
+            no_tools=True,
+            little_thinking=less,
+            say=said if call.has_tools else "",
         )
     model = ""
     if Step.CHEAPER_MODEL in order.steps:
@@ -72,7 +77,7 @@ def degraded(call: Call, order: Order, thread: Thread, settings: Settings, price
         thread.switched = ""
     lines = []
     if order.act is Act.WIND_DOWN:
-        lines.append(f"{stop_text(order)} {_FINISH}")
+        lines.append(stop_text(order))
     lines.append(
         advice_text(
             one
@@ -82,6 +87,11 @@ def degraded(call: Call, order: Order, thread: Thread, settings: Settings, price
     )
     said = " ".join(line for line in lines if line)
     return Change(model=model, no_tools=Step.NO_TOOLS in order.steps, say=said if call.has_tools else "")
+
+
+def thought(call: Call, thread: Thread) -> int:
+    """Tokens of thinking that a last answer takes with it."""
+    return call.thinking if thread.keeps_thinking else call.least_thinking
 
 
 def _cheaper(call: Call, thread: Thread, settings: Settings, pricer: Pricer) -> str:

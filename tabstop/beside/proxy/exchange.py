@@ -11,7 +11,7 @@ from tabstop.beside.proxy.call import Api, Body, Heard, written
 from tabstop.beside.proxy.learning import Learning
 from tabstop.beside.proxy.meter import Meter
 from tabstop.beside.proxy.openai_chat import is_usage_only
-from tabstop.beside.proxy.permits import Permit
+from tabstop.beside.proxy.permits import KEPT_OF_LAST, Permit
 from tabstop.beside.proxy.requests import headers_back, headers_for
 from tabstop.beside.proxy.streams import Passing
 from tabstop.beside.proxy.upstream import Upstream, why_no_answer
@@ -21,7 +21,7 @@ _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aioht
 
 
 class SwitchRefusedError(Exception):
-    """The vendor would not have the model the call was switched to; nothing was passed on yet."""
+    """The vendor would not have the model the call was switched to, or less thinking; nothing was passed on yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Exchange:
             return refusal(asked.api, 502, why_no_answer(error))
 
     async def _answered(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        self._learning.answered(self._asked.provider, answer.headers)
+        self._learning.answered(self._asked.provider, answer.headers, self._asked.request.headers)
         self._request_id = answer.headers.get("request-id", "")
         if answer.status >= 300:
             return await self._failed(answer)
@@ -89,6 +89,8 @@ class Exchange:
             self._asked.api, answer.content_type, answer.headers.get("Content-Encoding", "").lower(), drops=drops
         )
         self._heard = passing.reader.heard
+        if self._permit.last:
+            self._heard.keeps = KEPT_OF_LAST
         response = web.StreamResponse(
             status=answer.status, reason=answer.reason, headers=headers_back(answer.headers, same_length=drops is None)
         )
@@ -101,18 +103,17 @@ class Exchange:
 
     async def _pass(self, answer: aiohttp.ClientResponse, passing: Passing, response: web.StreamResponse) -> None:
         """Settled before the last bytes go on: the next call finds its room as it is."""
-        left = answer.content_length
+        passed = b""
         async for chunk in answer.content.iter_any():
             passed = passing.feed(chunk)
-            if left is not None:
-                left -= len(chunk)
-                if left <= 0:
-                    passed += passing.end()
-            if (left is not None and left <= 0) or (self._heard.tokens is not None and self._heard.complete):
+            if answer.content.at_eof():
+                break  # the end goes with it: one packet, and one client woken, less
+            if self._heard.tokens is not None and self._heard.complete:
                 self._meter.settle(self._permit, self._heard, self._request_id)
             if passed:
                 await response.write(passed)
-        passed = passing.end()
+                passed = b""
+        passed += passing.end()
         self._meter.settle(self._permit, self._heard, self._request_id)
         await response.write_eof(passed)
 
@@ -124,7 +125,7 @@ class Exchange:
             return refusal(api, 502, "The vendor answered with a redirect, which the proxy does not follow.")
         content = await answer.read()
         self._meter.failed(permit, answer.status, _seconds(answer.headers.get("Retry-After", "")))
-        if permit.change.model and answer.status in {400, 403, 404, 413, 422}:
+        if _is_ours(permit, answer.status):
             self._meter.not_taken(permit)
             raise SwitchRefusedError
         return web.Response(
@@ -143,6 +144,13 @@ class Exchange:
         transport = self._asked.request.transport
         if transport is not None:
             transport.abort()
+
+
+def _is_ours(permit: Permit, status: int) -> bool:
+    """Whether what was changed may be why the vendor refuses."""
+    if permit.change.little_thinking and status in {400, 422}:
+        return True
+    return bool(permit.change.model) and status in {400, 403, 404, 413, 422}
 
 
 def refusal(api: Api, status: int, sentence: str) -> web.Response:

@@ -15,10 +15,12 @@ from tabstop.beside.proxy.call import (
     Part,
     ToolResult,
     longest,
+    newer,
     objects,
     positive,
     written,
 )
+from tabstop.beside.proxy.thinking import least_budget, little_thinking
 from tabstop.usage import Tokens
 
 IMAGE = 50_000
@@ -26,7 +28,7 @@ IMAGE = 50_000
 
 HIDDEN = 1_000
 
-MODEL = re.compile(r"/models/([^/:]+):(stream)?generateContent$", re.IGNORECASE)
+MODEL = re.compile(r"/(?:models|tunedModels)/([^/:]+):(stream)?generateContent$", re.IGNORECASE)
 _EXIT_CODE = re.compile(r"^Exit Code: (?!0$)\d+$", re.MULTILINE)
 
 _AT_THE_VENDOR = (
@@ -52,16 +54,24 @@ class GeminiGenerate:
         unbounded = [f"{name}, which the vendor runs" for tool in tools for name in _AT_THE_VENDOR if name in tool]
         if body.get("cachedContent") or body.get("cached_content"):
             unbounded.append("a prompt kept by the vendor")
-        parts = [Part(rest, HIDDEN), *(Part(tool) for tool in tools)]
+        wanted = _either(config, "responseModalities", "response_modalities")
+        if isinstance(wanted, list):
+            unbounded += (f"an answer that is {str(one).lower()}" for one in wanted if str(one).upper() != "TEXT")
+        system = _inner(body, "systemInstruction", "system_instruction")
+        parts = [Part(rest, HIDDEN + _extra(system, unbounded)), *(Part(tool) for tool in tools)]
         parts += (Part(content, _extra(content, unbounded)) for content in contents)
+        model, budget = ident(named[1]), positive(_either(thinking, "thinkingBudget", "thinking_budget"))
+        least = least_budget(model)
         return Call(
-            model=ident(named[1]),
+            model=model,
             stream=named[2] is not None,
             output=longest(_either(config, "maxOutputTokens", "max_output_tokens"), "maxOutputTokens"),
-            thinking=positive(_either(thinking, "thinkingBudget", "thinking_budget")),
+            thinking=budget,
+            least_thinking=budget if least is None else least,
             copies=max(1, longest(_either(config, "candidateCount", "candidate_count"), "candidateCount") or 1),
             parts=tuple(parts),
             basis=hash(written(thinking)),
+            fresh=newer(contents, lambda content: content.get("role") == "model"),
             unbounded=tuple(dict.fromkeys(unbounded)),
             results=_results(contents),
             has_tools=bool(tools),
@@ -75,6 +85,9 @@ class GeminiGenerate:
             config = dict(_inner(body, name))
             config["max_output_tokens" if "max_output_tokens" in config else "maxOutputTokens"] = change.output
             body[name] = config
+        if change.little_thinking:
+            named = MODEL.search(path)
+            body = _with_little_thinking(body, change.model or (named[1] if named else ""))
         if change.model:
             path = MODEL.sub(lambda found: f"/models/{change.model}{found[0][found[0].rindex(':') :]}", path)
         if change.no_tools and body.get("tools"):
@@ -172,7 +185,19 @@ def _extra(content: Body, unbounded: list[str]) -> int:
                 unbounded.append(f"{kind.partition('/')[0]} data")
         if _inner(one, "fileData", "file_data"):
             unbounded.append("a file by its address")
+        extra += _extra(_inner(one, "functionResponse", "function_response"), unbounded)
     return extra
+
+
+def _with_little_thinking(body: Body, model: str) -> Body:
+    config = _inner(body, "generationConfig", "generation_config")
+    thinking = _inner(config, "thinkingConfig", "thinking_config")
+    found = little_thinking(model, thinking)
+    if found == thinking:
+        return body
+    name = "generation_config" if "generation_config" in body else "generationConfig"
+    inner = "thinking_config" if "thinking_config" in config else "thinkingConfig"
+    return {**body, name: {**config, inner: found}}
 
 
 def _results(contents: list[Body]) -> tuple[ToolResult, ...]:

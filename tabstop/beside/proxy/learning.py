@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
+from tabstop.beside.gauge_file import keep_gauges
 from tabstop.beside.proxy.callers import Caller
-from tabstop.beside.proxy.gauges import Gauge, gauges_of
-from tabstop.beside.session_folder import NoSessionError, SessionFolder, write_privately
-from tabstop.wire_json import to_json
+from tabstop.beside.proxy.gauges import gauges_of
+from tabstop.beside.session_folder import NoSessionError, SessionFolder
+from tabstop.gauge import Gauge, GaugeReading
 
 
 class Learning:
@@ -23,7 +22,9 @@ class Learning:
         self._folder = folder
         self._now = now
         self._known: set[Caller] = set()
-        self.gauges: dict[str, Gauge] = {}
+        self.gauges: dict[Gauge, GaugeReading] = {}
+        self.workspace = ""
+        """The first folder that a client said it works in."""
 
     def saw(self, caller: Caller) -> None:
         """Fill in what the record does not say. What it says already stands: the gate was told, headers are only claims."""
@@ -31,6 +32,7 @@ class Learning:
         if who in self._known or len(self._known) > 1_000:
             return
         self._known.add(who)
+        self.workspace = self.workspace or who.cwd
         if self._folder is None:
             return
         with suppress(NoSessionError, OSError):
@@ -48,16 +50,14 @@ class Learning:
             if learned != record:
                 self._folder.write_record(learned)
 
-    def answered(self, provider: str, headers: Mapping[str, str]) -> None:
-        """Keep the gauges an answer tells, where they have changed."""
+    def answered(self, provider: str, answer: Mapping[str, str], asked: Mapping[str, str]) -> None:
+        """Keep the gauges that the headers of an answer, and of what asked for it, tell; where they have changed."""
         now = self._now()
         changed = False
-        for gauge in gauges_of(provider, headers, now):
-            name = f"{gauge.provider}:{gauge.minutes}"
-            before = self.gauges.get(name)
-            changed = changed or before is None or replace(before, at=now) != gauge
-            self.gauges[name] = gauge
+        for reading in gauges_of(provider, answer, asked, now):
+            before = self.gauges.get(reading.gauge)
+            changed = changed or before is None or replace(before, observed_at=now) != reading
+            self.gauges[reading.gauge] = reading
         if changed and self._folder is not None:
-            path: Path = self._folder.path / "gauges.json"
             with suppress(OSError):
-                write_privately(path, json.dumps({name: to_json(one) for name, one in self.gauges.items()}).encode())
+                keep_gauges(self._folder, self.gauges.values())

@@ -13,9 +13,10 @@ from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.proxy.call import Call, Heard
 from tabstop.beside.proxy.callers import Caller
 from tabstop.beside.proxy.conversations import Conversations
-from tabstop.beside.proxy.degrading import Thread, degraded
+from tabstop.beside.proxy.degrading import Thread, degraded, thought
 from tabstop.beside.proxy.permits import Permit, demand_of
 from tabstop.beside.proxy.sayings import RefusedError, Sayings
+from tabstop.governor.degradation import eases
 from tabstop.governor.facts import CallFailed, SubagentEnded, SubagentSpawned, ToolFinished, Unaffordable
 from tabstop.governor.likeness import likeness_of
 from tabstop.governor.limits import limits_in_force
@@ -30,6 +31,8 @@ LOOK_AGAIN = 1.0
 THREADS = 256
 RESULTS = 4_096
 
+_NOTHING_ELSE = "Tabstop: Nothing but the session's last answer is made here."
+
 
 class Meter:
     """Meters one session. Everything but `admit` returns at once; all of it belongs to one event loop."""
@@ -40,15 +43,26 @@ class Meter:
         key: bytes,
         on_event: Callable[[Event], None],
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        taken_up: int | None = None,
     ) -> None:
-        """key: for tools' arguments. on_event: called for what is worth logging beside the governor's own events."""
+        """key: for tools' arguments. on_event: called for what is worth logging beside the governor's own events.
+
+        taken_up: nothing but the last answer of a conversation is made here, of which another process knows that it has at
+        most so many tokens up to the model's last word (0 where that is not known). Whoever asks for it says what it shall be.
+        """
         self.governed = governed
         self.sayings = Sayings(governed, on_event)
         self._key = key
         self._monotonic = monotonic
         self._held = Held()
         self._waiting: list[asyncio.Future[None]] = []
-        self._conversations = Conversations()
+        self._last: Permit | None = None
+        self._only_last = taken_up is not None
+        self._conversations = Conversations(taken_up or 0)
+        self.last_words = ""
+        """What the session's last answer said, as far as it came."""
+        self.last_came = False
         self._threads: dict[str, Thread] = {}
         self._results: dict[str, None] = {}
         self._numbers = itertools.count(1)
@@ -68,16 +82,26 @@ class Meter:
     async def admit(self, call: Call, caller: Caller, provider: str) -> Permit:
         """Wait until this call may go, and set its worst case aside. Raises `RefusedError`."""
         self._busy_at = self._monotonic()
-        self.sayings.unbounded(call, seen=not call.after or self._conversations.bound("", call) is not None)
-        pause = self._note(call, caller)
+        self.sayings.check(call, seen=self._seen(call))
+        pause = 0.0 if self._only_last else self._note(call, caller)
         if pause:
             await asyncio.sleep(min(pause, LONGEST_WAIT))
         while True:
             with self.governed.lock:
                 found = self._try(call, caller, provider)
             if found is not None:
+                self.sayings.granted(call, seen=self._seen(call))
                 return found
             await self._something_changes()
+
+    def uncounted(self, path: str) -> None:
+        """A request that costs money and is not counted may go only while the session may. Raises `RefusedError`."""
+        order = self.governed.order()
+        if order.act in (Act.HALT, Act.SUSPEND):
+            raise RefusedError(stop_text(order))
+        if self._only_last:
+            raise RefusedError(_NOTHING_ELSE)
+        self.sayings.uncounted(path)
 
     def settle(self, permit: Permit, heard: Heard, request: str = "") -> None:
         """An answer has ended, whole or not. request: the vendor's id of it, for keys. Settling twice is settling once."""
@@ -98,23 +122,30 @@ class Meter:
         )
         with self.governed.lock:
             self._release(permit)
+            if permit.last:
+                self.last_came, self.last_words = True, "".join(heard.said)
             self.sayings.used(usage, permit.held, told=told, bounded=not permit.call.unbounded)
             thread = self._thread(thread_name)
             if told:
                 thread.answered(tokens)
+            # With less thinking than was asked for, a prompt counts less than those that follow.
+            if told and not permit.change.little_thinking:
                 ids = tuple(key.rpartition(":")[2] for key in heard.keys)
                 prompt = tokens.prompt + heard.cleared
                 self._conversations.answered(thread_name, permit.asked, prompt, tokens.output, ids)
             settings = self.governed.settings
-            last = Held()
+            coming, last = permit.next_call(tokens, thread.longest_step), Held()
             if settings.can_summarize:
-                last = permit.last_answer(tokens, thread.longest_step, settings.exhaustion.summary_tokens)
+                longest = thought(permit.call, thread) + settings.exhaustion.summary_tokens
+                last = permit.last_answer(tokens, thread.longest_step, longest)
             self.governed.answered(
                 usage,
                 thread=thread_name,
                 likeness=likeness_of(" ".join(heard.said)) if heard.said else None,
                 reserve=last.cost or 0,
                 reserve_tokens=last.tokens,
+                next_call=coming.cost or 0,
+                next_call_tokens=coming.tokens,
                 assumed=not told,
             )
             if thread_name and told and not heard.wants_tools:
@@ -130,7 +161,10 @@ class Meter:
                 self.governed.tell(CallFailed(self.governed.now(), status, retry_after, permit.caller.thread))
 
     def not_taken(self, permit: Permit) -> None:
-        """The vendor would not have the cheaper model: this thread keeps its own."""
+        """The vendor would not have less thinking, or the cheaper model: this thread keeps its own."""
+        if permit.change.little_thinking:
+            self._thread(permit.caller.thread).keeps_thinking = True
+            return
         self._thread(permit.caller.thread).no_switch = True
         self.sayings.not_taken(permit.model, permit.call.model)
 
@@ -144,15 +178,22 @@ class Meter:
                 return None
             self.sayings.unapplied(order)
             last = order.act is Act.WIND_DOWN and order.summary_tokens > 0
+            if self._only_last and not (last and call.has_tools):
+                raise RefusedError(_NOTHING_ELSE)
+            if last and self._last is not None and not self._last.settled:
+                return None  # only one is made; this call may go should that one come to nothing
             found = self._reserve(call, caller, provider, order, last=last)
             if isinstance(found, Permit):
                 return found
             if isinstance(found, Wait):
                 return None
-            # Nothing of this session may be sent any more: what the policy wants at a limit happens now.
+            # It goes on with less, and this is tried again; or, with nothing left to lessen, what is due at a limit happens.
+            before = self.governed.state.degraded
             order = self.governed.tell(
                 Unaffordable(self.governed.now(), found.limit, found.needed, caller.thread, last)
             )
+            if eases(before, self.governed.state.degraded):
+                continue
             if not order.act.ends_turn and (last or not order.summary_tokens):
                 raise RefusedError(stop_text(order))
 
@@ -162,11 +203,13 @@ class Meter:
         settings, totals, pricer = self.governed.settings, self.governed.state.totals, self.governed.pricer
         change = degraded(call, order, self._thread(caller.thread), settings, pricer)
         model = change.model or call.model
-        bound = self._conversations.bound(caller.thread, replace(call, model=model))
-        demand = demand_of(call, model, change.output if call.can_be_shortened else None, bound, pricer)
+        bound = self._conversations.bound(caller.thread, call.by(model))
+        asked = replace(call, thinking=call.least_thinking) if change.little_thinking else call
+        demand = demand_of(asked, model, change.output if call.can_be_shortened else None, bound, pricer)
         priced = demand.worst().cost is not None
         limits, _ = limits_in_force(totals, settings)
-        if not priced and settings.unpriced is UnknownPrice.BLOCK and limits.cost is not None:
+        listed = pricer.price_of(model) is not None
+        if not (priced and listed) and settings.unpriced is UnknownPrice.BLOCK and limits.cost is not None:
             raise RefusedError(
                 f"Tabstop: The price of {model or 'a model without a name'} is not known, and the policy stops what cannot be "
                 "priced (unknown_price: block)."
@@ -181,9 +224,15 @@ class Meter:
             output = None  # as the request has it
         if not call.can_be_shortened:
             output = None
-        change = replace(change, output=output, ask_usage=not call.tells_usage)
+        say = "" if self._only_last else change.say
+        change = replace(change, output=output, say=say, ask_usage=not call.tells_usage)
         self._held += found.held
-        return Permit(call, caller, provider, change, model, demand, found.output, found.held, self._monotonic())
+        permit = Permit(
+            call, caller, provider, change, model, demand, found.output, found.held, self._monotonic(), last
+        )
+        if last:
+            self._last = permit
+        return permit
 
     def _keys(self, permit: Permit, heard: Heard, request: str) -> tuple[str, ...]:
         keys = heard.keys
@@ -223,6 +272,10 @@ class Meter:
             )
             pause = max(pause, self.governed.tell(fact).seconds)
         return pause
+
+    def _seen(self, call: Call) -> bool:
+        """Whether the answer it goes on from was seen, if it does."""
+        return not call.after or self._conversations.bound("", call) is not None
 
     def _thread(self, name: str) -> Thread:
         thread = self._threads.pop(name, None) or Thread()

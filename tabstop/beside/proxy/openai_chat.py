@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tabstop.agents.claude_code.rows import ident
-from tabstop.beside.proxy.call import Body, Call, Change, Heard, Part, ToolResult, longest, objects, written
+from tabstop.agents.claude_code.rows import ident, mapping
+from tabstop.beside.proxy.call import Body, Call, Change, Heard, Part, ToolResult, longest, newer, objects, written
 from tabstop.beside.proxy.openai_responses import HIDDEN, IMAGE, error, tokens_of
+from tabstop.beside.proxy.thinking import least_effort
 
 
 class OpenAiChat:
@@ -19,6 +20,8 @@ class OpenAiChat:
         messages, tools = objects(body.get("messages")), objects(body.get("tools"))
         rest = {name: value for name, value in body.items() if name not in {"messages", "tools"}}
         unbounded = ["web search, which the vendor runs"] if body.get("web_search_options") is not None else []
+        if "audio" in (body.get("modalities") or ()):
+            unbounded.append("an answer that is audio")
         parts = [Part(rest, HIDDEN), *(Part(tool) for tool in tools)]
         parts += (Part(message, _extra(message, unbounded)) for message in messages)
         said = longest(body.get("max_completion_tokens"), "max_completion_tokens")
@@ -32,6 +35,7 @@ class OpenAiChat:
             write="cache_write_5m",
             parts=tuple(parts),
             basis=hash(written([body.get("reasoning_effort")])),
+            fresh=newer(messages, lambda message: message.get("role") == "assistant"),
             unbounded=tuple(dict.fromkeys(unbounded)),
             results=_results(messages),
             variants=("priority",) if body.get("service_tier") in (None, "auto", "priority") else (),
@@ -50,6 +54,8 @@ class OpenAiChat:
             body["model"] = change.model
         if change.no_tools and body.get("tools"):
             body["tool_choice"] = "none"
+        if change.little_thinking and (effort := least_effort(str(body.get("model")))):
+            body["reasoning_effort"] = effort
         if change.say:
             body["messages"] = [*(body.get("messages") or []), {"role": "system", "content": change.say}]
         if change.ask_usage:
@@ -112,6 +118,8 @@ class ChatReader:
 
 def _extra(message: Body, unbounded: list[str]) -> int:
     extra = 0
+    if mapping(message.get("audio")).get("id"):
+        unbounded.append("an earlier answer that is audio")
     for content in objects(message.get("content")):
         kind = content.get("type")
         if kind == "image_url":

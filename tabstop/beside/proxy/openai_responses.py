@@ -15,9 +15,11 @@ from tabstop.beside.proxy.call import (
     Part,
     ToolResult,
     longest,
+    newer,
     objects,
     written,
 )
+from tabstop.beside.proxy.thinking import least_effort
 from tabstop.usage import Tokens
 
 IMAGE = 50_000
@@ -52,9 +54,7 @@ class OpenAiResponses:
         rest = {name: value for name, value in body.items() if name not in {"input", "tools", "instructions"}}
         unbounded = [what for name, what in _ELSEWHERE.items() if body.get(name)]
         unbounded += (
-            f"the tool {ident(tool.get('type'))}, which the vendor runs"
-            for tool in tools
-            if tool.get("type") not in _AT_THE_CLIENT
+            f"the tool {ident(tool.get('type'))}, which the vendor runs" for tool in tools if not _at_the_client(tool)
         )
         parts = [Part(rest, HIDDEN), Part(body.get("instructions") or "")]
         parts += (Part(tool, 0 if tool.get("type") in {"function", "custom"} else BUILT_IN_TOOL) for tool in tools)
@@ -67,6 +67,7 @@ class OpenAiResponses:
             write="cache_write_5m",
             parts=tuple(parts),
             basis=hash(written([body.get("reasoning"), body.get("truncation"), body.get("previous_response_id")])),
+            fresh=newer(items, _by_the_model),
             unbounded=tuple(dict.fromkeys(unbounded)),
             results=_results(items),
             after=ident(body.get("previous_response_id")),
@@ -84,6 +85,8 @@ class OpenAiResponses:
             body["model"] = change.model
         if change.no_tools and body.get("tools"):
             body["tool_choice"] = "none"
+        if change.little_thinking and (effort := least_effort(str(body.get("model")))):
+            body["reasoning"] = {**mapping(body.get("reasoning")), "effort": effort}
         if change.say:
             items = body.get("input")
             before = [{"role": "user", "content": items}] if isinstance(items, str) else list(items or [])
@@ -192,14 +195,38 @@ def tokens_of(used: object, prompt: str, output: str) -> Tokens | None:
     return tokens if tokens.total else None
 
 
+def _at_the_client(tool: Body) -> bool:
+    """Whether it runs where the request comes from: OpenAI also runs a shell of its own, and searches for tools itself unless told
+    not to (https://platform.openai.com/docs/guides/tools).
+    """
+    match tool.get("type"):
+        case "shell":
+            return not str(mapping(tool.get("environment")).get("type")).startswith("container")
+        case "tool_search":
+            return tool.get("execution") == "client"
+    return tool.get("type") in _AT_THE_CLIENT
+
+
+def _kept_by_the_vendor(item: Body) -> bool:
+    """An item that only names what the vendor has kept."""
+    match item.get("type"):
+        case "item_reference":
+            return True
+        case "reasoning":
+            return bool(item.get("id")) and not item.get("encrypted_content")
+        case "image_generation_call":
+            return bool(item.get("id")) and not item.get("result")
+    return False
+
+
 def _extra(item: Body, unbounded: list[str]) -> int:
     """Tokens of an item that its bytes do not show; what cannot be bounded goes to `unbounded`."""
-    if item.get("type") == "item_reference":
+    if _kept_by_the_vendor(item):
         unbounded.append("an item kept by the vendor")
     extra = 0
-    for content in [*objects(item.get("content")), *objects(item.get("output"))]:
+    for content in [*objects(item.get("content")), *objects(item.get("output")), mapping(item.get("output"))]:
         kind = content.get("type")
-        if kind == "input_image":
+        if kind in ("input_image", "computer_screenshot"):
             extra += IMAGE
             if content.get("file_id"):
                 unbounded.append("a file by its id")
@@ -216,7 +243,7 @@ def _results(items: list[Body]) -> tuple[ToolResult, ...]:
     found: list[ToolResult] = []
     for item in reversed(items):
         if not str(item.get("type")).endswith("_output"):
-            if _asks(item) or item.get("role") == "assistant" or item.get("type") == "reasoning":
+            if _by_the_model(item):
                 break
             continue
         call = ident(item.get("call_id"))
@@ -228,6 +255,10 @@ def _results(items: list[Body]) -> tuple[ToolResult, ...]:
 
 def _asks(item: Body) -> bool:
     return str(item.get("type")).endswith("_call") and bool(item.get("call_id"))
+
+
+def _by_the_model(item: Body) -> bool:
+    return _asks(item) or item.get("role") == "assistant" or item.get("type") == "reasoning"
 
 
 def _arguments(use: Body) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tabstop.beside.pricing import Pricer
@@ -18,10 +19,16 @@ FASTEST = 2_000
 
 ON_ITS_WAY = 4_096
 
+KEPT_OF_LAST = 1024 * 1024
+"""Characters of a last answer that are kept, for whoever asked for it."""
+
 
 @dataclass(slots=True)
 class Permit:
-    """A call that may go, as `change` says. output: its longest answer, all copies together. began: on the monotonic clock."""
+    """A call that may go, as `change` says. output: its longest answer, all copies together. began: on the monotonic clock.
+
+    last: it is the session's last answer.
+    """
 
     call: Call
     caller: Caller
@@ -32,12 +39,13 @@ class Permit:
     output: int
     held: Held
     began: float
+    last: bool = False
     settled: bool = False
 
     @property
     def asked(self) -> Call:
         """The call as it is sent."""
-        return replace(self.call, model=self.model)
+        return self.call.by(self.model)
 
     def at_worst(self, heard: Heard, now: float) -> Tokens:
         """What an answer whose usage was not told has used at most; what of it was told is taken.
@@ -56,10 +64,17 @@ class Permit:
         model = heard.model if heard.model and pricer.price_of(heard.model) else self.model
         return with_variant(model, heard.variant) if heard.variant else model
 
-    def last_answer(self, tokens: Tokens, longest_step: int, summary_tokens: int) -> Held:
-        """What one last answer after this one takes at most."""
+    def last_answer(self, tokens: Tokens, longest_step: int, longest: int) -> Held:
+        """What one last answer of so many tokens after this one takes at most."""
+        return self._after(tokens, longest_step, longest)
+
+    def next_call(self, tokens: Tokens, longest_step: int) -> Held:
+        """What a next call of this conversation takes at least."""
+        return self._after(tokens, longest_step, self.demand.least)
+
+    def _after(self, tokens: Tokens, longest_step: int, output: int) -> Held:
         prompt = tokens.prompt + tokens.output + longest_step
-        return replace(self.demand, prompt=prompt, output=self.call.thinking + summary_tokens).worst()
+        return replace(self.demand, prompt=prompt, output=output).worst()
 
 
 def demand_of(call: Call, model: str, output: int | None, prompt: int | None, pricer: Pricer) -> Demand:
@@ -71,13 +86,13 @@ def demand_of(call: Call, model: str, output: int | None, prompt: int | None, pr
     most = min(bounds) * call.copies
     least = call.least if call.can_be_shortened else most
     size = sum(one.size for one in call.parts) if prompt is None else prompt
-    return Demand(size, most, least, _dearest(call, model, pricer), call.write)
+    return Demand(size, most, least, dearest(model, call.variants, pricer), call.write)
 
 
-def _dearest(call: Call, model: str, pricer: Pricer) -> Cost:
-    """By the dearest way this call may be served, of those that have a price of their own."""
+def dearest(model: str, served: Iterable[str], pricer: Pricer) -> Cost:
+    """By the dearest way a call may be served, of those that have a price of their own. served: as `Call.variants`."""
     usual = pricer.price_of(model)
-    variants = [with_variant(model, one) for one in call.variants]
+    variants = [with_variant(model, one) for one in served]
     names = [
         model,
         *(one for one in variants if (price := pricer.price_of(one)) and price.tiers != getattr(usual, "tiers", ())),

@@ -10,13 +10,13 @@ TOKEN_HEADER = "X-Tabstop-Token"  # noqa: S105 - a name
 TOKEN = "TABSTOP_PROXY_TOKEN"  # noqa: S105 - the variable's name
 
 _ELSEWHERE = {
-    "CLAUDE_CODE_USE_BEDROCK": "Claude Code asks Amazon Bedrock",
-    "CLAUDE_CODE_USE_VERTEX": "Claude Code asks Google Vertex AI",
-    "CLAUDE_CODE_USE_FOUNDRY": "Claude Code asks Microsoft Foundry",
-    "GOOGLE_GENAI_USE_VERTEXAI": "Gemini CLI asks Google Vertex AI",
-    "GOOGLE_GENAI_USE_GCA": "Gemini CLI asks with a Google account",
+    "CLAUDE_CODE_USE_BEDROCK": ("claude-code", "Claude Code asks Amazon Bedrock"),
+    "CLAUDE_CODE_USE_VERTEX": ("claude-code", "Claude Code asks Google Vertex AI"),
+    "CLAUDE_CODE_USE_FOUNDRY": ("claude-code", "Claude Code asks Microsoft Foundry"),
+    "GOOGLE_GENAI_USE_VERTEXAI": ("gemini", "Gemini CLI asks Google Vertex AI"),
+    "GOOGLE_GENAI_USE_GCA": ("gemini", "Gemini CLI asks with a Google account"),
 }
-"""Variables that lead an agent past the proxy, and where to."""
+"""Variables that lead an agent past the proxy, which one, and where to."""
 
 
 def environ_for(address: str, token: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -60,12 +60,12 @@ def address_of(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def goes_elsewhere(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each variable that leads an agent past the proxy."""
+def goes_elsewhere(environ: Mapping[str, str], agent: str = "") -> tuple[str, ...]:
+    """A sentence for each variable that leads an agent past the proxy. agent: only for this one, as its hooks are installed."""
     return tuple(
         f"{name} is set: {whom}, not the proxy, and what it uses is not bounded here."
-        for name, whom in _ELSEWHERE.items()
-        if environ.get(name, "").lower() not in {"", "0", "false"}
+        for name, (who, whom) in _ELSEWHERE.items()
+        if agent in {"", who} and environ.get(name, "").lower() not in {"", "0", "false"}
     )
 
 

@@ -22,7 +22,7 @@ LARGEST = 64 * 1024 * 1024
 
 _OF_THE_CONNECTION = frozenset(
     {"connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade", "host", "content-length", "expect", TOKEN_HEADER.lower()}
+     "transfer-encoding", "upgrade", "host", "content-length", "expect", "x-http-method-override", TOKEN_HEADER.lower()}
 )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""Routes: which requests are model calls, which cost money and are not counted, and where each goes."""
+"""Routes: which requests are model calls, which may cost money and are not counted, and where each goes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from tabstop.beside.proxy.anthropic_messages import AnthropicMessages
 from tabstop.beside.proxy.call import Api
@@ -22,18 +23,27 @@ PROVIDERS: Mapping[str, Api] = {
 _CHAT = OpenAiChat()
 
 _CALLS: tuple[tuple[str, re.Pattern[str], Api], ...] = (
-    ("anthropic", re.compile(r"/messages$"), PROVIDERS["anthropic"]),
-    ("openai", re.compile(r"/responses(?:/compact)?$"), PROVIDERS["openai"]),
-    ("openai", re.compile(r"/chat/completions$"), _CHAT),
+    ("anthropic", re.compile(r"/messages$", re.IGNORECASE), PROVIDERS["anthropic"]),
+    ("openai", re.compile(r"/responses(?:/compact)?$", re.IGNORECASE), PROVIDERS["openai"]),
+    ("openai", re.compile(r"/chat/completions$", re.IGNORECASE), _CHAT),
     ("google", MODEL, PROVIDERS["google"]),
-    ("google", re.compile(r"/openai/chat/completions$"), _CHAT),
+    ("google", re.compile(r"/openai/chat/completions$", re.IGNORECASE), _CHAT),
 )
 
-_UNCOUNTED = re.compile(
-    r"/(?:batches|complete|completions|embeddings|images/\w+|audio/\w+|videos|realtime\S*|moderations|fine_tuning/jobs|interactions)$"
-    r"|:(?:predict|predictLongRunning|embedContent|batchEmbedContents|asyncBatchEmbedContent|batchGenerateContent|generateAnswer)$"
-)
-"""POSTs that cost money and are not counted: jobs that answer later, and what is no text."""
+_FREE: Mapping[str, re.Pattern[str]] = {
+    "anthropic": re.compile(
+        r"(?:/v\d+)?/(?:messages/count_tokens|messages/batches/[\w-]+/cancel|files|oauth/token)"
+        r"|/api/(?:event_logging|claude_code|claude_cli|oauth)(?:/[\w-]+)*"
+    ),
+    "openai": re.compile(
+        r"(?:/v\d+)?/(?:files|uploads(?:/[\w-]+/(?:parts|complete|cancel))?|responses/input_tokens|(?:responses|batches)/[\w-]+/cancel"
+        r"|(?:codex/)?(?:analytics|analytics-events)(?:/[\w-]+)*)"
+    ),
+    "google": re.compile(r"(?:/upload)?/v\d\w*/(?:files|(?:models|tunedModels)/[^/:]+:countTokens)"),
+}
+"""POSTs that cost nothing, by the whole path: counting, files, cancelling, and what the agents report of themselves. All others may
+cost money: jobs that answer later, what is no text, and what nobody here has heard of yet.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +74,26 @@ class Upstreams:
         return base + path
 
 
+def read_path(written: str) -> str:
+    """A path as the vendor may read it: nothing percent-encoded, no slash at its end. written: without its query."""
+    return unquote(written, errors="surrogateescape").rstrip("/")
+
+
+def write_path(path: str) -> str:
+    """The same as it is written in a request."""
+    return quote(path, safe="/:@!$&'()*+,;=~", errors="surrogateescape")
+
+
 def api_of(method: str, provider: str, path: str) -> Api | None:
-    """The API a request speaks; None for anything that is no model call."""
+    """The API a request speaks; None for anything that is no model call. path: of `read_path`."""
     if method != "POST":
         return None
     return next((api for name, pattern, api in _CALLS if name == provider and pattern.search(path)), None)
 
 
-def costs_uncounted(method: str, path: str) -> bool:
-    """Whether a request costs money in a way that is not counted."""
-    return method == "POST" and _UNCOUNTED.search(path) is not None
+def costs_uncounted(method: str, provider: str, path: str) -> bool:
+    """Whether a request that is no model call may cost money. path: of `read_path`."""
+    return method == "POST" and _FREE[provider].fullmatch(path) is None
 
 
 def _address(environ: Mapping[str, str], name: str, usual: str) -> str:

@@ -52,15 +52,16 @@ def running_proxy(
     on_event: Callable[[Event], None] = lambda _event: None,
     listener: socket.socket | None = None,
     silence: float = SILENCE_SECONDS,
+    taken_up: int | None = None,
 ) -> Iterator[RunningProxy]:
     """Run a proxy for this session on loopback until the block ends; calls under way are cut off then, and settled.
 
     key: for tools' arguments, as in the session's record. folder: where what it learns is kept. on_event: for what is worth
     logging beside the governor's events, from the proxy's thread. listener: of `listen`; any free port otherwise. silence:
-    seconds after which a vendor is given up. Raises `OSError`.
+    seconds after which a vendor is given up. taken_up: see `Meter`. Raises `OSError`.
     """
     with closing(listener or listen()) as found:
-        thread = _Thread(governed, key, folder, upstreams or Upstreams(), on_event, found, silence)
+        thread = _Thread(governed, key, folder, upstreams or Upstreams(), on_event, found, silence, taken_up)
         running = thread.begin()
         try:
             yield running
@@ -78,6 +79,7 @@ class _Thread:
         on_event: Callable[[Event], None],
         listener: socket.socket,
         silence: float,
+        taken_up: int | None,
     ) -> None:
         self._governed = governed
         self._key = key
@@ -86,6 +88,7 @@ class _Thread:
         self._on_event = on_event
         self._listener = listener
         self._silence = silence
+        self._taken_up = taken_up
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="tabstop-proxy", daemon=True)
@@ -109,7 +112,7 @@ class _Thread:
 
     async def _serve(self) -> None:
         token = secrets.token_urlsafe(24)
-        meter = Meter(self._governed, self._key, self._on_event)
+        meter = Meter(self._governed, self._key, self._on_event, taken_up=self._taken_up)
         learning = Learning(self._folder, self._governed.now)
         upstream = Upstream(self._upstreams, self._silence)
         # A client that goes away cancels its call: what nobody waits for is not paid on. Bodies are unpacked by us, since

@@ -29,18 +29,22 @@ class Sayings:
         self._on_event = on_event
         self._said: set[str] = set()
 
-    def unbounded(self, call: Call, *, seen: bool) -> None:
-        """A request may have parts that nobody can bound. seen: whether the answer it goes on from was, if it does.
+    def check(self, call: Call, *, seen: bool) -> None:
+        """Raises `RefusedError` for a request with parts that nobody can bound where the policy has it so.
 
-        Raises `RefusedError` where the policy has it so.
+        seen: whether the answer it goes on from was, if it does.
         """
-        what = [*call.unbounded, *([] if seen else ["an earlier answer that the proxy has not seen"])]
-        if what:
-            self._marked(f"A request holds {', '.join(what)}: what it costs cannot be bounded")
+        self._refuse(_unbounded(call, seen=seen))
+
+    def granted(self, call: Call, *, seen: bool) -> None:
+        """Such a request may go."""
+        self._mark(_unbounded(call, seen=seen))
 
     def uncounted(self, path: str) -> None:
-        """A request costs money in a way that is not counted here. Raises `RefusedError` where the policy has it so."""
-        self._marked(f"{path} costs money and is not counted by the proxy")
+        """A request may cost money and is not counted here. Raises `RefusedError` where the policy has it so."""
+        what = f"{path} may cost money and is not counted by the proxy"
+        self._refuse(what)
+        self._mark(what)
 
     def used(self, usage: Usage, held: Held, *, told: bool, bounded: bool) -> None:
         """An answer has ended. told: whether it said what it used; bounded: whether its request could be."""
@@ -70,10 +74,13 @@ class Sayings:
         for sentence in cannot.values():
             self._say(Signal.DEGRADATION, sentence)
 
-    def _marked(self, what: str) -> None:
-        if self._governed.settings.unbounded is Unbounded.REFUSE:
+    def _refuse(self, what: str) -> None:
+        if what and self._governed.settings.unbounded is Unbounded.REFUSE:
             raise RefusedError(f"Tabstop: {what}, and the policy refuses what cannot be bounded (unbounded: refuse).")
-        self._say(Signal.LIMIT, f"{what}, so from here the cap of this session is not exact.")
+
+    def _mark(self, what: str) -> None:
+        if what:
+            self._say(Signal.LIMIT, f"{what}, so from here the cap of this session is not exact.")
 
     def _say(self, signal: Signal, sentence: str, *, once: bool = True) -> None:
         if once and sentence in self._said:
@@ -82,3 +89,9 @@ class Sayings:
             self._said.add(sentence)
         finding = Finding(signal, Outcome.WARN, "proxy", sentence)
         self._on_event(Event(self._governed.now(), EventKind.ALERT, finding))
+
+
+def _unbounded(call: Call, *, seen: bool) -> str:
+    """What nobody can bound of it, for people; empty for nothing."""
+    what = [*call.unbounded, *([] if seen else ["an earlier answer that the proxy has not seen"])]
+    return f"A request holds {', '.join(what)}: what it costs cannot be bounded" if what else ""

@@ -14,7 +14,7 @@ from tabstop.beside.proxy.learning import Learning
 from tabstop.beside.proxy.meter import Meter
 from tabstop.beside.proxy.pointing import TOKEN_HEADER
 from tabstop.beside.proxy.requests import LARGEST, body_of, headers_back, headers_for
-from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted
+from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted, read_path, write_path
 from tabstop.beside.proxy.sayings import RefusedError
 from tabstop.beside.proxy.upstream import Upstream, why_no_answer
 
@@ -42,7 +42,8 @@ class Proxy:
         provider, path = self._place(request)
         if not provider:
             return web.json_response({"error": {"message": "Tabstop: nothing is here."}}, status=404)
-        plain = path.partition("?")[0]
+        written, mark, query = path.partition("?")
+        plain = read_path(written)
         api = api_of(request.method, provider, plain)
         shape = api or PROVIDERS[provider]
         if "Upgrade" in request.headers:
@@ -50,9 +51,10 @@ class Proxy:
             return refusal(shape, 426, "The proxy speaks HTTP only.")
         try:
             if api is not None:
-                return await self._metered(request, api, provider, path)
-            if costs_uncounted(request.method, plain):
-                self._meter.sayings.uncounted(plain)
+                # What is sent is what was read, so that nobody can read it in another way.
+                return await self._metered(request, api, provider, f"{write_path(plain)}{mark}{query}")
+            if costs_uncounted(request.method, provider, plain):
+                self._meter.uncounted(plain)
         except RefusedError as refused:
             return refusal(shape, REFUSED, str(refused))
         except NotReadError as error:
@@ -78,7 +80,7 @@ class Proxy:
     async def _metered(self, request: web.Request, api: Api, provider: str, path: str) -> web.StreamResponse:
         raw = await request.read()
         body = body_of(raw, request.headers.get("Content-Encoding", ""))
-        call = api.read(path.partition("?")[0], body)
+        call = api.read(read_path(path.partition("?")[0]), body)
         caller = caller_of(request.headers)
         self._learning.saw(caller)
         asked = Asked(request, api, provider, path, body, raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -22,7 +23,8 @@ from tabstop.beside.proxy.pointing import address_of, listen
 from tabstop.beside.proxy.routes import Upstreams
 from tabstop.beside.proxy.running import RunningProxy, running_proxy
 from tabstop.beside.session_folder import Record, SessionFolder, create
-from tabstop.beside.wrapper.opening import NotOpenedError
+from tabstop.beside.working_tree import TreeWatch
+from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Wanted
 from tabstop.governor.facts import Raised
 from tabstop.governor.orders import Event
 from tabstop.governor.settings import Settings
@@ -38,25 +40,32 @@ def now() -> datetime:
 
 def folder_of(root: Path, limits: Limits) -> tuple[SessionFolder, Record]:
     settings = Settings(session="s1", limits=limits)
-    record = Record("s1", now(), StartRequest(agent=""), settings, CARD.to_json(), hmac_key="00" * 32)
+    record = Record("s1", now(), StartRequest(agent=""), settings, CARD.to_json(), cwd="/own", hmac_key="00" * 32)
     return create(root, record), record
 
 
 class Alone:
     """A proxy run by `serve` in a thread; `ask` is one call through it."""
 
-    def __init__(self, root: Path, limits: Limits, url: str) -> None:
+    def __init__(
+        self, root: Path, limits: Limits, url: str, environ: dict[str, str] | None = None, tree: str = ""
+    ) -> None:
         self.folder, self.record = folder_of(root, limits)
         self.over = threading.Event()
         self.ready = threading.Event()
         self.events: list[Event] = []
+        self.warnings: list[str] = []
+        self.environ = environ or {}
+        self.tree = tree
         self.upstreams = Upstreams(url, url, url, url)
         self.thread = threading.Thread(target=self.run)
 
     def run(self) -> None:
-        serve(self.folder, self.record, {}, now, self.upstreams, listen(), self.events.append, self.began, self.over)
+        opened = Opened(self.folder, self.record, "from options")
+        begin = (self.upstreams, listen(), self.events.append, self.warnings.append, self.began, self.over)
+        serve(opened, Wanted(), self.environ, now, *begin, folder=self.tree)
 
-    def began(self, proxy: RunningProxy, governed: GovernedSession) -> None:
+    def began(self, proxy: RunningProxy, governed: GovernedSession, _opened: Opened) -> None:
         self.proxy, self.governed = proxy, governed
         self.ready.set()
 
@@ -69,9 +78,9 @@ class Alone:
         self.over.set()
         self.thread.join()
 
-    def ask(self) -> httpx.Response:
+    def ask(self, headers: dict[str, str] | None = None) -> httpx.Response:
         url = f"{self.proxy.base('anthropic')}/v1/messages"
-        return httpx.post(url, json=request("anthropic"), trust_env=False)
+        return httpx.post(url, json=request("anthropic"), headers=headers, trust_env=False)
 
 
 def test_alone_it_keeps_its_totals_and_takes_an_overdrive(tmp_path: Path) -> None:
@@ -104,6 +113,25 @@ def test_alone_the_wall_clock_stands_still_while_nobody_asks(tmp_path: Path, mon
         wait_until(lambda: not one.governed.state.totals.paused)
 
 
+@pytest.mark.parametrize("told", ["", "by a client", "by an option"])
+def test_alone_it_looks_at_the_working_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """The one that is given, else the one a client says it works in, else the session's own."""
+    monkeypatch.setattr(alone, "TICK_SECONDS", 0.02)
+    looked: list[str] = []
+    monkeypatch.setattr(TreeWatch, "nudge", lambda watch: looked.append(watch._folder))
+    workspaces = {"x-codex-turn-metadata": json.dumps({"workspaces": {"/client": {}}})}
+    headers = workspaces if told else {}
+    tree = "/option" if told == "by an option" else ""
+    with (
+        FakeLlm(plan=lambda _seen: answer()) as fake,
+        Alone(tmp_path, Limits(iterations=9), fake.url, tree=tree) as one,
+    ):
+        wait_until(lambda: looked)
+        assert one.ask(headers).status_code == 200
+        found = {"": "/own", "by a client": "/client", "by an option": "/option"}[told]
+        wait_until(lambda: looked[-1] == found)
+
+
 def wait_until(happens: object) -> None:
     for _ in range(200):
         if happens():  # type: ignore[operator]
@@ -120,8 +148,6 @@ def test_beside_an_agent_that_is_run(tmp_path: Path) -> None:
         attachment = ProxyAttachment({"ANTHROPIC_BASE_URL": fake.url})
         address = address_of(attachment.listener)
         assert attachment.command(("claude", "-p", "x")) == ("claude", "-p", "x")
-        codex = attachment.command(("/usr/bin/codex", "exec", "x"))
-        assert (codex[0], codex[-2:], address in " ".join(codex)) == ("/usr/bin/codex", ("exec", "x"), True)
         with attachment(governed, folder) as environ:
             assert environ["ANTHROPIC_BASE_URL"].startswith(address)
             got = httpx.post(f"{environ['ANTHROPIC_BASE_URL']}/v1/messages", json=request("anthropic"), trust_env=False)
@@ -129,6 +155,25 @@ def test_beside_an_agent_that_is_run(tmp_path: Path) -> None:
         assert governed.state.totals.iterations == 1
     with pytest.raises(httpx.ConnectError):
         httpx.post(address, trust_env=False)
+
+
+def test_beside_codex(tmp_path: Path) -> None:
+    """Its arguments stand where nothing overrides them; its calls go where its own configuration sends them."""
+    (tmp_path / "config.toml").write_text(
+        'model_provider = "gateway"\n[model_providers.gateway]\nbase_url = "https://gateway.example/v1"\n'
+    )
+    environ = {"CODEX_HOME": str(tmp_path), "OPENAI_API_KEY": "sk-own"}
+    attachment = ProxyAttachment.beside(("codex",), environ)
+    with closing(attachment.listener) as listener:
+        address = address_of(listener)
+        argv = attachment.command(("/usr/bin/codex", "exec", "--", "-x"))
+        assert (argv[:2], argv[-2:]) == (("/usr/bin/codex", "exec"), ("--", "-x"))
+        assert f'model_providers.gateway.base_url="{address}/openai/v1"' in argv
+        assert Upstreams.from_environ(attachment.environ).openai == "https://gateway.example"
+    with closing(ProxyAttachment.beside(("claude",), environ).listener):
+        pass
+    with pytest.raises(NotOpenedError, match=r"The agent was not started\. --oss"):
+        ProxyAttachment.beside(("codex", "--oss"), environ)
 
 
 def test_calls_under_way_when_it_ends_are_settled() -> None:

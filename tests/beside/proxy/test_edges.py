@@ -6,20 +6,23 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from multidict import CIMultiDict
 
+from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.proxy.call import Call, Part
 from tabstop.beside.proxy.callers import Caller, caller_of
 from tabstop.beside.proxy.conversations import ANSWERS, THREADS, Conversations
-from tabstop.beside.proxy.gauges import Gauge, gauges_of
+from tabstop.beside.proxy.gauges import gauges_of
 from tabstop.beside.proxy.longest_answers import longest_answer_of
 from tabstop.beside.proxy.pointing import codex_arguments, goes_elsewhere
 from tabstop.beside.proxy.requests import headers_back, headers_for
-from tabstop.beside.proxy.routes import Upstreams, api_of, costs_uncounted
+from tabstop.beside.proxy.routes import Upstreams, api_of, costs_uncounted, read_path, write_path
 from tabstop.beside.proxy.streams import Passing
 from tabstop.beside.session_folder import Record, SessionFolder, create
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.wire import StartRequest
 from tests.beside.proxy.scene import scene
 
@@ -96,29 +99,56 @@ def test_who_asks(headers: dict[str, str], expected: Caller) -> None:
         ("POST", "google", "/v1beta/models/gemini-2.5-pro:countTokens", False),
         ("POST", "google", "/v1beta/openai/chat/completions", True),
         ("POST", "openai", "/v1/messages", False),
+        ("POST", "anthropic", "/v1/messages/", True),
+        ("POST", "anthropic", "/v1/%6dessages", True),
+        ("POST", "anthropic", "/v1/Messages", True),
+        ("POST", "openai", "/v1/responses/", True),
+        ("POST", "google", "/v1beta/models/gemini-2.5-pro%3AgenerateContent", True),
+        ("POST", "google", "/v1beta/tunedModels/x:generateContent", True),
     ],
 )
 def test_which_requests_are_model_calls(method: str, provider: str, path: str, metered: bool) -> None:
-    """Of all paths, those that answer with a model's words."""
-    assert (api_of(method, provider, path) is not None) is metered
+    """Of all paths, those that answer with a model's words, however they are written."""
+    assert (api_of(method, provider, read_path(path)) is not None) is metered
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    ("provider", "path", "expected"),
     [
-        ("/v1/messages/batches", True),
-        ("/v1/embeddings", True),
-        ("/v1/images/generations", True),
-        ("/v1beta/models/x:predict", True),
-        ("/v1/messages/count_tokens", False),
-        ("/v1/analytics/codex/turn-costs", False),
-        ("/v1/models", False),
+        ("anthropic", "/v1/messages/batches", True),
+        ("anthropic", "/v1/messages/count_tokens", False),
+        ("anthropic", "/v1/messages/count_tokens/", False),
+        ("anthropic", "/v1/files", False),
+        ("anthropic", "/v1/files/../messages", True),
+        ("anthropic", "/v1/files/%2e%2e/messages", True),
+        ("anthropic", "/v1/%256dessages", True),
+        ("anthropic", "/api/event_logging/v2/batch", False),
+        ("anthropic", "/v1/never/heard/of", True),
+        ("openai", "/v1/embeddings", True),
+        ("openai", "/v1/images/generations", True),
+        ("openai", "/v1/threads/runs", True),
+        ("openai", "/v1/evals/x/runs", True),
+        ("openai", "/v1/analytics/codex/turn-costs", False),
+        ("openai", "/v1/uploads/upload_1/parts", False),
+        ("openai", "/v1/responses/resp_1/cancel", False),
+        ("openai", "/v1/files", False),
+        ("google", "/v1beta/models/x:predict", True),
+        ("google", "/v1beta/models/x:countTokens", False),
+        ("google", "/v1beta/models/x%3AcountTokens", False),
+        ("google", "/upload/v1beta/files", False),
+        ("google", "/v1beta/cachedContents", True),
     ],
 )
-def test_what_costs_and_is_not_counted(path: str, expected: bool) -> None:
-    """Known ones only: everything else passes silently."""
-    assert costs_uncounted("POST", path) is expected
-    assert not costs_uncounted("GET", path)
+def test_what_may_cost_and_is_not_counted(provider: str, path: str, expected: bool) -> None:
+    """All but what is known to be free."""
+    assert costs_uncounted("POST", provider, read_path(path)) is expected
+    assert not costs_uncounted("GET", provider, read_path(path))
+
+
+def test_a_path_is_sent_as_it_was_read() -> None:
+    """Once it is read, nothing in it stands for something else."""
+    assert write_path(read_path("/v1beta/models/g%3AgenerateContent/")) == "/v1beta/models/g:generateContent"
+    assert write_path(read_path("/v1/a%3Fb%23c%20%FF")) == "/v1/a%3Fb%23c%20%FF"
 
 
 def test_where_requests_go() -> None:
@@ -136,7 +166,14 @@ def test_where_requests_go() -> None:
 def test_headers_of_the_connection_stay_on_it() -> None:
     """And those that a `Connection` header names; the length goes back only where nothing of the answer is left out."""
     given = CIMultiDict(
-        {"Connection": "close, x-mine", "X-Mine": "1", "Host": "h", "X-Api-Key": "k", "Content-Length": "5"}
+        {
+            "Connection": "close, x-mine",
+            "X-Mine": "1",
+            "Host": "h",
+            "X-HTTP-Method-Override": "POST",
+            "X-Api-Key": "k",
+            "Content-Length": "5",
+        }
     )
     assert dict(headers_for(given, metered=False, plain=False)) == {"X-Api-Key": "k"}
     assert dict(headers_for(given, metered=True, plain=False)) == {"X-Api-Key": "k", "Accept-Encoding": "identity"}
@@ -155,6 +192,11 @@ def test_headers_of_the_connection_stay_on_it() -> None:
 RESET = int((NOW + timedelta(hours=2)).timestamp())
 
 
+def gauge(window: str, used: int, minutes: int = 0, **more: Any) -> GaugeReading:
+    """A reading of `v` at `NOW`."""
+    return GaugeReading("v", "", window, used, NOW, GaugeSource.HEADER, minutes=minutes, **more)
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -168,9 +210,16 @@ RESET = int((NOW + timedelta(hours=2)).timestamp())
                 "anthropic-ratelimit-unified-status": "rejected",
             },
             (
-                Gauge("v", 300, 427, NOW, NOW + timedelta(hours=2), "allowed"),
-                Gauge("v", 10_080, 1_200, NOW, None, "rejected"),
+                gauge("5h", 4_270, 300, resets_at=NOW + timedelta(hours=2), status="allowed"),
+                gauge("weekly", 12_000, 10_080, status="rejected"),
             ),
+        ),
+        (
+            {
+                "Anthropic-RateLimit-Unified-7d_opus-Utilization": "0.5",
+                "anthropic-ratelimit-unified-5h-reset": str(RESET),
+            },
+            (gauge("7d_opus", 5_000),),
         ),
         (
             {
@@ -180,11 +229,21 @@ RESET = int((NOW + timedelta(hours=2)).timestamp())
                 "x-codex-secondary-used-percent": "3",
                 "x-codex-secondary-window-minutes": "10080",
                 "x-codex-secondary-reset-at": str(RESET),
+                "x-codex-limit-name": "gpt-5.5 <b>",
             },
             (
-                Gauge("v", 300, 125, NOW, NOW + timedelta(hours=2)),
-                Gauge("v", 10_080, 30, NOW, NOW + timedelta(hours=2)),
+                gauge("5h", 1_250, 300, resets_at=NOW + timedelta(hours=2), plan="gpt-5.5 _b_"),
+                gauge("weekly", 300, 10_080, resets_at=NOW + timedelta(hours=2), plan="gpt-5.5 _b_"),
             ),
+        ),
+        (
+            {
+                "x-codex-primary-used-percent": "0.01",
+                "x-codex-primary-window-minutes": "299",
+                "x-codex-secondary-used-percent": "1001",
+                "x-codex-secondary-window-minutes": "10079",
+            },
+            (gauge("5h", 1, 299),),
         ),
         (
             {
@@ -205,13 +264,30 @@ RESET = int((NOW + timedelta(hours=2)).timestamp())
                 "x-codex-primary-window-minutes": "5",
                 "x-codex-primary-reset-after-seconds": "99999999999",
             },
-            (Gauge("v", 300, 100, NOW), Gauge("v", 5, 10, NOW)),
+            (gauge("5h", 1_000, 300), gauge("primary", 100, 5)),
         ),
     ],
 )
-def test_gauges(headers: dict[str, str], expected: tuple[Gauge, ...]) -> None:
-    """As the vendors' headers tell; what cannot be read tells nothing."""
-    assert gauges_of("v", headers, NOW) == expected
+def test_gauges(headers: dict[str, str], expected: tuple[GaugeReading, ...]) -> None:
+    """As the vendors' headers tell; what cannot be read tells nothing. A length may be off by minutes."""
+    assert gauges_of("v", CIMultiDict(headers), {}, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "account"),
+    [
+        ({"anthropic-organization-id": "1f2e-a"}, {}, "1f2e-a"),
+        ({}, {"chatgpt-account-id": "acc_1", "Authorization": "Bearer secret", "x-api-key": "secret"}, "acc_1"),
+        ({"anthropic-organization-id": "<script>"}, {}, ""),
+        ({}, {"Authorization": "Bearer secret", "x-api-key": "secret"}, ""),
+    ],
+)
+def test_whose_account_a_gauge_is(answer: dict[str, str], asked: dict[str, str], account: str) -> None:
+    """By the vendor's own id; never by a key, nor by anything made from one."""
+    told = CIMultiDict({"anthropic-ratelimit-unified-5h-utilization": "0.5", **answer})
+    (found,) = gauges_of("v", told, CIMultiDict(asked), NOW)
+    assert found.account == account
+    assert "secret" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -318,11 +394,12 @@ def test_what_is_learned_is_kept(tmp_path: Path) -> None:
         for _ in range(2):
             on.ask("responses", headers={"x-codex-turn-metadata": told})
         on.ask(headers={"X-Claude-Code-Session-Id": "later"})
-        assert on.proxy.learning.gauges["openai:300"].used == 500
+        assert on.proxy.learning.gauges["openai", "", "5h"].used == 5_000
     learned = folder.record()
     assert learned.start == StartRequest(agent="codex", repository="acme/widget", head_sha=SHA)
     assert (learned.agent_session, learned.cwd) == ("s", "/w")
-    assert json.loads((folder.path / "gauges.json").read_bytes())["openai:300"]["used"] == 500
+    assert [one.used for one in read_gauges(folder)] == [5_000, 5_000]
+    assert [one.vendor for one in read_gauges(folder)] == ["anthropic", "openai"]
 
 
 def test_what_the_gate_was_told_stands(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_where_even_the_shortest_answer_does_not_fit() -> None:
         assert got.status_code == 400
         assert "The next model call may use $0.0" in got.json()["error"]["message"]
         assert on.governed.state.stopped is not None
-        assert [event.kind for event in on.events] == [EventKind.STOP]
+        assert [event.kind for event in on.events] == [EventKind.DEGRADE] * 5 + [EventKind.STOP]
         on.governed.tell(Raised(on.governed.now(), Limits(cost=10**8)))
         assert on.ask(max_tokens=10_000).status_code == 200
 
@@ -138,6 +138,20 @@ def test_near_a_limit_a_cheaper_model_answers(api: str) -> None:
         on.governed.tell(Raised(on.governed.now(), Limits(tokens=10**7)))
         on.ask(api)
         assert on.sent["model"] == "dear"
+
+
+def test_a_call_that_does_not_fit_is_tried_with_the_cheaper_model() -> None:
+    """Though its share is far: the dear model's worst case does not fit, the cheap one's does, and the session goes on."""
+    ladder = Degradation(ladder=(Rung(99, Step.CHEAPER_MODEL), Rung(100, Step.NO_TOOLS)), models=(("dear", "cheap"),))
+    with scene(settings=settings(Limits(cost=40_000_000), degradation=ladder)) as on:
+        for _ in range(3):
+            assert on.ask().status_code == 200
+        assert on.ask(text="x" * 60_000).status_code == 200
+        assert [seen.body["model"] for seen in on.fake.calls()] == ["dear"] * 3 + ["cheap"]
+        (event,) = on.events
+        assert event.finding is not None
+        assert event.finding.sentence.startswith("The next model call may use $0.0")
+        assert on.governed.state.degraded.steps == (Step.CHEAPER_MODEL,)
 
 
 def test_a_cheaper_model_the_vendor_will_not_have() -> None:
@@ -188,6 +202,66 @@ def test_a_last_answer_is_made_of_the_next_call() -> None:
         assert said.endswith("Say what is done, what is left and how to resume, in a few sentences.")
 
 
+THOUGHTFUL: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
+    "anthropic": (
+        "dear",
+        {
+            "thinking": {"type": "enabled", "budget_tokens": 31_999},
+            "max_tokens": 32_000,
+            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        },
+        {"thinking": {"type": "disabled"}, "max_tokens": 300},
+    ),
+    "responses": (
+        "gpt-5.5",
+        {"reasoning": {"effort": "high", "summary": "auto"}, "max_output_tokens": 32_000},
+        {"reasoning": {"effort": "none", "summary": "auto"}, "max_output_tokens": 300},
+    ),
+    "chat": (
+        "gpt-5.5",
+        {"reasoning_effort": "high", "max_tokens": 32_000},
+        {"reasoning_effort": "none", "max_tokens": 300},
+    ),
+    "gemini": (
+        "gemini-2.5-flash",
+        {"generationConfig": {"maxOutputTokens": 32_000, "thinkingConfig": {"thinkingBudget": 24_000}}},
+        {"generationConfig": {"maxOutputTokens": 300, "thinkingConfig": {"thinkingBudget": 0}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_last_answer_is_not_spent_on_thinking(api: str) -> None:
+    """Nor is more kept back for it than for an answer without: what a model thinks, nobody reads."""
+    model, asked, sent = THOUGHTFUL[api]
+    summing = Exhaustion(on_limit=OnLimit.SUMMARY, on_tokens=OnLimit.SUMMARY, summary_tokens=300)
+    rules = settings(Limits(iterations=2), exhaustion=summing, degradation=NO_LADDER, can_summarize=True)
+    with scene(settings=rules) as on:
+        for _ in range(2):
+            body = {**request(api, model=model, tools=[TOOL[api]]), **asked}
+            assert on.client.post(on.path(api, model), json=body).status_code == 200
+            assert on.governed.state.totals.reserve_tokens < 2_000
+        assert {name: on.sent[name] for name in sent} == sent
+        assert "context_management" not in on.sent
+
+
+def test_a_vendor_that_will_not_have_less_thinking() -> None:
+    """It is asked again with the thinking the agent wanted, where that fits."""
+    summing = Exhaustion(on_limit=OnLimit.SUMMARY, on_tokens=OnLimit.SUMMARY, summary_tokens=300)
+    rules = settings(Limits(iterations=2), exhaustion=summing, degradation=NO_LADDER, can_summarize=True)
+    thinking = {"type": "enabled", "budget_tokens": 4_000}
+
+    def plan(seen: Seen) -> Answered:
+        disabled = seen.body["thinking"] != thinking
+        return Answered(status=400, error="invalid_request_error") if disabled else answer()
+
+    with scene(plan, settings=rules) as on:
+        for _ in range(2):
+            assert on.ask(tools=[TOOL["anthropic"]], thinking=thinking, max_tokens=9_000).status_code == 200
+        assert [seen.body["max_tokens"] for seen in on.fake.calls()] == [9_000, 300, 4_300]
+        assert on.sent["thinking"] == thinking
+
+
 def test_a_call_that_does_not_fit_becomes_the_last_answer() -> None:
     """Where the policy wants one: a summary fits where a whole answer does not."""
     summing = Exhaustion(on_limit=OnLimit.SUMMARY, summary_tokens=200)
@@ -231,7 +305,8 @@ def test_a_servers_word_to_wind_down_is_passed_on() -> None:
         on.ask(tools=[TOOL["anthropic"]])
         said = on.sent["messages"][-1]["content"]
         assert said[0]["text"] == "hello"
-        assert said[1]["text"].endswith("Finish what is begun and end; begin nothing new.")
+        told = "Tabstop: The pull request's budget is spent. Finish what is begun; begin nothing new."
+        assert said[1]["text"] == told
 
 
 def tools_turn(*calls: tuple[str, str, bool]) -> list[dict[str, object]]:
@@ -289,6 +364,8 @@ def test_subagents_are_told_apart_and_refused_one_by_one() -> None:
 
 UNBOUNDED = [
     ("anthropic", {"tools": [{"type": "web_search_20260209", "name": "web_search"}]}, "web_search_20260209"),
+    ("anthropic", {"tools": [{"type": "tool_search_tool_regex_20251119", "name": "t"}]}, "tool_search_tool_regex_20251119"),
+    ("anthropic", {"container": {"skills": [{"type": "anthropic", "skill_id": "xlsx"}]}}, "skills that the vendor runs"),
     ("anthropic", {"mcp_servers": [{"url": "https://example.com"}]}, "MCP servers"),
     ("anthropic", {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "url", "url": "u"}}]}]}, "a document by its URL"),
     ("anthropic", {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]}, "a file by its id"),
@@ -297,10 +374,15 @@ UNBOUNDED = [
     ("responses", {"conversation": "c1"}, "a conversation kept by the vendor"),
     ("responses", {"previous_response_id": "resp_unseen"}, "an earlier answer that the proxy has not seen"),
     ("responses", {"background": True}, "fetched later"),
+    ("responses", {"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}, "an item kept by the vendor"),
     ("chat", {"web_search_options": {}}, "web search"),
+    ("chat", {"modalities": ["text", "audio"], "audio": {"voice": "v"}}, "an answer that is audio"),
+    ("chat", {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "an earlier answer that is audio"),
     ("gemini", {"tools": [{"googleSearch": {}}]}, "googleSearch"),
     ("gemini", {"cachedContent": "c"}, "a prompt kept by the vendor"),
     ("gemini", {"contents": [{"role": "user", "parts": [{"fileData": {"fileUri": "gs://x"}}]}]}, "a file by its address"),
+    ("gemini", {"systemInstruction": {"parts": [{"fileData": {"fileUri": "gs://x"}}]}}, "a file by its address"),
+    ("gemini", {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}, "an answer that is image"),
 ]  # fmt: skip
 
 
@@ -324,9 +406,54 @@ def test_costs_that_are_not_counted_are_marked_or_refused() -> None:
     path = "/openai/v1/embeddings"
     with scene() as on:
         assert on.client.post(f"/{on.proxy.token}{path}", json={}).status_code == 200
-        assert "/v1/embeddings costs money and is not counted" in on.said()[0]
+        assert "/v1/embeddings may cost money and is not counted" in on.said()[0]
     with scene(settings=settings(Limits(cost=10**9), unbounded=Unbounded.REFUSE)) as on:
         assert on.client.post(f"/{on.proxy.token}{path}", json={}).status_code == 400
+        assert not on.fake.seen
+    with scene(limits=Limits(iterations=1)) as on:
+        assert on.ask().status_code == 200
+        on.governed.order()
+        assert on.ask().status_code == 400
+        assert "iteration limit" in on.client.post(f"/{on.proxy.token}{path}", json={}).text
+        assert not on.said()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/anthropic/v1/messages/",
+        "/anthropic/v1/%6dessages",
+        "/anthropic/v1/Messages",
+        "/openai/v1/responses/",
+        "/google/v1beta/models/dear%3AgenerateContent",
+        "/google/v1beta/tunedModels/dear:generateContent",
+        "/openai/v1/threads/runs",
+        "/openai/v1/evals/x/runs",
+    ],
+)
+def test_no_spelling_of_a_path_passes_a_cap(path: str) -> None:
+    """It is a model call, and counted, or nobody knows what it is, and it is refused."""
+    rules = settings(Limits(cost=2_000), unbounded=Unbounded.REFUSE)
+    with scene(settings=rules) as on:
+        assert on.client.post(f"/{on.proxy.token}{path}", json=request("anthropic")).status_code == 400
+        assert not on.fake.seen
+
+
+def test_a_cheaper_model_is_asked_however_the_path_is_written() -> None:
+    """Its price is what was set aside."""
+    ladder = Degradation(ladder=(Rung(1, Step.CHEAPER_MODEL),), models=(("dear", "cheap"),))
+    path = "/google/v1beta/models/dear%3AgenerateContent"
+    with scene(settings=settings(Limits(tokens=60_000), degradation=ladder)) as on:
+        for _ in range(3):
+            assert on.client.post(f"/{on.proxy.token}{path}", json=request("gemini")).status_code == 200
+        assert on.fake.seen[-1].path.endswith("/models/cheap:generateContent")
+
+
+def test_a_refused_call_marks_nothing() -> None:
+    """The cap is as exact as before."""
+    with scene(settings=settings(Limits(cost=1_000), degradation=NO_LADDER)) as on:
+        assert on.ask(tools=[{"type": "web_search_20260209", "name": "web_search"}]).status_code == 400
+        assert not on.said()
 
 
 def test_a_model_without_a_price() -> None:
@@ -335,6 +462,9 @@ def test_a_model_without_a_price() -> None:
         assert on.ask(model="nobody-knows").status_code == 200
         assert on.governed.state.totals.assumed == 1
     empty = replace(CARD, prices={})
+    for card in (empty, CARD):  # what may be assumed of it changes nothing
+        with scene(card=card, settings=settings(Limits(cost=10**9), unpriced=UnknownPrice.BLOCK)) as on:
+            assert on.ask(model="nobody-knows").status_code == 400
     with scene(card=empty, settings=settings(Limits(cost=10**9), unpriced=UnknownPrice.BLOCK)) as on:
         assert "The price of dear is not known" in on.ask().json()["error"]["message"]
     with scene(card=empty, limits=Limits(cost=10**9)) as on:

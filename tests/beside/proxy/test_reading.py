@@ -110,6 +110,17 @@ def test_marks_for_the_cache_do_not_make_a_message_new() -> None:
             IMAGE,
         ),
         (RESPONSES.read("", {"input": [user({"type": "input_image", "image_url": "u"})]}), 50_000),
+        (
+            RESPONSES.read(
+                "",
+                {
+                    "input": [
+                        {"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": "u"}}
+                    ]
+                },
+            ),
+            50_000,
+        ),
         (CHAT.read("", {"messages": [user({"type": "image_url", "image_url": {"url": "u"}})]}), 50_000),
         (
             GEMINI.read(
@@ -143,6 +154,35 @@ def test_a_small_file_may_be_a_large_image(call: Call, more: int) -> None:
             GEMINI.read(GEMINI_PATH, {"contents": [{"parts": [{"inline_data": {"mime_type": "video/mp4"}}]}]}),
             "video data",
         ),
+        (
+            GEMINI.read(
+                GEMINI_PATH,
+                {"contents": [{"parts": [{"functionResponse": {"parts": [{"fileData": {"fileUri": "u"}}]}}]}]},
+            ),
+            "a file by its address",
+        ),
+        (
+            GEMINI.read(GEMINI_PATH, {"system_instruction": {"parts": [{"file_data": {"file_uri": "u"}}]}}),
+            "a file by its address",
+        ),
+        (
+            GEMINI.read(GEMINI_PATH, {"generation_config": {"response_modalities": ["IMAGE"]}}),
+            "an answer that is image",
+        ),
+        (RESPONSES.read("", {"input": [{"type": "reasoning", "id": "rs_1"}]}), "an item kept by the vendor"),
+        (RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i"}]}), "an item kept by the vendor"),
+        (RESPONSES.read("", {"tools": [{"type": "tool_search"}]}), "the tool tool_search, which the vendor runs"),
+        (
+            RESPONSES.read("", {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}),
+            "the tool shell, which the vendor runs",
+        ),
+        (CHAT.read("", {"modalities": ["text", "audio"]}), "an answer that is audio"),
+        (CHAT.read("", {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}), "an earlier answer that is audio"),
+        (ANTHROPIC.read("", {"container": {"skills": [{"skill_id": "xlsx"}]}}), "skills that the vendor runs"),
+        (
+            ANTHROPIC.read("", {"tools": [{"type": "tool_search_tool_bm25_20251119", "name": "t"}]}),
+            "the tool tool_search_tool_bm25_20251119, which the vendor runs",
+        ),
     ],
 )
 def test_what_nobody_can_bound(call: Call, what: str) -> None:
@@ -155,7 +195,14 @@ def test_what_nobody_can_bound(call: Call, what: str) -> None:
     [
         ANTHROPIC.read("", {"messages": [user({"type": "document", "source": {"type": "text", "data": "t"}})]}),
         ANTHROPIC.read("", {"tools": [{"type": "bash_20250124", "name": "bash"}, {"name": "Read"}]}),
+        ANTHROPIC.read("", {"container": "container_1"}),
         RESPONSES.read("", {"tools": [{"type": "function"}, {"type": "local_shell"}], "instructions": "i"}),
+        RESPONSES.read("", {"tools": [{"type": "shell", "environment": {"type": "local"}}]}),
+        RESPONSES.read("", {"tools": [{"type": "tool_search", "execution": "client"}]}),
+        RESPONSES.read("", {"input": [{"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAAA"}]}),
+        RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i", "result": "aGk="}]}),
+        CHAT.read("", {"modalities": ["text"]}),
+        GEMINI.read(GEMINI_PATH, {"generationConfig": {"responseModalities": ["TEXT"]}}),
         GEMINI.read(GEMINI_PATH, {"contents": [{"parts": [{"inlineData": {"mimeType": "text/csv", "data": "x"}}]}]}),
     ],
 )
