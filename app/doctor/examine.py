@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from app.doctor import disk, github, reach, work
+from app.doctor import disk, github, reach, slack, work
 from app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from app.doctor.reach import Answer, NoAnswerError
 from app.github_api.protocol import FailedDelivery, GitHubError, RemoteApp
+from app.jobs.notice_subject import NO_REPOSITORY
 from app.registry import Organization, PolicyFile, Store
 from app.secrets_store import SecretKeyError
 from app.settings import Settings
@@ -87,14 +88,14 @@ def _dependent(settings: Settings, outside: Outside, store: Store | None) -> Ite
     yield from _github(settings, outside, store, known)
     yield reach.public_url(settings, _fetched(outside, settings.page("/healthz")))
     yield reach.issuer_keys(settings, _fetched(outside, settings.jwks_url))
-    channels = 0
+    wants = slack.Wanted()
     if store is not None:
-        files, channels = _policies(store, known)
+        files, wants = _policies(store, known)
         yield from work.policies(files)
         yield from work.dead_jobs(store.dead_jobs())
         yield from work.seal(outside.unsealed(settings.database_url), outside.now())
         yield from work.pauses(known)
-    yield reach.slack(_who(outside.chat(settings)), channels)
+    yield from slack.judge(*_who(outside.chat(settings)), wants)
     yield reach.clock(settings, outside.now(), _fetched(outside, settings.github_api_url))
 
 
@@ -153,10 +154,10 @@ def _github(
         yield github.refused(found, error)
 
 
-def _policies(store: Store, known: Sequence[Organization]) -> tuple[list[tuple[str, PolicyFile]], int]:
-    """The newest read of every policy file by the name of its repository; how many name a Slack channel."""
+def _policies(store: Store, known: Sequence[Organization]) -> tuple[list[tuple[str, PolicyFile]], slack.Wanted]:
+    """The newest read of every policy file by the name of its repository; what those in force want of Slack."""
     files: list[tuple[str, PolicyFile]] = []
-    channels = 0
+    wants = slack.Wanted()
     for organization in known:
         if not organization.active:
             continue
@@ -167,18 +168,19 @@ def _policies(store: Store, known: Sequence[Organization]) -> tuple[list[tuple[s
                 file = books.policy_file(repository_id)
                 if file is not None:
                     files.append((name, file))
-                if repository_id is not None:
-                    channels += bool(books.policy_in_force(repository_id).policy.slack.channel)
-    return files, channels
+            in_force = [books.policy_in_force(r).policy.slack for _, r in places if r is not None]
+            wants += slack.wanted(books, books.policy_in_force(NO_REPOSITORY).policy.slack, in_force)
+    return files, wants
 
 
-def _who(chat: Chat | None) -> str | ChatError | None:
+def _who(chat: Chat | None) -> tuple[str | ChatError | None, frozenset[str] | None]:
+    """Whose token it is, or what is wrong with it; what it may do."""
     if chat is None:
-        return None
+        return None, None
     try:
-        return chat.who()
+        return chat.who(), chat.scopes()
     except ChatError as error:
-        return error
+        return error, None
 
 
 def _fetched(outside: Outside, url: str) -> Answer | NoAnswerError:

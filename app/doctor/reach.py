@@ -1,4 +1,4 @@
-"""Whether others are reached: this server by its public address, the issuer's keys, Slack; and whether the clock is right."""
+"""Whether others are reached: this server by its public address, the issuer's keys; and whether the clock is right."""
 
 from __future__ import annotations
 
@@ -80,25 +80,6 @@ def clock(settings: Settings, now: datetime, answer: Answer | NoAnswerError) -> 
     if abs(apart) > CLOCK_WARNING_SECONDS:
         return warning("clock", found, "Set this machine's clock (NTP) before it drifts further.")
     return ok("clock", "Agrees with GitHub's.")
-
-
-def slack(who: str | Exception | None, channels: int) -> Diagnosis:
-    """Whether messages can be sent. `who`: the token's owner, an error, or None without a token."""
-    if isinstance(who, str):
-        return ok("Slack", f"The token belongs to {who}.")
-    if who is not None:
-        return problem(
-            "Slack",
-            f"The token does not work: {who}",
-            "Mend what Slack says, or unset TABSTOP_SLACK_TOKEN. Messages wait and are tried again meanwhile.",
-        )
-    if channels:
-        return warning(
-            "Slack",
-            "Policies name a channel, but there is no token: messages are not sent.",
-            "Set TABSTOP_SLACK_TOKEN to a bot token with the scope `chat:write`.",
-        )
-    return ok("Slack", "Not used: TABSTOP_SLACK_TOKEN is not set. Everything else works without it.")
 
 
 def _object(text: str) -> dict[str, object]:

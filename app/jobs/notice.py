@@ -4,60 +4,38 @@
 same with id, trip, open_until and again in place of findings) come from the ledger's transactions, as do `session` (likewise
 with id, session, event, at) and `raised` (with id, session, by_how_much, limits, approver, at, expires_at). A refusal is told
 once per hour for each (budget, window, cause): `refused` sets a latch and, if it was the first, asks for `refusal` in the same
-transaction, so neither a flood nor a loss is possible.
-
-Before a message goes out another latch says that it was tried. A warning that was tried is not sent again; all else is,
-marked as a possible repeat. Asking the chat who we are comes before that latch, so an outage costs nothing.
+transaction, so neither a flood nor a loss is possible. In the same way `session` and `tripped` ask for `direct`, which tells the
+engineer whose session it is: a job of its own, so that neither message waits for the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from app.jobs.notice_subject import About, about_budget, about_start, anchor
+from app.jobs.notice_sending import Latch, send
+from app.jobs.notice_session import direct, raised, session, tripped
+from app.jobs.notice_subject import about_budget, about_start, anchor
 from app.ledger.books import Job
 from app.registry import Transaction
-from app.render.notices import RED, Notice, crossed_notice, refused_notice, tripped_notice
-from app.render.session_notices import Which, raised_notice, session_notice
-from app.render.slack import slack_message
-from app.slack_api.protocol import Chat, ChatError
-from app.world import GiveUpError, RetryLaterError, World
-from tabstop.breaker_memory import Trip
+from app.render.notices import RED, crossed_notice, refused_notice
+from app.slack_api.protocol import Chat
+from app.world import GiveUpError, World
 from tabstop.budget import standing
-from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal
-from tabstop.wire import SessionEvent
 from tabstop.wire_json import from_json, to_json
 
-# Latches share one number per budget with the steps, which are percents: refusals and attempts lie far above them.
+# Latches share one number per budget with the steps, which are percents: refusals lie far above them.
 _REFUSED = 1_000_000
-_TRIED = 100_000_000
-# A trip, a session's event and a raise are told under an id of their own, which no budget has.
-_OWN_ID = 0
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Latch:
-    """What is set, once and for ever, when something was done: a budget's window and a number."""
-
-    budget_id: int
-    number: int
-
-    @property
-    def tried(self) -> Latch:
-        """The latch that says a message about this was tried."""
-        return Latch(self.budget_id, self.number + _TRIED)
-
-
 def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -> None:
-    """Tell the channel that the policy in force names; nothing to do without a channel or without a chat."""
+    """Tell the channel, or the person, that the policy in force names; nothing to do without either, or without a chat."""
     if organization_id is None:
         raise GiveUpError("a notice needs an organization")
     if world.chat is None:
@@ -92,7 +70,7 @@ def _crossed(world: World, chat: Chat, organization_id: int, payload: Mapping[st
         links=about.links,
     )
 
-    _send(world, chat, organization_id, about.channel, notice, Latch(budget.id, step))
+    send(world, chat, organization_id, about.channel, notice, Latch(budget.id, step))
 
 
 def _refused(world: World, _chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
@@ -127,101 +105,18 @@ def _refusal(world: World, chat: Chat, organization_id: int, payload: Mapping[st
     )
 
     latch = Latch(int(payload["budget"]), int(payload["number"]))
-    _send(world, chat, organization_id, about.channel, notice, latch)
-
-
-def _tripped(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
-    with world.store.look(organization_id) as books:
-        about = about_start(books, payload, world.settings.github_url)
-    if about is None or not about.channel:
-        return
-
-    trip = from_json(Trip, payload["trip"])
-    notice = tripped_notice(
-        trip,
-        from_json(datetime, payload["open_until"]) if payload["open_until"] else None,
-        reader=about.reader,
-        agent=str(payload["agent"]),
-        where=about.where,
-        branch=about.branch,
-        again=bool(payload["again"]),
-        at=trip.at,
-        links=about.links,
-    )
-
-    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
-
-
-def _session(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
-    with world.store.look(organization_id) as books:
-        about = about_start(books, payload, world.settings.github_url)
-    if about is None or not about.channel:
-        return
-
-    event, at = from_json(SessionEvent, payload["event"]), from_json(datetime, payload["at"])
-    notice = session_notice(event, _which(about, payload), reader=about.reader, at=at)
-
-    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
-
-
-def _raised(world: World, chat: Chat, organization_id: int, payload: Mapping[str, Any]) -> None:
-    with world.store.look(organization_id) as books:
-        about = about_start(books, payload, world.settings.github_url)
-        approver = books.engineer(int(payload["approver"])) if payload["approver"] else None
-    if about is None or not about.channel:
-        return
-
-    notice = raised_notice(
-        from_json(Limits, payload["by_how_much"]),
-        from_json(Limits, payload["limits"]),
-        _which(about, payload),
-        approver=approver.login if approver else "",
-        expires_at=from_json(datetime, payload["expires_at"]),
-        reader=about.reader,
-        at=from_json(datetime, payload["at"]),
-    )
-
-    _send(world, chat, organization_id, about.channel, notice, Latch(int(payload["id"]), _OWN_ID))
-
-
-def _which(about: About, payload: Mapping[str, Any]) -> Which:
-    agent, session = str(payload["agent"]), str(payload["session"])
-    return Which(session, agent, about.where, about.branch, about.login, about.links)
+    send(world, chat, organization_id, about.channel, notice, latch)
 
 
 _TELL = {
     "crossed": _crossed,
     "refused": _refused,
     "refusal": _refusal,
-    "tripped": _tripped,
-    "session": _session,
-    "raised": _raised,
+    "tripped": tripped,
+    "session": session,
+    "raised": raised,
+    "direct": direct,
 }
-
-
-def _send(world: World, chat: Chat, organization_id: int, channel: str, notice: Notice, latch: Latch) -> None:
-    """Post it. Raises `RetryLaterError` when it surely did not arrive, or when it is worth a repeat."""
-    try:
-        chat.who()
-    except ChatError as error:
-        raise _failed(error) from error
-    with world.store.open(organization_id) as books:
-        first = books.latch(latch.tried.budget_id, latch.tried.number)
-    if not first and not notice.occasion.survives:
-        return
-    try:
-        chat.post(slack_message(channel, replace(notice, may_be_repeat=not first)))
-    except ChatError as error:
-        if error.retry_after is not None and not notice.occasion.survives:
-            log.warning("a warning may not have arrived and is not repeated", channel=channel, reason=str(error))
-            return
-        raise _failed(error) from error
-
-
-def _failed(error: ChatError) -> RetryLaterError | GiveUpError:
-    if error.retry_after is None:
-        return GiveUpError(str(error))
-    return RetryLaterError(str(error), error.retry_after or None)
 
 
 def _findings(payload: Mapping[str, Any]) -> list[Finding]:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.registry import InForce, Repository, Transaction
+from app.registry import NO_REPOSITORY, EngineerKind, InForce, Repository, Transaction
 from app.render.notices import Link
 from tabstop.budget import Budget, Scope
 from tabstop.policy.model import Policy
 from tabstop.verdict import Finding, Signal
 from tabstop.visibility import Reader, Surface
 
-_NO_REPOSITORY = -1
-"""An id that no repository has: what is in force there is the organization's file over the defaults."""
-
 
 @dataclass(frozen=True, slots=True)
 class About:
     """channel: empty for nowhere. subject: what people call the budget's subject. where: the repository; empty for none.
 
-    branch, login: of a start; empty where there is none or nobody is known.
+    branch, login: of a start; empty where there is none or nobody is known. engineer: their id; 0 likewise.
+    person: whom the policy says they are in Slack, a member id or an e-mail address; empty when it does not, and for bots.
     """
 
     channel: str
@@ -33,6 +31,8 @@ class About:
     branch: str = ""
     login: str = ""
     links: tuple[Link, ...] = ()
+    engineer: int = 0
+    person: str = ""
 
 
 def about_budget(books: Transaction, budget: Budget, github_url: str) -> About | None:
@@ -46,15 +46,16 @@ def about_budget(books: Transaction, budget: Budget, github_url: str) -> About |
             return _in_repository(books, tab.repository_id, tab.branch, github_url, tab_id=tab.id)
         case Scope.REPOSITORY | Scope.GUEST:
             return _in_repository(books, subject_id, "", github_url)
-    in_force = books.policy_in_force(_NO_REPOSITORY)
+    in_force = books.policy_in_force(NO_REPOSITORY)
     subject = _login(books, subject_id) if scope in {Scope.ENGINEER, Scope.DOWNGRADE} else ""
     return _about(in_force, None, subject=subject)
 
 
 def about_start(books: Transaction, payload: Mapping[str, Any], github_url: str) -> About | None:
-    """A start that was refused. None when its repository is gone."""
+    """A start that was refused, or a session. None when its repository is gone."""
     tab = books.tab(int(payload["tab"])) if payload.get("tab") else None
-    return _in_repository(
+    engineer = books.engineer(int(payload["engineer"])) if payload.get("engineer") else None
+    about = _in_repository(
         books,
         int(payload["repository"]),
         tab.branch if tab else "",
@@ -62,8 +63,11 @@ def about_start(books: Transaction, payload: Mapping[str, Any], github_url: str)
         tab_id=tab.id if tab else None,
         number=payload.get("pull_request"),
         run=str(payload.get("run") or ""),
-        login=_login(books, payload.get("engineer")),
+        login=engineer.login if engineer else "",
     )
+    if about is None or engineer is None or engineer.kind is EngineerKind.BOT:
+        return about
+    return replace(about, engineer=engineer.id, person=about.policy.slack.person(engineer.login))
 
 
 def anchor(books: Transaction, payload: Mapping[str, Any], finding: Finding, now: datetime) -> Budget | None:
@@ -133,6 +137,6 @@ def _about(
     return About(slack.channel, in_force.policy, reader, subject, where, branch, login, links)
 
 
-def _login(books: Transaction, engineer_id: int | None) -> str:
-    engineer = books.engineer(engineer_id) if engineer_id is not None else None
+def _login(books: Transaction, engineer_id: int) -> str:
+    engineer = books.engineer(engineer_id)
     return engineer.login if engineer else ""

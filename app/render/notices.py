@@ -13,7 +13,7 @@ from tabstop.explain import approvers_in_words, arithmetic, budget_name, continu
 from tabstop.markdown import plain
 from tabstop.policy.problem import quoted
 from tabstop.verdict import Finding, Outcome, verdict_of
-from tabstop.visibility import PERSONAL, Reader, for_reader, verdict_for
+from tabstop.visibility import PERSONAL, Reader, Surface, for_reader, verdict_for
 
 RED = 100
 """The step, in percent, at which a budget is spent."""
@@ -145,14 +145,18 @@ def tripped_notice(
     links: tuple[Link, ...] = (),
 ) -> Notice:
     """A breaker tripped. open_until: None when later sessions do not meet it. again: it was half-open."""
+    theirs = reader.surface is Surface.ENGINEER
     on = f" on {quoted(branch)}" if branch else ""
-    what = f"The breaker of {quoted(agent)} in {quoted(where)} tripped{' again' if again else ''}{on}."
-    lines = [what, tripped_by(trip)]
+    did = f"tripped{' again' if again else ''}"
+    lines = [f"The breaker of {quoted(agent)} in {quoted(where)} {did}{on}.", tripped_by(trip)]
+    if theirs:
+        command = f"`tabstop release {trip.session}`"
+        lines.append(f"That is your session, and it was stopped. You let it go on with {command}, where it ran.")
     if open_until is None:
         lines.append("It refuses no other session: the policy says so (`breaker.remember`), or the news came too late.")
     else:
         lines += [consequence(agent, open_until), clearing(agent, where)]
-    title = f"The breaker of {quoted(agent)} tripped{' again' if again else ''}"
+    title = f"The breaker of {quoted(agent)} {did}{' in your session' if theirs else ''}"
     return Notice(Occasion.TRIPPED, reader, plain(title), tuple(lines), at, plain(measured(trip)), where, links)
 
 

@@ -12,6 +12,7 @@ MOST_ANNOTATIONS = 50
 """GitHub takes at most 50 annotations a request (reference of POST /repos/{owner}/{repo}/check-runs)."""
 
 MOST_LISTED = 25
+_LEVELS = {Severity.PROBLEM: "failure", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _MESSAGE = 2_000
 
 
@@ -63,7 +64,7 @@ def _changes(edit: PolicyEdit) -> list[str]:
 
 
 def policy_annotations(edit: PolicyEdit | None) -> tuple[Annotation, ...]:
-    """Problems as failures and notes as notices on their lines, problems first, at most 50."""
+    """Problems as failures, warnings as warnings and notes as notices on their lines, problems first, at most 50."""
     if edit is None or edit.removed:
         return ()
     found: list[Problem | Note] = [*edit.problems, *edit.notes]
@@ -76,7 +77,7 @@ def _annotation(path: str, item: Problem | Note) -> Annotation:
         path=path,
         start_line=max(1, item.line),
         end_line=max(1, item.line),
-        level="failure" if failed else "notice",
+        level=_LEVELS[item.severity],
         message=_cut(flat(item.sentence), _MESSAGE),
         title=plain(item.key_path)[:250] or ("The policy" if failed else "Worth a look"),
     )

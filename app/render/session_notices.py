@@ -11,7 +11,7 @@ from tabstop.explain import moment
 from tabstop.markdown import plain
 from tabstop.policy.problem import quoted
 from tabstop.session import Limits
-from tabstop.visibility import Reader
+from tabstop.visibility import Reader, Surface
 from tabstop.wire import SessionEvent
 
 
@@ -29,8 +29,9 @@ class Which:
 
 def session_notice(event: SessionEvent, which: Which, *, reader: Reader, at: datetime) -> Notice:
     """Its governor noticed something, or stopped it."""
-    title = f"A session of {quoted(which.agent)} {happened(event)}"
-    lines = (_what(which, happened(event), reader), because(event), to_go_on(event, which.id))
+    theirs = reader.surface is Surface.ENGINEER
+    title = f"{'Your' if theirs else 'A'} session of {quoted(which.agent)} {happened(event)}"
+    lines = (_what(which, happened(event), reader), because(event), to_go_on(event, which.id, yours=theirs))
     return Notice(Occasion.SESSION, reader, plain(title), tuple(filter(None, lines)), at, "", which.where, which.links)
 
 
@@ -59,4 +60,5 @@ def raised_notice(
 def _what(which: Which, did: str, reader: Reader) -> str:
     on = f" on {quoted(which.branch)}" if which.branch else ""
     by = f", started by {quoted(which.engineer)}," if which.engineer and reader.names else ""
-    return f"Session {quoted(which.id)} of {quoted(which.agent)}{on} in {quoted(which.where)}{by} {did}."
+    name = "Your session" if reader.surface is Surface.ENGINEER else "Session"
+    return f"{name} {quoted(which.id)} of {quoted(which.agent)}{on} in {quoted(which.where)}{by} {did}."

@@ -21,7 +21,10 @@ class ChatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """A message ready to post: Block Kit blocks, and the plain text that notifications and old clients show."""
+    """A message ready to post: Block Kit blocks, and the plain text that notifications and old clients show.
+
+    channel: a name, an id, or the id of a member, who gets it as a direct message.
+    """
 
     channel: str
     text: str
@@ -29,10 +32,16 @@ class ChatMessage:
 
 
 class Chat(Protocol):
-    """Posts messages."""
+    """Posts messages, in channels and to members."""
 
     def post(self, message: ChatMessage) -> str:
         """Post it; answers the message's id. Raises `ChatError`."""
+
+    def member_of(self, address: str) -> str:
+        """The id of the member with this e-mail address. Raises `ChatError`, also for a bot and for who has left."""
+
+    def scopes(self) -> frozenset[str] | None:
+        """What the token may do; None where the chat does not say. Raises `ChatError`."""
 
     def who(self) -> str:
         """Whom the token belongs to (`team / bot`): for `doctor`, and to see whether the chat is there. Raises `ChatError`."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,23 @@ class Answer:
 
 
 class LoopbackSlack:
-    """Accepts `chat.postMessage` and `auth.test` for the channels and the token it knows."""
+    """Accepts `chat.postMessage`, `users.lookupByEmail` and `auth.test` for the channels, the people and the token it knows.
+
+    users: as `users.lookupByEmail` answers them, by e-mail address. scopes: said in a header of every answer, as Slack does.
+    """
 
     token = "xoxb-test"
 
-    def __init__(self, channels: frozenset[str] = frozenset({"ai-spend"})) -> None:
+    def __init__(
+        self,
+        channels: frozenset[str] = frozenset({"ai-spend"}),
+        users: Mapping[str, Mapping[str, Any]] | None = None,
+        scopes: str | None = None,
+    ) -> None:
         """Starts serving at once."""
         self.channels = channels
+        self.users = users or {}
+        self.scopes = scopes
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.next: list[Answer] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -51,8 +62,12 @@ class LoopbackSlack:
         if token != f"Bearer {self.token}":
             return Answer({"ok": False, "error": "invalid_auth"})
         if method == "auth.test":
-            return Answer({"ok": True, "team": "acme", "user": "tabstop"})
-        if body["channel"] not in self.channels:
+            said = {} if self.scopes is None else {"x-oauth-scopes": self.scopes}
+            return Answer({"ok": True, "team": "acme", "user": "tabstop"}, headers=said)
+        if method == "users.lookupByEmail":
+            user = self.users.get(body["email"])
+            return Answer({"ok": True, "user": user} if user else {"ok": False, "error": "users_not_found"})
+        if body["channel"] not in self.channels | {user["id"] for user in self.users.values()}:
             return Answer({"ok": False, "error": "channel_not_found"})
         return Answer({"ok": True, "channel": "C1", "ts": f"17.{len(self.posted):06}"})
 
@@ -73,8 +88,9 @@ class LoopbackSlack:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
-                body = json.loads(raw or b"{}")
+                raw = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+                form = "form-urlencoded" in self.headers["Content-Type"]
+                body = dict(parse_qsl(raw)) if form else json.loads(raw or "{}")
                 method = self.path.rpartition("/")[2]
                 slack.asked.append((method, body))
                 answer = slack.answer(method, self.headers["Authorization"] or "", body)

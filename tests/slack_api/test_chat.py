@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import pytest
 
 from app.settings import Settings
-from app.slack_api.client import REMEDIES, SlackChat
+from app.slack_api.client import REMEDIES, REMEDIES_FOR_MEMBERS, SlackChat
 from app.slack_api.fake import FakeChat
 from app.slack_api.protocol import Chat, ChatError, ChatMessage
 from tests.slack_api.loopback import Answer, LoopbackSlack
 
 HELLO = ChatMessage("#ai-spend", "hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "*hello*"}}])
+
+
+ALICE = "alice@acme.example"
 
 
 @dataclass
@@ -37,7 +40,9 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def slack() -> Iterator[LoopbackSlack]:
     """A Slack on loopback."""
-    with LoopbackSlack() as slack:
+    with LoopbackSlack(
+        users={ALICE: {"id": "U012AB3CD", "deleted": False, "is_bot": False}}, scopes="chat:write,users:read.email"
+    ) as slack:
         yield slack
 
 
@@ -45,7 +50,12 @@ def slack() -> Iterator[LoopbackSlack]:
 def stage(request: pytest.FixtureRequest) -> Stage:
     """Each implementation of `Chat` that has the channel #ai-spend."""
     if request.param == "fake":
-        fake = FakeChat(team="acme", channels=frozenset({"ai-spend"}))
+        fake = FakeChat(
+            team="acme",
+            channels=frozenset({"ai-spend", "U012AB3CD"}),
+            members={ALICE: "U012AB3CD"},
+            may=frozenset({"chat:write", "users:read.email"}),
+        )
         return Stage(
             fake,
             lambda: [m.text for m in fake.messages],
@@ -92,6 +102,37 @@ def test_an_unknown_channel_is_for_people_to_correct(stage: Stage) -> None:
     assert caught.value.retry_after is None
 
 
+def test_a_member_is_found_by_address_and_gets_a_message(stage: Stage) -> None:
+    """An address leads to an id, and a message goes to an id as to a channel."""
+    member = stage.chat.member_of(ALICE)
+    assert member == "U012AB3CD"
+    assert stage.chat.post(ChatMessage(member, "for you", []))
+    assert stage.texts() == ["for you"]
+
+
+def test_an_unknown_address_or_member_is_for_people_to_correct(stage: Stage) -> None:
+    """Repeating cannot help; the text has the code."""
+    with pytest.raises(ChatError, match="`users_not_found`") as unknown:
+        stage.chat.member_of("nobody@acme.example")
+    with pytest.raises(ChatError, match=r"`channel_not_found`.*`U000000009`") as gone:
+        stage.chat.post(ChatMessage("U000000009", "for you", []))
+    assert (unknown.value.retry_after, gone.value.retry_after) == (None, None)
+    assert "nobody@acme.example" not in str(unknown.value), "it is shown and logged"
+
+
+def test_a_lookup_obeys_the_rate_limit(stage: Stage) -> None:
+    """Like everything else."""
+    stage.limit(7)
+    with pytest.raises(ChatError) as caught:
+        stage.chat.member_of(ALICE)
+    assert caught.value.retry_after == 7
+
+
+def test_what_the_token_may_do(stage: Stage) -> None:
+    """`doctor` compares it with what the policy needs."""
+    assert stage.chat.scopes() == frozenset({"chat:write", "users:read.email"})
+
+
 def test_a_lost_answer_is_neither_success_nor_loss(stage: Stage) -> None:
     """When the connection breaks after sending, the message may be there: one attempt, and trying again may help."""
     stage.lose_answer()
@@ -112,6 +153,44 @@ def test_every_permanent_error_says_what_to_do(slack: LoopbackSlack, code: str) 
     assert f"`{code}`" in said
     assert "{channel}" not in said
     assert "xoxb-test" not in said
+
+
+@pytest.mark.parametrize("code", sorted(REMEDIES_FOR_MEMBERS))
+def test_every_permanent_error_about_a_member_says_what_to_do(slack: LoopbackSlack, code: str) -> None:
+    """In words about people, not about channels."""
+    slack.next.append(Answer({"ok": False, "error": code}))
+    with pytest.raises(ChatError) as caught:
+        SlackChat(slack.token, slack.url).post(ChatMessage("U012AB3CD", "for you", []))
+    assert caught.value.retry_after is None
+    said = str(caught.value)
+    assert f"`{code}`" in said
+    assert "slack.channel" not in said
+    assert "{" not in said
+
+
+@pytest.mark.parametrize(("more", "who"), [({"is_bot": True}, "a bot"), ({"deleted": True}, "a member who has left")])
+def test_a_bots_address_and_a_former_members_are_nobodys(slack: LoopbackSlack, more: dict[str, bool], who: str) -> None:
+    """Slack finds both, and neither reads messages."""
+    slack.next.append(Answer({"ok": True, "user": {"id": "U012AB3CD", **more}}))
+    with pytest.raises(ChatError, match=who) as caught:
+        SlackChat(slack.token, slack.url).member_of(ALICE)
+    assert caught.value.retry_after is None
+
+
+def test_a_missing_scope_is_named_as_slack_names_it(slack: LoopbackSlack) -> None:
+    """Each call needs its own."""
+    slack.next.append(
+        Answer({"ok": False, "error": "missing_scope", "needed": "users:read.email", "provided": "chat:write"})
+    )
+    with pytest.raises(ChatError, match=r"lacks the scope `users:read\.email`"):
+        SlackChat(slack.token, slack.url).member_of(ALICE)
+
+
+@pytest.mark.parametrize(("said", "scopes"), [(None, None), ("", frozenset()), ("a, b", frozenset({"a", "b"}))])
+def test_scopes_are_read_from_the_header(slack: LoopbackSlack, said: str | None, scopes: frozenset[str] | None) -> None:
+    """Something that stands in for Slack may not send it: then nobody knows."""
+    slack.scopes = said
+    assert SlackChat(slack.token, slack.url).scopes() == scopes
 
 
 @pytest.mark.parametrize(
