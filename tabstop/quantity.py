@@ -24,6 +24,14 @@ def span(seconds: int) -> str:
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
+def exact_span(seconds: int) -> str:
+    """Print a length of time to the second, beside another that `span` may print alike: `1 min 5 s`, `2 h`, `1 h 30 min`."""
+    rest = seconds % 60
+    if seconds < 60 or not rest:
+        return span(seconds)
+    return f"{span(seconds - rest)} {rest} s"
+
+
 def percent(part: int, whole: int) -> int:
     """The share in whole percent, rounded down, so that 99.9 % is not shown as full. 100 for a part of nothing."""
     if whole <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tabstop.quantity import ordinal
+from tabstop.quantity import exact_span, ordinal
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,20 @@ from tabstop.quantity import ordinal
 def test_ordinals(number: int, said: str) -> None:
     """English: the teens are exceptions."""
     assert ordinal(number) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (65, "1 min 5 s"),
+        (3_600, "1 h"),
+        (3_605, "1 h 5 s"),
+        (5_401, "1 h 30 min 1 s"),
+    ],
+)
+def test_an_exact_length_of_time(seconds: int, shown: str) -> None:
+    """So that what is used and what is allowed never look alike."""
+    assert exact_span(seconds) == shown

@@ -46,7 +46,7 @@ def tell(folder: SessionFolder, fact: Raised | Released | ServerSaid, now: Calla
     """Raises `NotHeardError`, `NoSessionError`, `OSError`."""
     entry = Entry(fact)
     try:
-        answer = ask(folder.socket, "fact", (folder.path.name,), write_entry(entry), _SECONDS)
+        answer = ask(folder.watcher, "fact", (folder.path.name,), write_entry(entry), _SECONDS)
         return Told(from_json(Order, json.loads(answer)), watched=True)
     except (ValueError, WireError) as error:
         raise NotHeardError(f"what watches this session gave an answer that cannot be read: {error}") from error

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
+from pathlib import Path
+from shutil import which
 
 from tabstop.session import SessionOutcome
+
+NOT_RUNNABLE, NOT_FOUND = 126, 127
+"""As a shell has it."""
 
 
 class ExitCode(IntEnum):
@@ -43,6 +49,12 @@ _BY_OUTCOME = {
 def code_for(outcome: SessionOutcome) -> ExitCode:
     """The code for a session that we ended so."""
     return _BY_OUTCOME.get(outcome, ExitCode.LIMIT)
+
+
+def code_where_missing(program: str, path: str | None) -> int:
+    """The code a shell gives for what it cannot start: whether it is there all the same."""
+    there = which(program, os.F_OK, path) is not None or ("/" in program and Path(program).exists())
+    return NOT_RUNNABLE if there else NOT_FOUND
 
 
 def code_of_signal(number: int) -> int:

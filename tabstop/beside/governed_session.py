@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tabstop.beside.journal import Entry, Journal
-from tabstop.beside.pricing import Pricer
+from tabstop.beside.pricing import Pricer, assumption
 from tabstop.governor.facts import Answer, Fact, Heartbeat, Tick, ToolFinished, ToolStarted
 from tabstop.governor.machine import govern
-from tabstop.governor.orders import Event, Order
-from tabstop.governor.settings import Settings
+from tabstop.governor.orders import PROCEED, Event, EventKind, Order
+from tabstop.governor.settings import Settings, UnknownPrice
 from tabstop.governor.state import State
 from tabstop.money import Nano
 from tabstop.usage import Tokens, Usage
+from tabstop.verdict import Finding, Outcome, Signal
 
 OnEvent = Callable[[Event, Order], None]
 OnUsage = Callable[[Usage], None]
@@ -30,6 +31,16 @@ class _Counted:
 
     tokens: Tokens
     cost: Nano | None
+
+
+def _not_kept(error: OSError) -> Finding:
+    sentence = (
+        f"What this session uses cannot be written down ({error.strerror or error}). Its limits hold while the process that "
+        "watches it lives; what that could not write by then is missing when the session goes on."
+    )
+    return Finding(
+        Signal.LIMIT, Outcome.WARN, "journal", sentence, remedy="Make room on the disk that holds the session."
+    )
 
 
 class GovernedSession:
@@ -59,6 +70,8 @@ class GovernedSession:
         self._state = State()
         self._counted: dict[str, _Counted] = {}
         self._calls: dict[str, None] = {}
+        self._unwritten = False
+        self._unlisted: set[str] = set()
         for entry in journal.entries() if journal is not None else ():
             self._state = govern(self._state, entry.fact, settings).state
             self._note_call(entry.fact)
@@ -95,16 +108,23 @@ class GovernedSession:
         likeness: int | None = None,
         reserve: Nano = 0,
         reserve_tokens: int = 0,
+        next_call: Nano = 0,
+        next_call_tokens: int = 0,
         assumed: bool = False,
+        unread: bool = False,
     ) -> Order:
         """Take in one model answer, told any number of times under any of its keys, growing or not.
 
         thread: empty for the main one. The clock is ours: an answer counts when it becomes known. assumed: what it used was
-        not told, and this is its worst case: it counts here and is not reported as usage.
+        not told, and this is its worst case: it counts here and is not reported as usage. unread: as in `Answer`.
         """
+        if unread:
+            return self._unread(usage, thread)
         with self._lock:
             before = next((self._counted[key] for key in usage.keys if key in self._counted), None)
             cost, unlisted = self.pricer.cost(usage)
+            if unlisted:
+                cost = self._without_a_price(usage, cost)
             tokens = usage.tokens
             if before is not None:
                 tokens = (usage.tokens - before.tokens).at_least_zero()
@@ -123,6 +143,8 @@ class GovernedSession:
                 likeness=likeness,
                 reserve=reserve,
                 reserve_tokens=reserve_tokens,
+                next_call=next_call,
+                next_call_tokens=next_call_tokens,
             )
             order = self._tell(Entry(fact, usage.keys))
             self._count(usage.keys, fact)
@@ -130,6 +152,27 @@ class GovernedSession:
             for _, on_usage in self._listeners:
                 on_usage(usage)
         return order
+
+    def _unread(self, usage: Usage, thread: str) -> Order:
+        """An answer of which only that it was made is known. One that was counted is told by somebody who could read it."""
+        with self._lock:
+            if self.knows(usage.keys):
+                return self.order(thread)
+            fact = Answer(self.now(), usage.model, thread=thread, unread=True)
+            order = self._tell(Entry(fact, usage.keys))
+            self._count(usage.keys, fact)
+        return order
+
+    def _without_a_price(self, usage: Usage, assumed: Nano | None) -> Nano | None:
+        """What to count for it. Where the policy stops what has no price, nothing is assumed. Said once of each model."""
+        cost = None if self.settings.unpriced is UnknownPrice.BLOCK else assumed
+        if usage.model not in self._unlisted:
+            self._unlisted.add(usage.model)
+            sentence = assumption(self.pricer.card if cost is not None else None, usage)
+            finding = Finding(Signal.PRICE, Outcome.WARN, "model", sentence, subject=usage.model)
+            for on_event, _ in self._listeners:
+                on_event(Event(self.now(), EventKind.ALERT, finding), PROCEED)
+        return cost
 
     def knows(self, keys: tuple[str, ...]) -> bool:
         """Whether an answer with one of these keys was counted."""
@@ -150,13 +193,26 @@ class GovernedSession:
             self._note_call(entry.fact)
             decision = govern(self._state, entry.fact, self.settings)
             self._state = decision.state
+            events = decision.events
             # Time alone is not written down, unless something came of it.
-            if self._journal is not None and (decision.events or not isinstance(entry.fact, Tick | Heartbeat)):
-                self._journal.append(entry)
-        for event in decision.events:
+            if decision.events or not isinstance(entry.fact, Tick | Heartbeat):
+                events += self._write_down(entry)
+        for event in events:
             for on_event, _ in self._listeners:
                 on_event(event, decision.order)
         return decision.order
+
+    def _write_down(self, entry: Entry) -> tuple[Event, ...]:
+        """Into the journal. A disk that takes nothing changes no order: the session goes on from memory, and it is said once."""
+        if self._journal is None:
+            return ()
+        try:
+            self._journal.append(entry)
+        except OSError as error:
+            said, self._unwritten = self._unwritten, True
+            return () if said else (Event(entry.fact.at, EventKind.ALERT, _not_kept(error)),)
+        self._unwritten = False
+        return ()
 
     def _count(self, keys: tuple[str, ...], fact: Answer) -> None:
         before = next((self._counted[key] for key in keys if key in self._counted), None)

@@ -124,7 +124,7 @@ class Governor:
         if not left:
             self.end()
 
-    def _asked_by_hook(self, words: tuple[str, ...], body: bytes) -> bytes:
+    def _asked_by_hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
         self._asked = time.monotonic()
         try:
             return self.desk.hook(words, body)

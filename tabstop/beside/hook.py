@@ -40,7 +40,8 @@ LONGEST_WAIT = 65.0
 
 UNBOUND = (
     b'{"systemMessage": "Tabstop: the governor does not answer, so nothing bounds this session from inside. '
-    b"Likely cause: the Python it was installed with has moved. Run `tabstop install` again; "
+    b"Likely cause: the Python it was installed with has moved. Run `tabstop install` again. "
+    b"Or another process watches this session and hangs: end that one; "
     b"details are in hook.log in Tabstop's state folder.\"}"
 )
 
@@ -136,7 +137,8 @@ def connect(path: str, home: str) -> "socket.socket | None":
 def talk(connection: socket.socket, request: bytes) -> "Answer":
     """Hand the request over and read the answer: exit code, seconds to wait and length in the first line, then what to print.
 
-    Spaces before it mean that whoever answers is still there, such as while a person is asked.
+    Spaces before it mean that whoever answers is still there, such as while a person is asked: they are waited for as long as
+    they come, which is as long as the agent lets this hook run.
     """
     until = time.monotonic() + LONGEST_WAIT
     answer = b""
@@ -146,7 +148,9 @@ def talk(connection: socket.socket, request: bytes) -> "Answer":
             part = connection.recv(65536)
             if not part:
                 return read_answer(answer)
-            answer += part
+            answer = (answer + part).lstrip(b" ")
+            if not answer:
+                until = time.monotonic() + LONGEST_WAIT
     finally:
         connection.close()
     raise ValueError("the answer is too long, or too long in coming")
@@ -243,20 +247,33 @@ def session_of(payload: bytes) -> str:
 
 
 def keep(home: str, request: bytes) -> int:
-    """Keep the payload until a governor takes it; how many wait now. One that is too long is only counted."""
+    """Keep the payload until a governor takes it; how many wait now. One that is too long is only counted.
+
+    So is what a full disk does not take. Where nothing can be made at all it is not even counted; orders that lie ready hold.
+    """
     if len(request) > LARGEST_KEPT:
         note(home, f"nobody took a payload of {len(request)} bytes; it is too long to be kept")
         request = b"too long\n"
     folder = home + "/waiting"
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    waiting = len(os.listdir(folder))
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        waiting = len(os.listdir(folder))
+    except OSError as error:
+        note(home, f"a payload that nobody took cannot be kept: {error}")
+        return 0
     if waiting >= MOST_KEPT:
         note(home, f"nobody takes payloads; {MOST_KEPT} wait already, and this one is dropped")
         return waiting
     name = f"{time.time_ns():020d}-{os.getpid()}"
-    with open(f"{folder}/.{name}", "xb", opener=privately) as stream:
-        stream.write(request)
-    os.rename(f"{folder}/.{name}", f"{folder}/{name}")
+    try:
+        with open(f"{folder}/.{name}", "xb", opener=privately) as stream:
+            stream.write(request)
+    except OSError as error:
+        note(home, f"a payload that nobody took cannot be kept: {error}")
+    try:
+        os.rename(f"{folder}/.{name}", f"{folder}/{name}")
+    except OSError:
+        return waiting
     return waiting + 1
 
 

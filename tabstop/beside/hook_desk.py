@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from tabstop.agents.dialect import dialect_of
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import name_of, new_record, pricer_of
-from tabstop.beside.hook_socket import HookAnswer, Log
+from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
@@ -65,6 +65,14 @@ class _Watched:
     said: str = ""
 
 
+class _HeldElsewhereError(LookupError):
+    """Another process watches this session."""
+
+    def __init__(self, folder: SessionFolder) -> None:
+        super().__init__(f"{folder.path.name} is watched by another process")
+        self.folder = folder
+
+
 class HookDesk:
     """Answers hooks. Any number of threads may ask."""
 
@@ -86,7 +94,6 @@ class HookDesk:
         self._reports_of = reports_of
         self._standing = StandingOrders(root.parent / "hooks")
         self._watched: dict[str, _Watched] = {}
-        self._busy: set[str] = set()
         self._lock = threading.Lock()
 
     def watch(self, folder: SessionFolder, record: Record, governed: GovernedSession) -> None:
@@ -94,9 +101,15 @@ class HookDesk:
         with self._lock:
             self._watched[folder.path.name] = _Watched(folder, record, governed)
 
-    def hook(self, words: tuple[str, ...], body: bytes) -> bytes:
-        """`hook AGENT EVENT SESSION`, with the payload. What goes wrong is logged; the agent goes on."""
-        return self._hear(words, body, self._now()).encode()
+    def hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
+        """`hook AGENT EVENT SESSION`, with the payload; of a session that another process watches, that one's answer as it comes.
+
+        What goes wrong is raised: the hook then gets no answer, and sees to it that this does not go on for ever.
+        """
+        try:
+            return self._hear(words, body, self._now()).encode()
+        except _HeldElsewhereError as held:
+            return self._hand_on(held.folder, words, body)
 
     def fact(self, words: tuple[str, ...], body: bytes) -> bytes:
         """`fact SESSION`, with a line as of a journal: a person's raise or release. Answers with the order, as JSON."""
@@ -106,8 +119,6 @@ class HookDesk:
             raise ValueError("no fact")
         with self._lock:
             watched = self._watched.get(name) or self._take_up(find(self._root, name))
-        if watched is None:
-            raise NoSessionError(f"{name} is watched by another process")
         order = watched.governed.tell(entry.fact)
         for (agent, session), heard in list(watched.heard.items()):
             self._stand(agent, session, heard, order)
@@ -123,11 +134,15 @@ class HookDesk:
                 self._stand(agent, session, heard, order)
 
     def take_in_waiting(self, folder: Path) -> None:
-        """Take in what hooks kept while nobody was there, oldest first, each at the time it was kept."""
+        """Take in what hooks kept while nobody was there, oldest first, each at the time it was kept.
+
+        Of a session that another process watches, it is handed to that one, or stays until somebody takes it.
+        """
         try:
             names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         except OSError:
             return
+        unheard: set[str] = set()
         for name in names:
             path = folder / name
             try:
@@ -135,7 +150,12 @@ class HookDesk:
                 line, _, body = path.read_bytes().partition(b"\n")
                 _, *words, _ = line.decode("ascii").split(" ")
                 self._hear(tuple(words), body, at)
-            except (OSError, ValueError, OverflowError) as error:
+            except _HeldElsewhereError as held:
+                session = held.folder.path.name
+                if session in unheard or not self._handed_on(held.folder, tuple(words), body):
+                    unheard.add(session)
+                    continue
+            except (OSError, ValueError, OverflowError, LookupError) as error:
                 self._log(f"{path} is left out: {error}")
             with suppress(OSError):
                 path.unlink()
@@ -155,10 +175,7 @@ class HookDesk:
     def _hear(self, words: tuple[str, ...], body: bytes, at: datetime) -> HookAnswer:
         agent, event, given = words
         payload = _payload(body)
-        heard = self._session(agent, payload, given, at)
-        if heard is None:
-            return HookAnswer()
-        watched, hooked = heard
+        watched, hooked = self._session(agent, payload, given, at)
         with watched.governed.lock:
             spoken, order = hooked.hear(event, payload, at)
         session = str(payload["session_id"])
@@ -170,18 +187,31 @@ class HookDesk:
             self._ended(watched, (agent, session))
         return HookAnswer(spoken.text, spoken.wait)
 
+    def _hand_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> Iterator[bytes]:
+        """Ask whoever watches it. Raises `NobodyError` where that cannot be told."""
+        agent, event, _ = words
+        path = folder.watcher
+        if path.resolve() == self._socket.resolve() or not is_private(path.parent):
+            raise NobodyError(f"another process watches {folder.path.name}, and does not say where it listens")
+        return relay(path, "hook", (agent, event, folder.path.name), body)
+
+    def _handed_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> bool:
+        try:
+            return bool(b"".join(self._hand_on(folder, words, body)).strip())
+        except NobodyError as error:
+            self._log(f"what hooks of {folder.path.name} kept has to wait: {error}")
+            return False
+
     def _session(
         self, agent: str, payload: Mapping[str, Any], given: str, at: datetime
-    ) -> tuple[_Watched, HookedSession] | None:
-        """The session this payload is about, taken up or begun where nobody watches it; None where another process does."""
+    ) -> tuple[_Watched, HookedSession]:
+        """The session this payload is about, taken up or begun where nobody watches it. Raises `_HeldElsewhereError`."""
         dialect = dialect_of(agent)
         first = dialect.read("", payload, at, b"")
         if not first.session:
             raise ValueError("the payload names no session")
         with self._lock:
             watched = self._watched_by(agent, first.session, first.cwd, given, at)
-            if watched is None:
-                return None
             hooked = watched.heard.get((agent, first.session))
             if hooked is None:
                 key, since = bytes.fromhex(watched.record.hmac_key), watched.record.began_at
@@ -189,7 +219,7 @@ class HookDesk:
                 watched.heard[agent, first.session] = hooked
             return watched, hooked
 
-    def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> _Watched | None:
+    def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> _Watched:
         name = name_of(agent, session) if given == "-" else given
         if name in self._watched:
             return self._watched[name]
@@ -207,25 +237,24 @@ class HookDesk:
             record, said = new_record(agent, dialect_of(agent).agent, session, cwd, at, self._environ)
             folder = create(self._root, record)
         watched = self._take_up(folder)
-        if watched is not None and said:
+        if said:
             self._log(said)
             watched.said = said
         return watched
 
-    def _take_up(self, folder: SessionFolder) -> _Watched | None:
+    def _take_up(self, folder: SessionFolder) -> _Watched:
         name = folder.path.name
         record = folder.record()
         try:
             journal = Journal(folder.journal)
         except JournalBusyError as error:
-            if name not in self._busy:
-                self._busy.add(name)
-                self._log(str(error))
-            return None
-        self._busy.discard(name)
+            raise _HeldElsewhereError(folder) from error
+        settings = replace(record.settings, can_summarize=False)
+        with suppress(OSError):
+            record = folder.govern_by(record, settings)
         log = self._logger(folder)
         governed = GovernedSession(
-            record.settings,
+            settings,
             pricer_of(record, self._now()),
             self._now,
             journal=journal,
@@ -239,6 +268,8 @@ class HookDesk:
             folder.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.socket.unlink(missing_ok=True)
             folder.socket.symlink_to(self._socket)
+        with suppress(OSError):
+            folder.keep_watcher(self._socket)
         return watched
 
     def _teller(self, watched: _Watched) -> Callable[[Event], None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tabstop.beside.pricing import LookUp, Pricer
+from tabstop.beside.pricing import LookUp, Pricer, from_price_book, local_pricer
 from tabstop.beside.session_folder import Record
 from tabstop.governor.settings import settings_of
 from tabstop.policy.model import Policy
@@ -24,10 +24,19 @@ _SHORT = {"claude-code": "claude"}
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The policy in force for a working directory. said: what went wrong on the way; the defaults hold then."""
+    """The policy in force for a working directory. said: what went wrong on the way; the defaults hold then.
+
+    path: the file it was read from; empty for none.
+    """
 
     policy: Policy
     said: str = ""
+    path: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where what nobody else says comes from, in words that follow `from`."""
+        return f"the policy {self.path}" if self.path else "the defaults (no policy)"
 
 
 def name_of(agent: str, session: str) -> str:
@@ -59,8 +68,10 @@ def new_record(
 def policy_of(folder: Path) -> Bound:
     """The policy file at the root of the repository around `folder`, over the defaults."""
     root = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
-    path = root / POLICY_FILE if root else None
-    if path is None or not path.is_file():
+    if root is None:
+        return Bound(Policy(), _not_in_a_repository(folder))
+    path = root / POLICY_FILE
+    if not path.is_file():
         return Bound(Policy())
     try:
         from tabstop.policy.document import PolicyKind  # noqa: PLC0415 - needs PyYAML, which a runner has not
@@ -79,22 +90,32 @@ def policy_of(folder: Path) -> Bound:
             f"{path} has problems, so the default limits apply; the first is in line {first.line}: {first.what}. "
             f"`tabstop policy check {path}` shows all of them.",
         )
-    return Bound(effective(None, parsed.document, name=root.name if root else "").policy)
+    return Bound(effective(None, parsed.document, name=root.name).policy, path=str(path))
+
+
+def _not_in_a_repository(folder: Path) -> str:
+    path = folder / POLICY_FILE
+    if not path.is_file():
+        return ""
+    return f"{path} is not read, because {folder} is in no git repository; the default limits apply. `git init` makes it one."
 
 
 def pricer_of(record: Record, at: datetime) -> Pricer:
-    """Prices by the card the session was sent; what is not on it by the price book, where one is installed."""
+    """Prices by the card the session was sent; without one, and for what is not on it, by the price book, where one is installed."""
     try:
         card = PriceCard.from_json(record.price_card)
     except ValueError:
-        card = PriceCard(at)
-    return Pricer(card, _look_up(record))
+        overrides = policy_of(Path(record.cwd)).policy.prices if record.cwd else ()
+        try:
+            return local_pricer(at, overrides, record.settings.degradation)
+        except ImportError:
+            return Pricer(PriceCard(at))
+    return Pricer(card, _look_up())
 
 
-def _look_up(record: Record) -> LookUp | None:
+def _look_up() -> LookUp | None:
     try:
-        from tabstop.price_book import price_of  # noqa: PLC0415 - 1.5 MB, and not installed on a runner
+        import tabstop.price_book  # noqa: F401, PLC0415 - 1.5 MB, and not installed on a runner
     except ImportError:
         return None
-    overrides = policy_of(Path(record.cwd)).policy.prices if record.cwd and not record.price_card else ()
-    return lambda model, at: price_of(model, at=at, overrides=overrides)
+    return from_price_book

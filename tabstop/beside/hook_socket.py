@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,19 +135,26 @@ class HookSocket:
 
 def ask(path: Path, first: str, words: tuple[str, ...] = (), body: bytes = b"", seconds: float = SECONDS) -> bytes:
     """Ask whoever listens there. Raises `NobodyError`."""
+    return b"".join(relay(path, first, words, body, seconds))
+
+
+def relay(
+    path: Path, first: str, words: tuple[str, ...] = (), body: bytes = b"", seconds: float = SECONDS
+) -> Iterator[bytes]:
+    """The answer of whoever listens there, each part as it comes. Raises `NobodyError`, also after so many silent seconds."""
+    came = False
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(seconds)
             connection.connect(str(path))
             connection.sendall(" ".join([first, *words, str(len(body))]).encode() + b"\n" + body)
-            parts = []
             while part := connection.recv(65536):
-                parts.append(part)
+                came = True
+                yield part
     except OSError as error:
         raise NobodyError(f"nobody answers at {path}: {error}") from error
-    if not parts:
+    if not came:
         raise NobodyError(f"{path} gave no answer")
-    return b"".join(parts)
 
 
 def make_private(folder: Path) -> None:
@@ -158,6 +165,15 @@ def make_private(folder: Path) -> None:
         raise UnsafeFolderError(f"{folder} belongs to somebody else; remove it, or set TMPDIR to a folder of your own")
     if about.st_mode & 0o077:
         folder.chmod(0o700)
+
+
+def is_private(folder: Path) -> bool:
+    """Whether it is this user's own and nobody else may enter: only who listens there is handed what an agent said."""
+    try:
+        about = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & 0o077
 
 
 def _question(connection: socket.socket) -> tuple[str, tuple[str, ...], bytes]:

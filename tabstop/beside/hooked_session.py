@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from tabstop.agents.dialect import Dialect, Heard, Spoken, UsageLog
+from tabstop.agents.dialect import Dialect, Heard, Read, Spoken, UsageLog
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.sight import Sight
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.governor.degradation import apply
 from tabstop.governor.facts import Fact, SubagentEnded, SubagentSpawned, ToolFinished
@@ -19,15 +20,18 @@ from tabstop.money import show_exact
 from tabstop.price_card import PriceCard
 from tabstop.quantity import span
 from tabstop.quantity import tokens as show_tokens
-from tabstop.usage import Usage
 from tabstop.verdict import Finding, Outcome, Signal
 
-_FOR_THE_MODEL = frozenset({Signal.DEGRADATION, Signal.RUNAWAY, Signal.SUBTASK})
-"""Findings that the model can act on while it goes on. That it was slowed down it need not know."""
+_FOR_THE_MODEL = frozenset({Signal.DEGRADATION, Signal.RUNAWAY, Signal.SUBTASK, Signal.BUDGET, Signal.LIMIT})
+"""Findings that the model can act on while it goes on; the last two are the server's wish that it winds down. That it was slowed
+down it need not know."""
 
 NEAR, LAG_TRIES, LAG_SECONDS = 50, 10, 0.03
 """From so many percent of a limit on, a tool waits up to so long for its answer's usage to be written down, and is then judged
 by it. Further away a decision one call late harms nobody."""
+
+IF_SILENT = "If it ends without a word, `tabstop sessions` says why."
+"""A client that prints nothing for people, such as `claude -p`, shows no reason when its turn is ended."""
 
 _TOLD_AT_MOST = 256
 _NEW_THREAD = 10_000
@@ -63,6 +67,8 @@ class HookedSession:
         self._tree: TreeWatch | None = None
         self._model = ""
         self._answers = self._output = 0
+        self._sight = Sight(governed)
+        self._defaults_told = governed.state.said
 
     def hear(self, event: str, payload: Mapping[str, Any], at: datetime) -> tuple[Spoken, Order]:
         """Take in one payload and say what to reply, with the order behind it."""
@@ -70,7 +76,9 @@ class HookedSession:
         self._see_tree(payload.get("cwd"))
         order = self._usage(heard)
         for fact in heard.facts:
-            told = self.governed.tell(self._placed(fact))
+            fact_here = self._placed(fact)
+            told = self.governed.tell(fact_here)
+            self._sight.look(fact_here)
             # Of two facts of one payload the stronger order counts: a tool that may run may start no subagent.
             order = told if fact is heard.facts[0] or told.act.rank > order.act.rank else order
         self._report_unapplied(order, at)
@@ -79,8 +87,17 @@ class HookedSession:
         if spoken.told:
             self._mark(fresh, heard.thread)
         if event == "SessionStart" and spoken.body is None:
+            self._defaults_told = self.governed.state.said
             spoken = replace(spoken, body={"systemMessage": self.greeting()})
-        return spoken, order
+        return self._with_defaults(spoken), order
+
+    def _with_defaults(self, spoken: Spoken) -> Spoken:
+        """Tell people once, where a default limit steps in."""
+        said = self.governed.state.said
+        if said == self._defaults_told or "systemMessage" in (spoken.body or {}):
+            return spoken
+        self._defaults_told = said
+        return replace(spoken, body={**(spoken.body or {}), "systemMessage": f"Tabstop: {said}"})
 
     def _see_tree(self, cwd: object) -> None:
         """Have the tree looked at where the session began, now and then; no hook waits for it."""
@@ -92,7 +109,7 @@ class HookedSession:
     def greeting(self) -> str:
         """What bounds this session, and how firmly."""
         totals, settings = self.governed.state.totals, self.governed.settings
-        limits, _ = limits_in_force(totals, settings)
+        limits, said = limits_in_force(totals, settings)
         bounds = [
             show_exact(limits.cost) if limits.cost is not None else "",
             f"{show_tokens(limits.tokens)} tokens" if limits.tokens is not None else "",
@@ -102,7 +119,8 @@ class HookedSession:
         ]
         used = f" Used so far: {show_exact(totals.cost)}, {show_tokens(totals.tokens)} tokens." if totals.tokens else ""
         named = ", ".join(one for one in bounds if one)
-        return f"Tabstop: session {settings.session} may use {named}.{used} {self.dialect.firmness}"
+        firmly = said if totals.in_part else self.dialect.firmness
+        return f"Tabstop: session {settings.session} may use {named}.{used} {firmly} {IF_SILENT}"
 
     def _usage(self, heard: Heard) -> Order:
         """Tell what was used since the last time."""
@@ -113,7 +131,7 @@ class HookedSession:
             if log is not None:
                 self._logs[heard.log] = log
         for usage in heard.usages:
-            order = self._answered(usage, "", None)
+            order = self._answered(Read(usage))
         if log is None:
             return order
         order = self._read(log, order)
@@ -127,18 +145,18 @@ class HookedSession:
     def _read(self, log: UsageLog, order: Order) -> Order:
         for read in log.read():
             if read.usage.occurred_at >= self.since:
-                order = self._answered(read.usage, read.thread, read.likeness)
+                order = self._answered(read)
         return order
 
     def _near_a_limit(self) -> bool:
         return fullest(self.governed.state.totals, self.governed.settings) >= NEAR
 
-    def _answered(self, usage: Usage, thread: str, likeness: int | None) -> Order:
-        if not thread:
-            self._model = usage.model
+    def _answered(self, read: Read) -> Order:
+        if not read.thread and not read.unread:
+            self._model = read.usage.model
             self._answers += 1
-            self._output += usage.tokens.output
-        return self.governed.answered(usage, thread=thread, likeness=likeness)
+            self._output += read.usage.tokens.output
+        return self.governed.answered(read.usage, thread=read.thread, likeness=read.likeness, unread=read.unread)
 
     def _placed(self, fact: Fact) -> Fact:
         """A fact with what only earlier ones tell.

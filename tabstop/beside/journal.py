@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -36,7 +37,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open and lock it, creating it readable by this user only. Raises `JournalBusyError`, `OSError`."""
-        self._stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a+b")
+        self._path = path
+        self._unwritten = bytearray()
+        # Unbuffered: what is written is with the kernel, and what is not is known.
+        self._stream = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "a+b", 0)
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -46,22 +50,27 @@ class Journal:
 
     def entries(self) -> Iterator[Entry]:
         """Everything written so far, oldest first. Lines that cannot be read (a cut-off write, an older format) are left out."""
-        self._stream.seek(0)
-        for line in self._stream:
-            if (entry := read_entry(line)) is not None:
-                yield entry
+        with self._path.open("rb") as stream:
+            for line in stream:
+                if (entry := read_entry(line)) is not None:
+                    yield entry
 
     def append(self, entry: Entry) -> None:
-        """Write one fact. It is with the kernel when this returns: it survives the end of this process."""
-        self._stream.write(write_entry(entry) + b"\n")
-        self._stream.flush()
+        """Write one fact. It is with the kernel when this returns: it survives the end of this process.
+
+        Raises `OSError` where it cannot be written, as on a full disk: it is then written before the next one, in its order.
+        """
+        self._unwritten += write_entry(entry) + b"\n"
+        self._write()
 
     def close(self) -> None:
-        """Let go of it; closing twice is harmless.
+        """Let go of it; closing twice is harmless. What the disk would not take until now is lost.
 
         Unlocked by name: a child that another thread is just starting still has the file open, and with it the lock (flock(2)).
         """
         if not self._stream.closed:
+            with suppress(OSError):
+                self._write()
             fcntl.flock(self._stream, fcntl.LOCK_UN)
             self._stream.close()
 
@@ -79,8 +88,11 @@ class Journal:
         if size:
             self._stream.seek(size - 1)
             if self._stream.read(1) != b"\n":
-                self._stream.write(b"\n")
-                self._stream.flush()
+                self._unwritten += b"\n"
+
+    def _write(self) -> None:
+        while self._unwritten:
+            del self._unwritten[: self._stream.write(self._unwritten)]
 
 
 def write_entry(entry: Entry) -> bytes:

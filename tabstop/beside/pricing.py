@@ -5,12 +5,14 @@ Used to enforce, never to bill: the server prices what counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tabstop.governor.settings import Degradation
 from tabstop.model_id import bare
 from tabstop.money import Nano
+from tabstop.policy.model import PriceOverride
 from tabstop.price_card import ModelPrice, PriceCard, cost_of
 from tabstop.usage import Usage
 
@@ -48,6 +50,35 @@ class Pricer:
             return known, False
         costs = [cost_of(replace(usage, model=name), one).nano for name, one in self.card.prices.items()]
         return max((one for one in costs if one is not None), default=None), True
+
+
+def assumption(card: PriceCard | None, usage: Usage) -> str:
+    """What is done with a usage without a known price, in sentences for people. card: None where nothing is assumed."""
+    priced = [
+        (nano, name)
+        for name, one in (card.prices if card else {}).items()
+        if (nano := cost_of(replace(usage, model=name), one).nano) is not None
+    ]
+    _, model = max(priced, default=(0, ""))
+    named = f"The price of {usage.model} is not known" if usage.model else "An answer names no model"
+    then = f"it is priced as {model}, the dearest model known" if model else "it counts by its tokens only"
+    return f"{named}, so {then}. `prices` gives a model a price."
+
+
+def local_pricer(at: datetime, overrides: Sequence[PriceOverride], models: Degradation) -> Pricer:
+    """Prices by the installed price book at this moment, under `overrides`; half a second the first time. Raises `ImportError`.
+
+    Its card holds the models of the ladders, so that the dearest of them is assumed for a model that is not known or not
+    named: never zero.
+    """
+    from tabstop.price_book import card, price_of  # noqa: PLC0415 - as below
+
+    known = card((model for ladder in models.models for model in ladder), at=at, overrides=overrides)
+
+    def look_up(model: str, when: datetime) -> ModelPrice | None:
+        return price_of(model, at=when, overrides=overrides)
+
+    return Pricer(known, look_up)
 
 
 def from_price_book(model: str, at: datetime) -> ModelPrice | None:

@@ -1,4 +1,4 @@
-"""Reporting: a governed session's live conversation with its server. Usage and events go up, verdicts, orders and limits come back.
+"""Reporting: a governed session's live conversation with its server. Usage, events and gauges go up, orders and limits come back.
 
     reporter = reporter_for(record, session, folder, os.environ)  # None without a server
     if reporter: verdict = reporter.begin()  # STOP: it was taken up again and may not go on; do not start the agent
@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tabstop.beside.delivery import call_of
+from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.journal import Entry, read_entry
 from tabstop.beside.report_queue import ReportQueue, calls_of
@@ -27,6 +28,7 @@ from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder
 from tabstop.beside.spool import Undelivered, put, spool_root, take_back
 from tabstop.beside.transport import Transport, UrllibTransport
 from tabstop.explain import explain
+from tabstop.gauge import Gauge, GaugeReading
 from tabstop.governor.facts import ServerSaid
 from tabstop.governor.orders import Event
 from tabstop.session import Limits, SessionOutcome
@@ -68,6 +70,7 @@ class Reporter:
         self._closing = closing or threading.Event()
         self._wake = threading.Event()
         self._queue = ReportQueue(f"tabstop-beside:{record.id}")
+        self._gauges: dict[Gauge, GaugeReading] = {}
         self._thread: threading.Thread | None = None
         self._delivered = False
         self._gone = not (record.server_session and record.token)
@@ -116,6 +119,7 @@ class Reporter:
 
     def report(self) -> bool:
         """Tell all that waits, or only that the session is alive; obey the answers. False when the server has not all of it."""
+        self._look_at_gauges()
         while not self._gone:
             batch = self._queue.next_batch()
             try:
@@ -157,8 +161,11 @@ class Reporter:
         self._closing.set()
         self._wake.set()
         last = threading.Thread(target=self._finish, args=(end,), name="tabstop-last-report", daemon=True)
-        last.start()
-        last.join(seconds)
+        try:
+            last.start()
+            last.join(seconds)
+        except RuntimeError:  # the interpreter is ending: no thread begins any more
+            self._finish(end)
         delivered = self._delivered
         if delivered or (end is not None and self._keep(end)):
             self._marker.unlink(missing_ok=True)
@@ -177,6 +184,13 @@ class Reporter:
     def _on_usage(self, usage: Usage) -> None:
         self._queue.add_call(call_of(usage))
         self._hurry()
+
+    def _look_at_gauges(self) -> None:
+        """Queue the readings that are new in the session's folder, whoever wrote them."""
+        for reading in read_gauges(self._folder):
+            if self._gauges.get(reading.gauge) != reading:
+                self._gauges[reading.gauge] = reading
+                self._queue.add_gauge(reading)
 
     def _hurry(self) -> None:
         """A server that is away is asked again at the next interval, no sooner."""
@@ -234,7 +248,7 @@ class Reporter:
         now = self._session.now()
         name = self._session.settings.session
         found = tuple(_worded(one, name, now) if one.outcome is Outcome.STOP else one for one in verdict.findings)
-        self._session.tell(ServerSaid(now, Verdict(found), orders, limits))
+        self._session.tell(ServerSaid(now, Verdict(found), orders, limits and self._record.binding(limits)))
 
     def _failed(self, error: ServerError) -> None:
         if isinstance(error, NotAcceptedError) and error.status in _GONE:

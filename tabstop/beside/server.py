@@ -1,4 +1,4 @@
-"""The server, as a session's machine talks to it: start, usage, end, resume, overdrive; tried again where that can help.
+"""The server, as a session's machine talks to it: start, usage, end, resume, overdrive, login; tried again where that can help.
 
 ServerError: `UnreachableError` when nobody who speaks for Tabstop answered, so that later may be better, and
 `NotAcceptedError` when the server answered that it will not take this, so that the same request will not do better.
@@ -26,6 +26,7 @@ from tabstop.wire import (
     UsageBatch,
 )
 from tabstop.wire_json import WireError, from_json, to_json
+from tabstop.wire_login import LoggedOut, LoginAnswer, LoginOffer, LoginRequest, WhoAmI
 
 T = TypeVar("T")
 
@@ -46,7 +47,15 @@ class ServerError(Exception):
 
 
 class UnreachableError(ServerError):
-    """Nobody who speaks for Tabstop answered, after all tries; the text says how the last one ended."""
+    """Nobody who speaks for Tabstop answered, after all tries; the text says how the last one ended.
+
+    retry_after: seconds, where it asked for patience.
+    """
+
+    def __init__(self, said: str, retry_after: int = 0) -> None:
+        """Keep both."""
+        super().__init__(said)
+        self.retry_after = retry_after
 
 
 class NotAcceptedError(ServerError):
@@ -100,17 +109,31 @@ class Server:
         path = f"/api/v1/sessions/{quote(session, safe='')}/overdrive"
         return self._ask(path, request, OverdriveAnswer, token=token, key=key)
 
-    def _ask(self, path: str, body: object, kind: type[T], *, token: str, key: str = "") -> T:
-        headers = {
-            "Accept": "application/json",
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "User-Agent": self._agent,
-        }
+    def login_offer(self) -> LoginOffer:
+        """Where a person proves who they are."""
+        return self._ask("/api/v1/login", None, LoginOffer)
+
+    def login(self, request: LoginRequest) -> LoginAnswer:
+        """Exchange GitHub's user token for the server's own."""
+        return self._ask("/api/v1/login", request, LoginAnswer)
+
+    def who_am_i(self, *, token: str) -> WhoAmI:
+        """Whose token it is. token: an engineer's own."""
+        return self._ask("/api/v1/whoami", None, WhoAmI, token=token)
+
+    def logout(self, *, token: str) -> LoggedOut:
+        """End this token. token: an engineer's own."""
+        return self._ask("/api/v1/logout", {}, LoggedOut, token=token)
+
+    def _ask(self, path: str, body: object, kind: type[T], *, token: str = "", key: str = "") -> T:
+        """POST `body`, or GET where there is none. token: empty for what anybody may ask."""
+        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": self._agent}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if key:
             headers["Idempotency-Key"] = key
-        raw = json.dumps(to_json(body), separators=(",", ":")).encode()
-        request = Request("POST", self.address + path, headers, raw)
+        raw = None if body is None else json.dumps(to_json(body), separators=(",", ":")).encode()
+        request = Request("GET" if raw is None else "POST", self.address + path, headers, raw)
         for pause in (*PAUSES, None):
             try:
                 response = self._transport.send(request, TIMEOUT)
@@ -123,7 +146,7 @@ class Server:
             if pause is None or wait > LONGEST_PAUSE:
                 break
             self._sleep(max(pause, wait))
-        raise UnreachableError(failed)
+        raise UnreachableError(failed, wait)
 
 
 def _understood(response: Response, kind: type[T]) -> T:

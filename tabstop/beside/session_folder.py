@@ -3,6 +3,7 @@
     <root>/<session>/record.json   what it is, what bounds it, how to reach who watches it
                      journal.jsonl its facts
                      events.jsonl  what was worth logging
+                     watcher       where whoever watches it listens
 All readable by this user only. The socket lies elsewhere: its path must be shorter than 100 bytes.
 """
 
@@ -13,12 +14,14 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tabstop.governor.settings import Settings
+from tabstop.session import Limits
+from tabstop.tightened import regrown
 from tabstop.wire import VERSION, StartRequest
 from tabstop.wire_json import WireError, from_json, to_json
 
@@ -29,7 +32,8 @@ class Record:
 
     id: what people type. server, server_session, token: empty without a server. key: of the gate's question.
     hmac_key: hex, for tool arguments; never leaves the machine. price_card: `PriceCard` as JSON. cwd: where the agent works.
-    agent_session: the client's own session id, once known.
+    agent_session: the client's own session id, once known. admitted: the server's own limits, where those in the settings were
+    tightened; None where they are the same.
     """
 
     id: str
@@ -44,7 +48,12 @@ class Record:
     key: str = field(default="", repr=False)
     hmac_key: str = field(default="", repr=False)
     agent_session: str = ""
+    admitted: Limits | None = None
     version: int = VERSION
+
+    def binding(self, allowed: Limits) -> Limits:
+        """What binds it, now that its server allows so much: what was tightened stays so, and grows as the server's own does."""
+        return regrown(self.settings.limits, self.admitted, allowed) if self.admitted else allowed
 
 
 class NoSessionError(LookupError):
@@ -73,12 +82,34 @@ class SessionFolder:
         name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         return socket_root() / f"{name}.sock"
 
+    @property
+    def watcher(self) -> Path:
+        """Where whoever watched it last listens, wherever its TMPDIR leads; the usual place when that is not known."""
+        try:
+            return Path(os.fsdecode((self.path / "watcher").read_bytes()))
+        except OSError:
+            return self.socket
+
+    def keep_watcher(self, socket: Path) -> None:
+        """Keep where we listen, now that we watch it. Raises `OSError`."""
+        write_privately(self.path / "watcher", os.fsencode(socket.absolute()))
+
     def record(self) -> Record:
         """What it is. Raises `NoSessionError` when it cannot be read."""
         try:
             return from_json(Record, json.loads((self.path / "record.json").read_bytes()))
         except (OSError, ValueError, RecursionError, WireError) as error:
             raise NoSessionError(f"{self.path} holds no session: {error}") from error
+
+    def govern_by(self, record: Record, settings: Settings) -> Record:
+        """Keep the settings by which it is governed from now on, so that whoever looks at it judges as its governor does.
+
+        Each attach point can do something else (`can_summarize`), and takes the session up with its own. Raises `OSError`.
+        """
+        if record.settings != settings:
+            record = replace(record, settings=settings)
+            self.write_record(record)
+        return record
 
     def write_record(self, record: Record) -> None:
         """Keep it, whole or not at all. Raises `OSError`."""
@@ -111,10 +142,10 @@ def create(root: Path, record: Record) -> SessionFolder:
 
 
 def find(root: Path, name: str) -> SessionFolder:
-    """The session whose id is `name` or begins so, or whose client calls it so. Raises `NoSessionError`."""
+    """The session whose id is `name` or begins so, or whose client or server calls it so. Raises `NoSessionError`."""
     folders = everything(root)
     exact = [one for one in folders if one.path.name == name]
-    near = exact or [one for one in folders if one.path.name.startswith(name)] or _by_agent(folders, name)
+    near = exact or [one for one in folders if one.path.name.startswith(name)] or _by_others(folders, name)
     if len(near) == 1:
         return near[0]
     if near:
@@ -132,11 +163,12 @@ def everything(root: Path) -> list[SessionFolder]:
     return [SessionFolder(path) for path in sorted(paths, key=lambda one: -one.stat().st_mtime)]
 
 
-def _by_agent(folders: list[SessionFolder], name: str) -> list[SessionFolder]:
+def _by_others(folders: list[SessionFolder], name: str) -> list[SessionFolder]:
     found = []
     for one in folders:
         try:
-            if one.record().agent_session == name:
+            record = one.record()
+            if name in {record.agent_session, record.server_session}:
                 found.append(one)
         except NoSessionError:
             continue

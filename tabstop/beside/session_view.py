@@ -5,15 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.journal import read_entry
-from tabstop.beside.proxy.gauges import Gauge
 from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.gauge import GaugeReading
 from tabstop.governor.limits import limits_in_force
 from tabstop.governor.machine import govern
 from tabstop.governor.orders import Event, EventKind
@@ -56,7 +56,7 @@ class SessionView:
     watched: bool
     runs: tuple[Ran, ...] = ()
     raises: tuple[Raise, ...] = ()
-    gauges: tuple[Gauge, ...] = ()
+    gauges: tuple[GaugeReading, ...] = ()
 
     @property
     def standing(self) -> str:
@@ -84,7 +84,7 @@ def view(folder: SessionFolder) -> SessionView:
         at = next((event.at for event in decision.events if event.kind is EventKind.RAISE), None)
         if at is not None:
             raises.append(Raise(at, _limits(before, record), _limits(state, record)))
-    runs, gauges = _runs(folder.path / "runs.jsonl"), _gauges(folder.path / "gauges.json")
+    runs, gauges = _runs(folder.path / "runs.jsonl"), read_gauges(folder)
     limits, watched = _limits(state, record), _locked(folder.journal)
     return SessionView(folder, record, state, limits, watched, runs, tuple(raises), gauges)
 
@@ -96,16 +96,6 @@ def events(folder: SessionFolder) -> tuple[Event, ...]:
 
 def _limits(state: State, record: Record) -> Limits:
     return limits_in_force(state.totals, record.settings)[0]
-
-
-def _gauges(path: Path) -> tuple[Gauge, ...]:
-    """By vendor, the shorter window first; what cannot be read is left out."""
-    found = []
-    for row in _rows(path):
-        for value in row.values():
-            with suppress(WireError):
-                found.append(from_json(Gauge, value))
-    return tuple(sorted(found, key=lambda one: (one.provider, one.minutes)))
 
 
 def _event(row: dict[str, Any]) -> Event | None:

@@ -28,7 +28,8 @@ UNHEARD = Order(
             "The governor has not answered for 100 events, so nothing bounds this session, and it is stopped.",
             remedy=(
                 "Likely cause: the Python it was installed with has moved. Run `tabstop install` again, or `tabstop uninstall` "
-                "to go on without; hook.log and governor.log in Tabstop's state folder say more."
+                "to go on without. Or another process watches this session and hangs: end that one. "
+                "hook.log and governor.log in Tabstop's state folder say more."
             ),
         ),
     ),

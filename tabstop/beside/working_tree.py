@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tabstop.beside.git import git_says
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.governor.facts import Probed
 
 EVERY = 10.0
 """Seconds between two looks."""
-
-LONGEST = 5.0
-"""Seconds git may take; a tree it cannot tell in that time is not looked at again."""
 
 FILES, SIZE = 500, 256 * 1024
 """So many changed files are read, each up to so many bytes; of a longer one its size and time count."""
@@ -65,8 +61,8 @@ def look(folder: str, key: bytes) -> str:
 
     Empty where there is no repository or no git, or it takes too long.
     """
-    root = _git(folder, "rev-parse", "--show-toplevel")
-    status = _git(folder, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all") if root else b""
+    root = git_says(folder, "rev-parse", "--show-toplevel")
+    status = git_says(folder, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all") if root else b""
     if not status:
         return ""
     digest = hashlib.blake2b(status, key=key[: hashlib.blake2b.MAX_KEY_SIZE], digest_size=16)
@@ -76,21 +72,6 @@ def look(folder: str, key: bytes) -> str:
             break
         digest.update(_content(top / path))
     return digest.hexdigest()
-
-
-def _git(folder: str, *words: str) -> bytes:
-    """What git prints; empty when it fails. It takes no lock the agent's own git may want, and starts no monitor."""
-    git = shutil.which("git")
-    if git is None:
-        return b""
-    argv = (git, "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *words)
-    try:
-        done = subprocess.run(  # noqa: S603 (our own words; the folder is one of them, after -C)
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST, check=False
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return b""
-    return done.stdout if done.returncode == 0 else b""
 
 
 def _changed(status: bytes) -> Iterator[str]:

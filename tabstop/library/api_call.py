@@ -13,7 +13,7 @@ from tabstop.beside.proxy.anthropic_messages import AnthropicMessages
 from tabstop.beside.proxy.call import Api, Call, Change, NotReadError
 from tabstop.beside.proxy.openai_chat import is_usage_only
 from tabstop.beside.proxy.openai_responses import OpenAiResponses
-from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted
+from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted, read_path
 from tabstop.beside.proxy.streams import Passing
 from tabstop.governor.facts import CallFailed
 from tabstop.governor.likeness import likeness_of
@@ -47,10 +47,10 @@ class ApiCall:
         """Nothing is read yet."""
         self._governor = governor
         self._thread = governor.thread
-        self._path = path
+        self._path = path = read_path(path)
         self._api = _api_of(method, path) if "json" in content_type or method == "GET" else None
         self.is_read = self._api is not None
-        self.costs = method == "POST" and (self.is_read or costs_uncounted(method, path))
+        self.costs = method == "POST" and (self.is_read or all(costs_uncounted(method, one, path) for one in PROVIDERS))
         self._call, self._asked = Call(""), 0
         self._passing: _Passing | None = None
         self._asks_usage = False

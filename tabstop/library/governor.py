@@ -12,10 +12,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
+from tabstop.beside.admission import NotAdmittedError
 from tabstop.beside.governed_session import GovernedSession, OnEvent, OnUsage
 from tabstop.beside.transport import Transport
+from tabstop.beside.working_tree import TreeWatch
 from tabstop.governor.facts import (
     Answer,
     Fact,
@@ -30,18 +33,18 @@ from tabstop.governor.facts import (
 )
 from tabstop.governor.limits import Totals, limits_in_force
 from tabstop.governor.orders import Act, Event, EventKind, Order, Step
-from tabstop.governor.settings import Rules, settings_of
+from tabstop.governor.settings import Response, Rules, settings_of
 from tabstop.library.amounts import Dollars, nano_of
 from tabstop.library.answers import read_answer
 from tabstop.library.degrading import CheaperModel, OnDegrade, Steps
-from tabstop.library.kept_session import KeptSession
-from tabstop.library.prices import assumption, pricer_for
+from tabstop.library.kept_session import KeptSession, asks_a_server
+from tabstop.library.prices import pricer_for
 from tabstop.library.stops import CallDenied, SessionStopped, stop_of
 from tabstop.library.tools import Failed, governed
 from tabstop.policy.model import PriceOverride
-from tabstop.session import Limits
+from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Tokens, Usage
-from tabstop.verdict import Outcome, Verdict
+from tabstop.verdict import Outcome
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,7 +64,8 @@ _THREAD: ContextVar[tuple[int, str]] = ContextVar("tabstop_thread", default=(0, 
 class Governor:
     """One session. Use it as a context manager, `with` or `async with`; any number of threads and tasks may tell it things.
 
-    What it is told of is counted at once and judged at once, so a limit is passed by one call at most (enforcement `one call`).
+    What it is told of is counted at once and judged at once. What is asked of a model before that is under way: a limit is
+    passed by at most one call for each thread or task that asks at once (enforcement `one call`).
     """
 
     enforcement = "one call"
@@ -77,6 +81,8 @@ class Governor:
         on_ask: OnAsk | None = None,
         on_event: OnEvent | None = None,
         on_usage: OnUsage = lambda _usage: None,
+        folder: str | os.PathLike[str] = ".",
+        server_unreachable: str = "allow",
         environ: Mapping[str, str] = os.environ,
         transport: Transport | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -88,10 +94,17 @@ class Governor:
         session: a name under which it is kept on this machine: the same name takes it up again with its totals, and
         `tabstop overdrive NAME` reaches it. Without one it lives in memory only. rules: everything else a policy can say.
         prices: your own, over the list's. on_degrade, on_ask: see their types; without on_ask a question suspends.
-        on_event, on_usage: see `GovernedSession`; without on_event alerts are logged. transport: to the server of an admitted session.
-        async_sleep: `trio.sleep` under trio.
-        Raises `ValueError` for a bad name, `JournalBusyError` when another process watches this session, `OSError`.
+        on_event, on_usage: see `GovernedSession`; without on_event alerts are logged. async_sleep: `trio.sleep` under trio.
+        folder: where it works; in a git work tree, a change there is progress. Empty for nowhere.
+
+        With TABSTOP_SERVER and TABSTOP_TOKEN set it asks that server for a session of its own, and reports to it; what the server
+        allows binds it, tightened by `limits`. server_unreachable: `allow` or `block` it where the server cannot be asked; a
+        `block` in the folder's policy counts too. transport: to the server.
+        Raises `SessionStopped` where the server does not let it begin (`BudgetExceeded` for a budget that is full), `ValueError`
+        for a bad name or choice, `JournalBusyError` when another process watches this session, `OSError`.
         """
+        if server_unreachable not in {"allow", "block"}:
+            raise ValueError(f"server_unreachable: {server_unreachable!r} is neither 'allow' nor 'block'")
         self.now, self.async_sleep, self._sleep = now, async_sleep, sleep
         self.on_event: OnEvent = on_event or _log_alert
         self.key = secrets.token_bytes(32)
@@ -104,9 +117,15 @@ class Governor:
             can_summarize=False,
         )
         self._kept: KeptSession | None = None
-        if session:
-            given = limits is not None or rules is not None
-            self._kept = KeptSession(settings, environ, now(), given=given, transport=transport)
+        if session or asks_a_server(environ):
+            given, cwd = limits is not None or rules is not None, str(Path(folder).absolute())
+            block = server_unreachable == "block"
+            try:
+                self._kept = KeptSession(
+                    settings, environ, now(), given=given, cwd=cwd, block=block, transport=transport
+                )
+            except NotAdmittedError as error:
+                raise stop_of(Order(Act.HALT, error.verdict.reasons), settings.session, named=True) from error
             settings, self.key = self._kept.record.settings, bytes.fromhex(self._kept.record.hmac_key)
         self.session = settings.session
         self.governed = GovernedSession(
@@ -117,8 +136,8 @@ class Governor:
             on_event=self.on_event,
             on_usage=on_usage,
         )
-        if self._kept is not None:
-            self._kept.attend(self.governed)
+        watches = str(folder) and settings.runaway.no_progress.response is not Response.OFF
+        self._tree = TreeWatch(self.governed, str(Path(folder).absolute()), self.key) if watches else None
         self._on_ask, self._asking = on_ask, threading.Lock()
         self._steps = Steps(on_degrade)
         self._cheaper = CheaperModel(self.governed.pricer, settings.degradation.models)
@@ -126,6 +145,8 @@ class Governor:
         self._said: set[str] = set()
         self._refused: SessionStopped | None = None
         self._catch_up: list[Callable[[], None]] = []
+        if self._kept is not None:
+            self._begin(self._kept)
 
     @property
     def totals(self) -> Totals:
@@ -229,25 +250,18 @@ class Governor:
         return self.tell(Released(self.now(), by))
 
     def close(self) -> None:
-        """End it, resumably; a named session is let go of. Closing twice is harmless."""
-        if self.totals.running_since is not None:
-            self._look()
-            self.tell(Paused(self.now()))
-        if self._kept is not None:
-            self._kept.close(self.governed)
+        """End it, resumably; one that is kept is let go of, and its server told. Closing twice is harmless."""
+        self._close(SessionOutcome.FINISHED)
 
     def __enter__(self) -> Self:
-        """Begin: its wall clock runs. Raises `SessionStopped` where the server does not let it go on."""
+        """Begin: its wall clock runs."""
         self.tell(Resumed(self.now()))
-        verdict = self._kept.begin() if self._kept is not None else Verdict()
-        if verdict.outcome is Outcome.STOP:
-            self.close()
-            raise self.stop_of(Order(Act.HALT, verdict.reasons))
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         """See `close`. An SDK's error that only tells what a transport refused comes out as that `SessionStopped`."""
-        self.close()
+        failed = SessionOutcome.FAILED if isinstance(error, Exception) else SessionOutcome.CANCELLED
+        self._close(SessionOutcome.FINISHED if kind is None else failed)
         if isinstance(error, Exception) and (stop := self.stop_behind(error)) is not None:
             raise stop from error
 
@@ -255,7 +269,7 @@ class Governor:
         """See `__enter__`."""
         return self.__enter__()
 
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """See `__exit__`."""
         self.__exit__(kind, error, trace)
 
@@ -267,8 +281,6 @@ class Governor:
 
     def count(self, usage: Usage, likeness: int | None, thread: str, *, assumed: bool = False) -> Order:
         """Count a usage; nothing is obeyed. assumed: its tokens are not known exactly."""
-        if self.governed.pricer.price_of(usage.model) is None:
-            self.say_once(assumption(self.governed.pricer, usage))
         self._output += 0 if self.governed.knows(usage.keys) else usage.tokens.output
         return self.governed.answered(usage, thread=thread, likeness=likeness, assumed=assumed)
 
@@ -286,7 +298,9 @@ class Governor:
         return order
 
     def obey(self, order: Order) -> Order:
-        """Tell its steps, ask its question, raise its stop; else it is given back."""
+        """Tell its steps, ask its question, raise its stop; else it is given back. The working tree is looked at beside it."""
+        if self._tree is not None:
+            self._tree.nudge()
         self.announce(order)
         if order.act is Act.ASK and self._on_ask is not None:
             with self._asking:  # one question, however many tasks meet the limit
@@ -300,6 +314,21 @@ class Governor:
     def before_check(self, catch_up: Callable[[], None]) -> None:
         """Call this before every check and at the end: for what hears of usage late."""
         self._catch_up.append(catch_up)
+
+    def _begin(self, kept: KeptSession) -> None:
+        """Raises `SessionStopped` where the server does not let it go on."""
+        kept.attend(self.governed)
+        verdict = kept.begin(self.governed)
+        if verdict.outcome is Outcome.STOP:
+            self.close()
+            raise self.stop_of(Order(Act.HALT, verdict.reasons))
+
+    def _close(self, outcome: SessionOutcome) -> None:
+        if self.totals.running_since is not None:
+            self._look()
+            self.tell(Paused(self.now()))
+        if self._kept is not None:
+            self._kept.close(self.governed, outcome)
 
     def _look(self) -> Order:
         for one in self._catch_up:

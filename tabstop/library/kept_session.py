@@ -1,26 +1,31 @@
-"""Kept sessions: a session with a name lives in its folder on this machine, so that it is taken up again and commands find it."""
+"""Kept sessions: a session with a name, or with a server, lives in its folder on this machine, so that commands find it."""
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
+from tabstop.agents.dialect import Spoken, dialect_of
+from tabstop.beside.admission import NotAdmittedError, ask, ends_elsewhere, worded
 from tabstop.beside.governed_session import GovernedSession
-from tabstop.beside.hook_socket import HookSocket
+from tabstop.beside.hook_socket import Answer, HookAnswer, HookSocket
 from tabstop.beside.journal import Journal, read_entry
 from tabstop.beside.reporting import Reporter, reporter_for
+from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import Record, create, sessions_root
 from tabstop.beside.transport import Transport
 from tabstop.governor.orders import Event, Order
 from tabstop.governor.settings import Settings
-from tabstop.session import Limits
+from tabstop.session import SessionOutcome
+from tabstop.tightened import tightened
 from tabstop.verdict import Verdict
 from tabstop.wire import StartRequest
 from tabstop.wire_json import to_json
@@ -43,24 +48,39 @@ class KeptSession:
         now: datetime,
         *,
         given: bool,
+        cwd: str,
+        block: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        """Make it or take it up. given: whether the settings replace those it was begun with. transport: to the server.
+        """Make it or take it up, and ask the server for it where one is configured and nobody has.
 
-        Raises `ValueError` for a name that cannot be a folder's, `JournalBusyError`, `NoSessionError`, `OSError`.
+        given: whether the settings replace those it was begun with. cwd: where it works. block: do not begin where the server
+        cannot be asked. transport: to the server. Raises `ValueError` for a name that cannot be a folder's, `JournalBusyError`,
+        `NoSessionError`, `NotAdmittedError`, `OSError`.
         """
         name = settings.session
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot name a session; use letters, digits, '-', '_' and '.', 64 at most")
-        key, cwd = secrets.token_hex(32), str(Path.cwd())
-        new = Record(name, now, StartRequest(agent=AGENT), settings, cwd=cwd, hmac_key=key)
+        new = Record(name, now, StartRequest(agent=AGENT), settings, cwd=cwd, hmac_key=secrets.token_hex(32))
         self._environ, self._transport = environ, transport
-        self._folder = create(sessions_root(environ), new)
+        root = sessions_root(environ)
+        is_new = not (root / name / "record.json").exists()
+        self._folder = create(root, new)
         self.journal = Journal(self._folder.journal)
-        record = self._folder.record()
-        self.record = replace(record, settings=_settings(record, settings, given=given))
-        if self.record != record:
-            self._folder.write_record(self.record)
+        try:
+            record = self._folder.record()
+            wanted = _wanted(record, settings, given=given)
+            asked = ask(wanted, wanted.settings.limits, environ, now, block=block, transport=transport)
+            self.record = asked.record
+            if self.record != record:
+                self._folder.write_record(self.record)
+        except BaseException as error:
+            self.journal.close()
+            if is_new and isinstance(error, NotAdmittedError):
+                shutil.rmtree(self._folder.path, ignore_errors=True)
+            raise
+        if asked.said:
+            _log.warning("%s", asked.said)
         self._socket: HookSocket | None = None
         self._reporter: Reporter | None = None
 
@@ -74,44 +94,62 @@ class KeptSession:
                 raise ValueError("no fact")
             return json.dumps(to_json(governed.tell(entry.fact))).encode()
 
-        listener = HookSocket(self._folder.socket, {"fact": fact}, _log.info)
+        def hook(words: tuple[str, ...], _body: bytes) -> bytes:
+            # An agent that this program starts under its own session: what it uses is counted here or nowhere, and it stops with us.
+            agent, event, _ = words
+            order = governed.order()
+            reply = dialect_of(agent).standing(order).get(event) if order.act.ends_turn else None
+            return HookAnswer(Spoken(reply).text).encode()
+
+        answers: dict[str, Answer] = {"fact": fact, "hook": hook}
+        listener = HookSocket(self._folder.socket, answers, _log.info)
         with suppress(OSError):  # without it a command has to wait until the program ends
             listener.open()
             self._socket = listener
+            self._folder.keep_watcher(self._folder.socket)
         self._reporter = reporter_for(
             self.record, governed, self._folder, self._environ, transport=self._transport, log=_log.warning
         )
 
-    def begin(self) -> Verdict:
-        """Ask the server whether it may run, where there is one."""
-        return self._reporter.begin() if self._reporter is not None else Verdict()
+    def begin(self, governed: GovernedSession) -> Verdict:
+        """Report from now on. A session taken up again asks the server, where there is one, whether it may go on."""
+        if self._reporter is None:
+            return Verdict()
+        # A program that just ends has no other place where its last report is sent.
+        atexit.register(self.close, governed)
+        return worded(self._reporter.begin(), governed.now())
 
     def _keep_event(self, event: Event, _order: Order) -> None:
         with suppress(OSError), self._folder.events.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(to_json(event)) + "\n")
 
-    def close(self, governed: GovernedSession) -> None:
-        """Let go of it. Closing twice is harmless. How it ended is told the server only where it was stopped."""
+    def close(self, governed: GovernedSession, outcome: SessionOutcome = SessionOutcome.FINISHED) -> None:
+        """Let go of it. Closing twice is harmless. outcome: how it ended, where it was not stopped.
+
+        What a gate asked for stays open at the server for its settle step, unless it was stopped.
+        """
+        atexit.unregister(self.close)
         if self._socket is not None:
             self._socket.close()
         reporter, self._reporter = self._reporter, None
         if reporter is not None:
             stopped = governed.state.stopped
-            reporter.close(stopped.ends_as if stopped else None)
+            usual = None if ends_elsewhere(self.record) else outcome
+            reporter.close(stopped.ends_as if stopped else usual)
         self.journal.close()
 
 
-def _settings(record: Record, settings: Settings, *, given: bool) -> Settings:
-    """What binds it. What a server admitted may be tightened here, never widened."""
+def asks_a_server(environ: Mapping[str, str]) -> bool:
+    """Whether a session without a name asks a server for itself: one is configured, and it runs inside no other session."""
+    return ServerAccess.from_environ(environ) is not None and not environ.get("TABSTOP_SESSION")
+
+
+def _wanted(record: Record, settings: Settings, *, given: bool) -> Record:
+    """With what binds it. What a server admitted may be tightened here, never widened."""
     begun = replace(record.settings, session=settings.session, ci=settings.ci, can_summarize=False)
     if not given:
-        return begun
-    return replace(begun, limits=_tighter(begun.limits, settings.limits)) if record.server_session else settings
-
-
-def _tighter(admitted: Limits, wanted: Limits) -> Limits:
-    def least(name: str) -> int | None:
-        known = [one for one in (getattr(admitted, name), getattr(wanted, name)) if one is not None]
-        return min(known, default=None)
-
-    return Limits(**{one.name: least(one.name) for one in fields(Limits)})
+        return replace(record, settings=begun)
+    if not record.server_session:
+        return replace(record, settings=settings)
+    admitted = record.admitted or begun.limits
+    return replace(record, settings=replace(begun, limits=tightened(admitted, settings.limits)), admitted=admitted)

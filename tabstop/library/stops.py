@@ -1,7 +1,7 @@
 """Stops: the exceptions by which a governed session ends, or one call in it is refused, each with its verdict.
 
     SessionStopped
-    ├── BudgetExceeded      a limit is reached                           BUDGET_EXCEEDED
+    ├── BudgetExceeded      a limit is reached, or a budget is full      BUDGET_EXCEEDED
     │   └── BudgetSuspended … and the policy says to pause there         BUDGET_EXCEEDED (also a SessionSuspended)
     ├── SessionSuspended    a person has to look, or to allow more       SESSION_SUSPENDED
     ├── BreakerOpen         a breaker or a runaway signal tripped        BREAKER_OPEN
@@ -48,7 +48,7 @@ class SessionStopped(_Refusal):
 
 
 class BudgetExceeded(SessionStopped):
-    """A limit of the session is reached."""
+    """A limit of the session is reached, or the server does not let it begin because a budget above it is full."""
 
     code = "BUDGET_EXCEEDED"
 
@@ -91,7 +91,7 @@ def stop_of(order: Order, session: str, *, named: bool) -> SessionStopped:
     first = next(iter(order.findings), None)
     if not named:
         order = replace(order, findings=tuple(_within_the_program(one) for one in order.findings))
-    about_a_limit = first is not None and first.signal in {Signal.LIMIT, Signal.PRICE}
+    about_a_limit = first is not None and first.signal in {Signal.LIMIT, Signal.PRICE, Signal.BUDGET}
     if order.thread is not None:
         kind: type[SessionStopped] = SubagentStopped
     elif order.act in {Act.SUSPEND, Act.ASK}:

@@ -23,10 +23,12 @@ from tabstop.session import Limits
 from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Verdict
 from tabstop.wire import (
+    Allowance,
     EndAnswer,
     EndRequest,
     Problem,
     ResumeAnswer,
+    StartAnswer,
     StartRequest,
     UsageAnswer,
     UsageBatch,
@@ -36,6 +38,9 @@ from tests.governor.builders import at
 
 CARD = PriceCard(at(0), {"m": ModelPrice("m", "m", exact=True, tiers=(Tier(0, Rates(output=Decimal(10_000))),))})
 """Ten dollars a million output tokens: a thousand cost a cent."""
+
+
+ALLOWED = Limits(cost=1_000_000_000, iterations=50)
 
 
 def takes_all(_batch: UsageBatch) -> str:
@@ -53,6 +58,8 @@ class FakeServer:
     refuse: Callable[[UsageBatch], str] = takes_all
     answer: UsageAnswer = field(default_factory=lambda: UsageAnswer(Verdict()))
     resumed: ResumeAnswer = field(default_factory=lambda: ResumeAnswer(Verdict(), Limits(cost=1_000_000_000), "fresh"))
+    admits: StartAnswer = field(default_factory=lambda: StartAnswer(Verdict(), "ses_9", "t9", Allowance(ALLOWED)))
+    starts: list[StartRequest] = field(default_factory=list)
     batches: list[UsageBatch] = field(default_factory=list)
     ends: list[EndRequest] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
@@ -68,6 +75,9 @@ class FakeServer:
         if self.status:
             return _response(self.status, Problem("Not now."))
         body = json.loads(request.body or b"{}")
+        if what == "sessions":
+            self.starts.append(from_json(StartRequest, body))
+            return _response(201 if self.admits.session else 403, self.admits)
         if what == "usage":
             batch = from_json(UsageBatch, body)
             if fault := self.refuse(batch):

@@ -18,6 +18,7 @@ from tabstop.governor.orders import Act, EventKind
 from tabstop.governor.settings import Exhaustion, OnLimit, Settings
 from tabstop.session import Limits
 from tabstop.wire import StartRequest
+from tests.beside.short_folder import short_folder
 from tests.governor.builders import BEGUN, answer, at
 
 
@@ -57,6 +58,14 @@ def test_a_watched_session_that_does_not_answer(folder: SessionFolder) -> None:
     """Neither written nor lost: the person is told."""
     with Journal(folder.journal), pytest.raises(NotHeardError, match="does not answer"):
         tell(folder, Released(at(60)), now)
+
+
+def test_whoever_watches_it_is_found_wherever_it_listens(folder: SessionFolder) -> None:
+    """A shell with another TMPDIR reaches it too."""
+    with short_folder() as elsewhere:
+        folder.keep_watcher(elsewhere / "s")
+        with HookSocket(elsewhere / "s", {"fact": lambda _words, _body: b"{}"}, lambda _text: None):
+            assert tell(folder, Released(at(60)), now).watched
 
 
 def test_an_answer_that_is_none(folder: SessionFolder) -> None:

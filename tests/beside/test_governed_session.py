@@ -17,6 +17,7 @@ from tabstop.governor.settings import Settings
 from tabstop.price_card import ModelPrice, PriceCard, Rates, Tier
 from tabstop.session import Limits
 from tabstop.usage import Tokens, Usage
+from tests.beside.full_disk import full_disk
 from tests.governor.builders import BEGUN, at
 
 FLAT = ModelPrice("m", "m", exact=True, tiers=(Tier(0, Rates(Decimal(1_000), output=Decimal(1_000))),))
@@ -146,3 +147,24 @@ def test_only_so_many_calls_are_remembered() -> None:
     assert not one.heard_of("call0")
     assert one.heard_of("call1")
     assert one.heard_of(f"call{CALLS_KEPT}")
+
+
+def test_a_full_disk_changes_no_order(tmp_path: Path) -> None:
+    """It stops at its limit, and it is said once; when there is room again nothing is missing."""
+    told: list[Event] = []
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        one = session(journal=journal, on_event=lambda event, _order: told.append(event))
+        with full_disk():
+            orders = [one.answered(used(number, 4_000)) for number in range(3)]
+        assert [order.act.ends_turn for order in orders] == [False, False, True]
+        said = [event.finding for event in told if event.finding and event.finding.scope == "journal"]
+        (sentence,) = [finding.sentence for finding in said]
+        assert sentence.startswith(
+            "What this session uses cannot be written down (File too large). Its limits hold while"
+        )
+        one.answered(used(9, 1))
+        with full_disk():
+            one.answered(used(10, 1))
+        assert len([event for event in told if event.finding and event.finding.scope == "journal"]) == 2
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        assert session(journal=journal).state.totals.tokens == 12_002

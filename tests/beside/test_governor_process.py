@@ -103,6 +103,24 @@ def test_a_hook_starts_it_and_a_kill_loses_nothing(machine: Machine) -> None:
     assert len(list((machine.state / "hooks" / "waiting").iterdir())) == 1
 
 
+def test_a_second_one_hands_on_what_the_first_watches(machine: Machine) -> None:
+    """A shell with another TMPDIR starts one of its own; the session that the first still holds stops at its limit all the same."""
+    machine.hook(payload("SessionStart", source="startup"))
+    assert machine.hook(tool("PreToolUse")) is None
+    first = machine.process()
+    (machine.folder / "other").mkdir()
+    machine.environ["TMPDIR"] = str(machine.folder / "other")
+    assert machine.hook(tool("PreToolUse")) is None
+    assert machine.hook(tool("PreToolUse"))["continue"] is False
+    assert machine.process() != first
+    for process in (machine.process(), first):
+        os.kill(process, signal.SIGTERM)
+    until = time.monotonic() + 10
+    while is_running({}) or machine.log.count("ended") < 2:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def test_the_gate_starts_it_without_installed_packages(machine: Machine) -> None:
     """On a runner there is the standard library only: defaults bind, since nobody can read the policy."""
     assert start_governor(machine.environ, governor_command(with_packages=False))

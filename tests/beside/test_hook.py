@@ -22,6 +22,7 @@ from tabstop.beside.governor_call import governor_socket
 from tabstop.beside.hook_socket import STILL_HERE, HookAnswer, HookSocket
 from tabstop.beside.session_folder import sessions_root
 from tabstop.beside.standing_orders import put_unheard
+from tests.beside.full_disk import full_disk
 from tests.beside.short_folder import short_folder
 from tests.support.hook_payloads import SESSION
 
@@ -240,13 +241,30 @@ def test_no_agent_goes_on_for_ever_unheard(stage: Stage) -> None:
     assert "Run `tabstop install` again" in answer["stopReason"]
 
 
-def test_it_can_be_held_while_a_person_is_asked(stage: Stage) -> None:
-    """Longer than it would wait for a governor that says nothing."""
+def test_a_full_disk_keeps_no_stop_from_being_obeyed(stage: Stage) -> None:
+    """What it does not take is counted all the same, where a file can be made at all."""
+    stage.stand(HookAnswer("stop").encode())
+    if stage.here is None:  # in this process the stage's own files are on that disk
+        with full_disk(200):
+            assert stage.run(payload=PAYLOAD + b" " * 10_000) == (0, b"stop")
+        assert len(stage.waiting) == 1
+        shutil.rmtree(stage.home / "waiting")
+    (stage.home / "waiting").symlink_to("/proc/self")  # where nobody can make a file
+    assert stage.run() == (0, b"stop")
+    (stage.home / "waiting").unlink()
+    (stage.home / "waiting").touch()
+    assert stage.run() == (0, b"stop")
+    assert stage.log.count("cannot be kept") >= 2
+
+
+def test_it_can_be_held_while_a_person_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than it would wait for a governor that says nothing, and longer than for one that is slow to say what it says."""
+    monkeypatch.setattr(hook, "LONGEST_WAIT", 0.6)
 
     def held(_words: tuple[str, ...], _body: bytes) -> Iterator[bytes]:
         for _ in range(7):
             yield STILL_HERE
-            time.sleep(0.1 if stage.here else 1.3)
+            time.sleep(0.15 if stage.here else 1.3)
         yield HookAnswer("{}").encode()
 
     with HookSocket(stage.socket, {"hook": held}, lambda _text: None):

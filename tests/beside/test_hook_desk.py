@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 
 from tabstop.agents.dialect import AGENTS, dialect_of, digest
+from tabstop.beside.control import tell
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_desk import HookDesk
 from tabstop.beside.hook_records import name_of
+from tabstop.beside.hook_socket import HookSocket, NobodyError, make_private
 from tabstop.beside.journal import Entry, Journal, write_entry
 from tabstop.beside.pricing import Pricer
 from tabstop.beside.session_folder import Record, SessionFolder, create
+from tabstop.beside.session_view import view
 from tabstop.governor.facts import Raised, Released
 from tabstop.governor.orders import Event
 from tabstop.governor.settings import Settings
@@ -27,6 +31,7 @@ from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Usage
 from tabstop.verdict import Verdict
 from tabstop.wire import StartRequest
+from tests.beside.short_folder import short_folder
 from tests.governor.builders import BEGUN
 from tests.support.golden import expect
 from tests.support.hook_payloads import NAMES, SESSION, agent_of, captured, payload, tool
@@ -99,7 +104,8 @@ class Desk:
         """The reply as JSON, None for nothing said."""
         data = body if isinstance(body, bytes) else json.dumps(self.at_home(body)).encode()
         event = event or (body["hook_event_name"] if isinstance(body, dict) else "Stop")
-        head, _, text = self.desk.hook((agent, event, session), data).partition(b"\n")
+        answer = self.desk.hook((agent, event, session), data)
+        head, _, text = b"".join([answer] if isinstance(answer, bytes) else answer).partition(b"\n")
         self.wait = float(head.split()[1])
         return json.loads(text) if text else None
 
@@ -115,6 +121,17 @@ class Desk:
         row = {"type": "assistant", "sessionId": SESSION, "requestId": f"req_{self.answers}", "message": message}
         with self.transcript.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({**row, "timestamp": self.now.isoformat()}) + "\n")
+
+    def kept(self, *bodies: dict[str, Any]) -> Path:
+        """A folder with what hooks kept while nobody was there, a minute apart."""
+        folder = self.home / "waiting"
+        folder.mkdir()
+        for number, body in enumerate(bodies):
+            data = json.dumps(self.at_home(body)).encode()
+            at = int((BEGUN - timedelta(minutes=10 - number)).timestamp() * 1e9)
+            head = f"hook claude-code {body['hook_event_name']} - {len(data)}\n".encode()
+            (folder / f"{at:020d}-1").write_bytes(head + data)
+        return folder
 
     @property
     def folder(self) -> SessionFolder:
@@ -328,41 +345,79 @@ def test_an_unknown_agent_is_refused(open_desk: Open) -> None:
 def test_what_hooks_kept_is_taken_in(open_desk: Open) -> None:
     """Oldest first, each at its own time; what cannot be read is left out, said, and gone."""
     desk = open_desk()
-    folder = desk.home / "waiting"
-    folder.mkdir()
-    bodies = [payload("SessionStart"), tool("PreToolUse"), tool("PostToolUse")]
-    for number, body in enumerate(bodies):
-        data = json.dumps(desk.at_home(body)).encode()
-        at = int((BEGUN - timedelta(minutes=10 - number)).timestamp() * 1e9)
-        head = f"hook claude-code {body['hook_event_name']} - {len(data)}\n".encode()
-        (folder / f"{at:020d}-1").write_bytes(head + data)
+    folder = desk.kept(payload("SessionStart"), tool("PreToolUse"), tool("PostToolUse"))
+    (folder / "00000000000000000002-1").write_bytes(b"hook another Stop - 2\n{}")
     (folder / "00000000000000000001-1").write_bytes(b"hook claude-code Stop - 2\n{}")
     (folder / "nonsense").write_bytes(b"")
     (folder / ".half").write_bytes(b"")
     desk.answer(100)
     desk.desk.take_in_waiting(folder)
     assert [path.name for path in folder.iterdir()] == [".half"]
-    assert len(desk.said) == 2
+    assert len(desk.said) == 3
     assert desk.folder.record().began_at == BEGUN - timedelta(minutes=10)
     assert len(desk.usages) == 1
     desk.desk.take_in_waiting(desk.home / "nowhere")
 
 
-def test_a_session_another_process_watches_is_left_to_it(open_desk: Open) -> None:
-    """Said once; when that process is gone, it is taken up with its totals."""
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where another process of this user listens: a folder of its own."""
+    with short_folder() as folder:
+        monkeypatch.setattr("tempfile.tempdir", str(folder / "ours"))
+        yield folder / "theirs" / "governor.sock"
+
+
+def test_a_session_another_process_watches_is_answered_by_it(open_desk: Open, others: Path) -> None:
+    """Under its limits, though its socket lies where our TMPDIR does not lead; what it says last comes through at once."""
+    desk = open_desk("session: {tool_calls: 1}\n")
+    theirs = HookDesk(desk.root, {}, desk.clock, desk.said.append, others)
+    with HookSocket(others, {"hook": theirs.hook, "fact": theirs.fact}, desk.said.append):
+        data = json.dumps(desk.at_home(payload("SessionStart"))).encode()
+        theirs.hook(("claude-code", "SessionStart", "-"), data)
+        assert desk.hook(tool("PreToolUse")) is None
+        assert desk.hook(tool("PreToolUse"))["continue"] is False
+        with pytest.raises(LookupError, match="watched by another process"):
+            desk.desk.fact((CLAUDE,), write_entry(Entry(Released(desk.now))))
+        assert tell(desk.folder, Raised(desk.now, Limits(tool_calls=5), "dev"), desk.clock).watched
+        assert desk.hook(tool("PreToolUse")) is None
+        waiting = desk.kept(tool("PreToolUse"))
+        desk.desk.take_in_waiting(waiting)
+        assert list(waiting.iterdir()) == []
+        assert desk.hook(payload("SessionEnd")) is None
+    assert desk.said == []
+    assert "Tabstop" in desk.hook(payload("SessionStart", source="resume"))["systemMessage"]
+    assert desk.desk._watched[CLAUDE].governed.state.totals.tool_calls == 3
+
+
+@pytest.mark.parametrize("where", ["ours", "nowhere", "open to others", "one that says nothing"])
+def test_one_that_nobody_answers_for_gets_no_answer(where: str, open_desk: Open, others: Path) -> None:
+    """So that the hook counts it as unheard; what it kept stays until the watcher is gone, and is then taken in."""
     desk = open_desk()
     desk.hook(payload("SessionStart"))
     desk.answer(100)
     desk.hook(payload("Stop"))
     desk.desk.close()
     desk.desk = desk.open()
+    make_private(others.parent)
+    if where != "ours":
+        desk.folder.keep_watcher(others)
+    if where == "open to others":
+        others.parent.chmod(0o755)
+    silent = HookSocket(others, {}, lambda _text: None)
+    if where == "one that says nothing":
+        silent.open()
+    waiting = desk.kept(tool("PreToolUse"), tool("PostToolUse"))
     with Journal(desk.folder.journal):
-        assert desk.hook(payload("UserPromptSubmit")) is None
-        assert desk.hook(payload("UserPromptSubmit")) is None
-        with pytest.raises(LookupError, match="watched by another process"):
-            desk.desk.fact((CLAUDE,), write_entry(Entry(Released(desk.now))))
-    assert len(desk.said) == 1
+        with pytest.raises(NobodyError):
+            desk.hook(payload("UserPromptSubmit"))
+        desk.desk.take_in_waiting(waiting)
+        assert len(list(waiting.iterdir())) == 2
+        assert len(desk.said) == 1
+    silent.close()
+    desk.desk.take_in_waiting(waiting)
+    assert list(waiting.iterdir()) == []
     assert "100 tokens" in desk.hook(payload("SessionStart", source="resume"))["systemMessage"]
+    assert desk.desk._watched[CLAUDE].governed.state.totals.tool_calls == 1
 
 
 def test_the_gates_session_holds_for_every_client_session_of_its_job(open_desk: Open) -> None:
@@ -392,7 +447,7 @@ def test_the_wrapper_brings_its_own_session(open_desk: Open) -> None:
     assert desk.hook(tool("PreToolUse"), session="run-1") is None
     assert desk.hook(tool("PreToolUse"), session="run-1")["continue"] is False
     desk.hook(payload("SessionEnd"), session="run-1")
-    assert governed.state.totals.tool_calls == 2
+    assert governed.state.totals.tool_calls == 1
     desk.desk.close()
 
 
@@ -433,7 +488,8 @@ def test_a_full_disk_stops_no_reply(open_desk: Open) -> None:
 
 def test_many_hooks_of_one_session_at_once(open_desk: Open) -> None:
     """Parallel tools: every one is counted, once."""
-    desk = open_desk("session: {tool_calls: 1000}\nthrottle: off\n")
+    calm = "throttle: {calls_per_minute: unlimited, identical_per_minute: unlimited}\nbreaker: {repeats: off}\nrunaway: off\n"
+    desk = open_desk(f"session: {{tool_calls: 1000}}\n{calm}")
     desk.hook(payload("SessionStart"))
     data = json.dumps(desk.at_home(tool("PreToolUse"))).encode()
     threads = [
@@ -475,3 +531,67 @@ def test_a_session_with_a_server_is_told_of_until_it_is_let_go(open_desk: Open) 
     assert desk.desk.let_go(CLAUDE) == 0
     assert (told.begun, told.closed) == (True, True)
     Journal(desk.folder.journal).close()
+
+
+UNREADABLE = "What this session uses cannot be read; default tool-call, iteration and time limits apply."
+ONLY_COST = (
+    "session: {cost: $1, tokens: unlimited, iterations: unlimited, tool_calls: unlimited, wall_clock: unlimited}\n"
+)
+
+
+def a_call(number: int) -> dict[str, Any]:
+    return payload(
+        "PreToolUse", tool_name="Bash", tool_input={"command": f"ls {number}"}, tool_use_id=f"toolu_{number}"
+    )
+
+
+def test_a_session_without_a_transcript_is_bounded_and_people_are_told(open_desk: Open) -> None:
+    """At the tenth tool call, once; when it begins again, in place of how firmly it is bound."""
+    desk = open_desk(ONLY_COST)
+    greeted = desk.hook(payload("SessionStart"))["systemMessage"]
+    assert greeted.endswith("at most one model call late. If it ends without a word, `tabstop sessions` says why.")
+    said = [desk.hook(a_call(number)) for number in range(12)]
+    assert [one for one in said if one] == [{"systemMessage": f"Tabstop: {UNREADABLE}"}]
+    assert [one.finding.sentence for one in desk.events if one.finding] == [UNREADABLE]
+    again = desk.hook(payload("SessionStart"))["systemMessage"]
+    assert "500 tool calls" in again
+    assert f"{UNREADABLE} If it ends" in again
+
+
+def test_answers_that_cannot_be_read_count(open_desk: Open) -> None:
+    """Each is a model call of unknown cost."""
+    desk = open_desk(ONLY_COST)
+    desk.hook(payload("SessionStart"))
+    desk.answer()
+    rows = desk.transcript.read_text(encoding="utf-8").replace('"input_tokens": 1000', '"input_tokens": "1000"')
+    desk.transcript.write_text(rows, encoding="utf-8")
+    desk.hook(a_call(1))
+    totals = view(desk.folder).state.totals
+    assert (totals.iterations, totals.unread, totals.unseen) == (1, 1, True)
+    assert [one.finding.sentence for one in desk.events if one.finding] == [UNREADABLE]
+
+
+def test_a_model_without_a_price_is_priced_as_the_dearest_known(open_desk: Open) -> None:
+    """And it is said, once."""
+    desk = open_desk()
+    desk.hook(payload("SessionStart"))
+    desk.answer(model="claude-unheard-of")
+    desk.hook(a_call(1))
+    totals = view(desk.folder).state.totals
+    assert totals.cost > 0
+    assert totals.assumed == 1
+    said = [one.finding.sentence for one in desk.events if one.finding]
+    assert len(said) == 1
+    assert said[0].startswith("The price of claude-unheard-of is not known, so it is priced as ")
+
+
+def test_it_is_governed_by_what_hooks_can_do_whoever_governed_it_before(open_desk: Open) -> None:
+    """Hooks make no last answer: the record says so, for whoever looks at the session."""
+    desk = open_desk()
+    desk.hook(payload("SessionStart"))
+    record = desk.folder.record()
+    desk.desk.close()
+    desk.folder.write_record(replace(record, settings=replace(record.settings, can_summarize=True)))
+    desk.desk = desk.open()
+    desk.hook(payload("SessionStart"))
+    assert desk.folder.record() == record

@@ -12,6 +12,7 @@ from tabstop.beside.hook_records import name_of, new_record, policy_of, pricer_o
 from tabstop.governor.settings import Settings
 from tabstop.policy.model import Policy
 from tabstop.price_card import ModelPrice, PriceCard, Rates, Tier
+from tabstop.usage import Tokens, Usage
 from tests.governor.builders import BEGUN
 
 
@@ -85,8 +86,33 @@ def test_prices_come_from_the_card_then_from_the_book(tmp_path: Path, monkeypatc
     assert ours.tiers[0].rates.input != listed.tiers[0].rates.input
     sent = pricer_of(replace(record, price_card=card.to_json()), BEGUN)
     assert sent.price_of("m") == card.prices["m"]
+    assert sent.price_of("claude-opus-5-5") is not None
     monkeypatch.setitem(sys.modules, "tabstop.price_book", None)
     assert pricer_of(record, BEGUN).price_of("claude-opus-5-5") is None
+    assert pricer_of(replace(record, price_card=card.to_json()), BEGUN).price_of("claude-opus-5-5") is None
+
+
+def test_without_a_card_an_unknown_model_costs_as_much_as_the_dearest_of_the_ladders() -> None:
+    """Never nothing."""
+    record, _ = new_record("claude-code", "claude-code", "s", "", BEGUN, {})
+    cost, assumed = pricer_of(record, BEGUN).cost(Usage(("k",), "unheard-of", Tokens(input=1_000), BEGUN))
+    assert assumed
+    assert cost
+
+
+def test_a_policy_outside_of_any_repository_is_not_ignored_silently(tmp_path: Path) -> None:
+    """It is said which file is not read, and why; where one is read, which."""
+    (tmp_path / ".github").mkdir()
+    file = tmp_path / ".github" / "tabstop.yml"
+    file.write_text("session: {cost: $3}")
+    bound = policy_of(tmp_path)
+    assert bound.said.startswith(
+        f"{file} is not read, because {tmp_path} is in no git repository; the default limits apply."
+    )
+    assert (bound.policy, bound.source) == (Policy(), "the defaults (no policy)")
+    assert policy_of(tmp_path / "elsewhere").said == ""
+    (tmp_path / ".git").mkdir()
+    assert policy_of(tmp_path).source == f"the policy {file}"
 
 
 def test_names_are_the_same_for_the_same_session() -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tabstop.beside.hook_socket import HookAnswer, HookSocket, NobodyError, UnsafeFolderError, ask, make_private
+from tabstop.beside.hook_socket import (
+    HookAnswer,
+    HookSocket,
+    NobodyError,
+    UnsafeFolderError,
+    ask,
+    is_private,
+    make_private,
+)
 from tests.beside.short_folder import short_folder
 
 
@@ -107,6 +115,17 @@ def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
         Listening(folder / "s").open()
     make_private(elsewhere)
     assert elsewhere.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_handed_on_goes_to_a_private_folder(folder: Path) -> None:
+    """Of this user, closed to others, and no link."""
+    assert not is_private(folder)
+    make_private(folder)
+    assert is_private(folder)
+    folder.with_name("link").symlink_to(folder)
+    assert not is_private(folder.with_name("link"))
+    folder.chmod(0o750)
+    assert not is_private(folder)
 
 
 def test_a_path_too_long_is_said(folder: Path) -> None:

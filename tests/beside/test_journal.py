@@ -11,6 +11,7 @@ from tabstop.beside.journal import Entry, Journal, JournalBusyError
 from tabstop.governor.facts import Fact, Raised, ServerSaid, SubagentSpawned, Tick
 from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
+from tests.beside.full_disk import full_disk
 from tests.governor.builders import answer, at, finished, started
 
 ENTRIES = [
@@ -74,3 +75,33 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     """The file is its user's own."""
     Journal(tmp_path / "journal.jsonl").close()
     assert (tmp_path / "journal.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_full_disk_does_not_take_is_written_later(tmp_path: Path) -> None:
+    """In its order and once, though half a line was taken; what it takes at the end only counts too."""
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append(ENTRIES[0])
+        with full_disk(path.stat().st_size + 9):
+            for entry in ENTRIES[1:3]:
+                with pytest.raises(OSError, match="File too large"):
+                    journal.append(entry)
+        journal.append(ENTRIES[3])
+        assert list(journal.entries()) == ENTRIES[:4]
+        with full_disk(), pytest.raises(OSError, match="File too large"):
+            journal.append(ENTRIES[4])
+    with Journal(path) as journal:
+        assert list(journal.entries()) == ENTRIES[:5]
+
+
+def test_a_full_disk_keeps_no_journal_open(tmp_path: Path) -> None:
+    """What was not written by then is lost, and only that: the next process goes on."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append(ENTRIES[0])
+    with full_disk(path.stat().st_size + 9):
+        with pytest.raises(OSError, match="File too large"):
+            journal.append(ENTRIES[1])
+        journal.close()
+        with Journal(path) as journal:
+            assert list(journal.entries()) == ENTRIES[:1]

@@ -13,12 +13,14 @@ import pytest
 
 from tabstop.beside import spool
 from tabstop.beside.delivery import deliver
+from tabstop.beside.gauge_file import keep_gauges
 from tabstop.beside.journal import Entry
 from tabstop.beside.report_queue import calls_of, event_of, trip_of
 from tabstop.beside.reporting import reporter_for
 from tabstop.beside.server import Server
 from tabstop.beside.transport import NoAnswerError, Request, Response
 from tabstop.breaker_memory import BreakerMetric
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.governor.facts import Answer, Raised, Tick
 from tabstop.governor.orders import Act, Event, EventKind
 from tabstop.money import dollars
@@ -350,6 +352,31 @@ def test_a_session_that_was_never_admitted_only_spools(begun: Callable[..., Told
     assert one.server.asked == []
 
 
+def test_a_program_that_ends_tells_its_last_itself(begun: Callable[..., Told], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.12 on no thread begins while the interpreter ends."""
+    one = begun(FakeServer())
+    one.answered("k:1")
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as ending:
+        ending.setattr(threading.Thread, "start", start)
+        assert one.reporter.close(SessionOutcome.FINISHED)
+    assert (one.server.keys, len(one.server.ends)) == (["k:1"], 1)
+
+
+def test_what_was_tightened_here_stays_so(begun: Callable[..., Told]) -> None:
+    """The server tells its own limits with each answer; a raise of them is one here as well."""
+    server = FakeServer(answer=UsageAnswer(Verdict(), limits=Limits(cost=dollars("5"))))
+    one = begun(server, limits=Limits(cost=dollars("0.02")), admitted=Limits(cost=dollars("5")))
+    assert one.reporter.report()
+    assert one.session.state.totals.granted == Limits(cost=dollars("0.02"))
+    server.answer = UsageAnswer(Verdict(), limits=Limits(cost=dollars("5.03")))
+    assert one.reporter.report()
+    assert one.session.state.totals.granted == Limits(cost=dollars("0.05"))
+
+
 class Hanging:
     """A server that takes the connection and says nothing."""
 
@@ -402,6 +429,58 @@ def test_an_idle_session_says_that_it_is_alive(begun: Callable[..., Told]) -> No
     _until(lambda: len(one.server.batches) >= 3)
     assert one.reporter.close(None)
     assert set(one.server.batches) == {UsageBatch()}
+
+
+READ = GaugeReading("anthropic", "org-1", "5h", 4_270, at(10), GaugeSource.HEADER, at(600), 300)
+"""A gauge that somebody heard of."""
+
+
+def gauges_told(one: Told) -> list[GaugeReading]:
+    """All that arrived, in order."""
+    return [reading for batch in one.server.batches for reading in batch.gauges]
+
+
+def test_gauges_go_up_when_they_are_new(begun: Callable[..., Told]) -> None:
+    """Whoever heard of them. Of one window only the newest; the same is not told again while it is watched."""
+    one = begun(FakeServer())
+    week = replace(READ, window="weekly")
+    keep_gauges(one.folder, [READ, week])
+    assert one.reporter.report()
+    assert one.reporter.report()
+    assert gauges_told(one) == [READ, week]
+    keep_gauges(one.folder, [replace(READ, used=4_300, observed_at=at(20))])
+    newest = replace(READ, used=4_400, observed_at=at(30))
+    keep_gauges(one.folder, [newest])
+    assert one.reporter.report()
+    assert gauges_told(one) == [READ, week, newest]
+    assert one.server.batches[-1] == UsageBatch(gauges=(newest,))
+
+
+def test_gauges_wait_for_a_server_that_is_away(begun: Callable[..., Told]) -> None:
+    """Only the newest of each waits, in the spool too; a session taken up again has it back."""
+    one = begun(FakeServer(away=True))
+    keep_gauges(one.folder, [READ])
+    assert not one.reporter.report()
+    newer = replace(READ, used=4_300, observed_at=at(20))
+    keep_gauges(one.folder, [newer])
+    assert not one.reporter.close(SessionOutcome.SUSPENDED)
+    (waiting,) = spool.pending(one.spool)
+    assert waiting.undelivered is not None
+    assert waiting.undelivered.batches == (UsageBatch(gauges=(newer,)),)
+    one.journal.close()
+    again = begun(FakeServer())
+    again.reporter.begin()
+    assert again.reporter.close(None)
+    assert gauges_told(again) == [newer]
+
+
+def test_gauges_that_the_server_does_not_take_hold_up_no_usage(begun: Callable[..., Told]) -> None:
+    """They go first; the calls arrive whole."""
+    one = begun(FakeServer(refuse=lambda batch: "gauges[0].used" if batch.gauges else ""))
+    keep_gauges(one.folder, [READ])
+    one.answered("k:1")
+    assert one.reporter.report()
+    assert (one.server.keys, gauges_told(one)) == (["k:1"], [])
 
 
 def test_an_unreachable_server_holds_up_nobody_who_goes_on(begun: Callable[..., Told]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def test_a_session_is_found_by_its_id_its_beginning_or_its_clients_id(tmp_path: 
     two = create(tmp_path, record("abd456", "11-22"))
     assert find(tmp_path, "abc123") == find(tmp_path, "abc") == one
     assert find(tmp_path, "11-22") == two
+    admitted = create(tmp_path, replace(record("xyz789"), server_session="ses_1"))
+    assert find(tmp_path, "ses_1") == admitted, "the name that the server's messages use"
     assert one.record() == record("abc123")
     with pytest.raises(NoSessionError, match="may be any of"):
         find(tmp_path, "ab")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tabstop.beside import git as asking
 from tabstop.beside import working_tree
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.working_tree import TreeWatch, look
@@ -82,7 +83,7 @@ def test_where_there_is_nothing_to_see(tmp_path: Path, monkeypatch: pytest.Monke
     """No repository, no folder, no time, no git."""
     assert look(str(tmp_path), KEY) == ""
     assert look(str(tmp_path / "none"), KEY) == ""
-    monkeypatch.setattr(working_tree, "LONGEST", 0.0)
+    monkeypatch.setattr(asking, "LONGEST", 0.0)
     assert look(str(tmp_path), KEY) == ""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert look(str(tmp_path), KEY) == ""

@@ -30,7 +30,8 @@ class Clock:
 
 
 def governor(limits: Limits | None = None, clock: Clock | None = None, **further: Any) -> Governor:
-    """In memory, unless it is given a session and an environ."""
+    """In memory, unless it is given a session and an environ; it looks at no working tree, unless it is given a folder."""
     clock = clock or Clock()
     further.setdefault("environ", {})
+    further.setdefault("folder", "")
     return Governor(limits, now=clock.now, sleep=clock.sleep, async_sleep=clock.async_sleep, **further)

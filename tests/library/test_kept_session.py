@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tabstop.beside.control import tell
-from tabstop.beside.hook_socket import NobodyError, ask
+from tabstop.beside.hook_socket import HookAnswer, NobodyError, ask
 from tabstop.beside.journal import JournalBusyError
 from tabstop.beside.session_folder import Record, SessionFolder, create, find, sessions_root
 from tabstop.beside.session_view import events
@@ -22,6 +23,7 @@ from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import ResumeAnswer, StartRequest
 from tests.beside.fake_server import FakeServer
 from tests.beside.short_folder import short_folder
+from tests.beside.test_working_tree import git
 from tests.library.builders import BEGUN, Clock, governor
 from tests.library.fake_api import anthropic_message
 from tests.support.golden import expect
@@ -48,6 +50,31 @@ def test_a_session_is_taken_up_with_its_totals(environ: dict[str, str]) -> None:
     with governor(session="nightly", environ=environ) as g:
         g.check()
         assert (g.totals.cost, g.limits.cost) == (10**9, 2 * 10**9)
+
+
+def test_the_working_tree_is_looked_at(environ: dict[str, str], tmp_path: Path) -> None:
+    """A change in it is progress; a budget manager has no use for it."""
+    git(tmp_path, "init", "-q")
+    with governor(limits(cost=1), session="nightly", environ=environ, folder=tmp_path) as g:
+        g.charged(0)
+        journal = find(sessions_root(environ), "nightly").journal
+        for _ in range(500):
+            if b'"tree"' in journal.read_bytes():
+                break
+            time.sleep(0.01)
+        else:
+            raise AssertionError("it was not looked at")
+    assert BudgetManager(1).governor._tree is None
+
+
+def test_an_agent_inside_it_stops_with_it(environ: dict[str, str]) -> None:
+    """Its hooks ask whoever watches the session; until a limit is reached they go on."""
+    with governor(limits(cost=1), session="nightly", environ=environ) as g:
+        asked = find(sessions_root(environ), "nightly").watcher, "hook", ("claude-code", "PreToolUse", "nightly")
+        assert ask(*asked, b"{}") == HookAnswer().encode()
+        with pytest.raises(BudgetExceeded):
+            g.charged(1)
+        assert b'"continue": false' in ask(*asked, b"{}")
 
 
 def test_a_command_reaches_it_while_it_runs(environ: dict[str, str]) -> None:
@@ -111,7 +138,7 @@ def admitted(environ: dict[str, str], server: str = "") -> SessionFolder:
     settings = Settings(session="s1", limits=Limits(cost=10**9, tokens=1_000), can_summarize=True)
     prices = card(["claude-opus-5-5"], at=BEGUN).to_json()
     record = Record(
-        "s1", BEGUN, StartRequest("library"), settings, prices, server=server, server_session="srv-1", token="t",
+        "s1", BEGUN, StartRequest("library", run_id="7001"), settings, prices, server=server, server_session="srv-1", token="t",
         hmac_key="00" * 32,
     )  # fmt: skip
     return create(sessions_root(environ), record)
@@ -155,3 +182,15 @@ def test_a_session_that_the_server_does_not_let_go_on_does_not_begin(environ: di
     ):
         raise AssertionError
     governor(session="s1", environ=environ, transport=FakeServer()).close()
+
+
+def test_a_session_that_may_not_begin_again_stays(environ: dict[str, str]) -> None:
+    """With its totals, for another try."""
+    with governor(limits(cost=1), session="nightly", environ=environ) as g:
+        g.charged(0.25)
+    wrong = {**environ, "TABSTOP_SERVER": "nowhere", "TABSTOP_TOKEN": "t"}
+    for _ in range(2):
+        with pytest.raises(SessionStopped, match="is no address such as https"):
+            governor(session="nightly", environ=wrong)
+    with governor(session="nightly", environ=environ) as g:
+        assert g.totals.cost == 250_000_000

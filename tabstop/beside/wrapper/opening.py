@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path, PurePath
 
 from tabstop.agents.command_line import Invocation
+from tabstop.beside.admission import NotAdmittedError, ask, ends_elsewhere
 from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import name_of, policy_of
+from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, everything, find
+from tabstop.explain import refusal
 from tabstop.governor.settings import settings_of
 from tabstop.session import Limits
+from tabstop.tightened import tightened
+from tabstop.verdict import Outcome
 from tabstop.wire import StartRequest
 
 _SHORT = {"claude-code": "claude"}
@@ -22,7 +29,7 @@ _SHORT = {"claude-code": "claude"}
 class NotOpenedError(Exception):
     """The agent is not started; the text says why and what to do. code: what the command ends with."""
 
-    def __init__(self, said: str, code: ExitCode = ExitCode.REFUSED) -> None:
+    def __init__(self, said: str, code: int = ExitCode.REFUSED) -> None:
         """Keep both."""
         super().__init__(said)
         self.code = code
@@ -74,10 +81,44 @@ def open_session(wanted: Wanted, program: str, invocation: Invocation | None, us
                 f"Session {record.id} has its limits from its beginning; options do not change them. "
                 f"To give it more: `tabstop overdrive {record.id} '$5'`. To begin another one, leave --session away."
             )
-        limits = _tightened(record.settings.limits, wanted.limits)
-        record = replace(record, settings=replace(record.settings, limits=limits))
+        before = record.settings.limits
+        limits = tightened(before, replace(Limits(), **wanted.limits))
+        record = replace(record, settings=replace(record.settings, limits=limits), admitted=record.admitted or before)
         source += ", tightened by options"
     return Opened(folder, record, source)
+
+
+def admitted(opened: Opened, wanted: Wanted, environ: Mapping[str, str], now: datetime) -> Opened:
+    """The session as its server admits it, where one is configured and nobody asked yet. Raises `NotOpenedError`, `OSError`.
+
+    Call it when nobody else can watch the session any more: what is admitted holds money.
+    """
+    record = opened.record
+    tighten = replace(Limits(), **wanted.limits) if opened.is_new else record.settings.limits
+    try:
+        asked = ask(record, tighten, environ, now)
+    except NotAdmittedError as error:
+        if opened.is_new:
+            shutil.rmtree(opened.folder.path, ignore_errors=True)
+        raise NotOpenedError(f"The agent was not started. {error}") from error
+    if asked.record == record:
+        return replace(opened, said=asked.said or opened.said)
+    opened.folder.write_record(asked.record)
+    source = "from the server" + (", tightened by options" if wanted.limits else "")
+    source = source if asked.record.server_session else opened.source
+    return replace(opened, record=asked.record, source=source, said=asked.said or opened.said)
+
+
+def reported(
+    opened: Opened, governed: GovernedSession, environ: Mapping[str, str], log: Callable[[str], None]
+) -> Reporter | None:
+    """Begin to report it to its server, where there is one. Raises `NotOpenedError` when that does not let it go on."""
+    reporter = reporter_for(opened.record, governed, opened.folder, environ, log=log)
+    if reporter is not None and (verdict := reporter.begin()).outcome is Outcome.STOP:
+        reporter.close(None)
+        said = " ".join(refusal(verdict, governed.now()))
+        raise NotOpenedError(f"The agent was not started: the server does not let the session go on. {said}".strip())
+    return reporter
 
 
 def _earlier(wanted: Wanted, invocation: Invocation | None, place: Place) -> tuple[SessionFolder, str] | None:
@@ -90,7 +131,7 @@ def _earlier(wanted: Wanted, invocation: Invocation | None, place: Place) -> tup
         raise NotOpenedError(f"The agent was not started: {error}. `tabstop sessions` lists them.") from error
     if place.environ.get("RUNNER_TEMP"):
         for folder in everything(place.root):
-            if _admitted(folder):
+            if _is_a_gates(folder):
                 return folder, "from the gate"
     if invocation is not None and invocation.resumed and invocation.session:
         for name in (name_of(invocation.agent, invocation.session), invocation.session):
@@ -101,9 +142,10 @@ def _earlier(wanted: Wanted, invocation: Invocation | None, place: Place) -> tup
     return None
 
 
-def _admitted(folder: SessionFolder) -> bool:
+def _is_a_gates(folder: SessionFolder) -> bool:
     try:
-        return bool(folder.record().server_session)
+        record = folder.record()
+        return bool(record.server_session) and ends_elsewhere(record)
     except NoSessionError:
         return False
 
@@ -127,20 +169,10 @@ def _begin(wanted: Wanted, program: str, invocation: Invocation | None, usage_na
         hmac_key=place.random.hex(),
         agent_session=session,
     )
-    source = "from options" if len(wanted.limits) == len(fields(Limits)) else "from the policy or its defaults"
+    source = "from options" if len(wanted.limits) == len(fields(Limits)) else f"from {bound.source}"
     if wanted.limits and source != "from options":
-        source = "from options, the rest from the policy or its defaults"
+        source = f"from options, the rest from {bound.source}"
     return Opened(create(place.root, record), record, source, bound.said, is_new=True)
-
-
-def _tightened(limits: Limits, given: Mapping[str, int | None]) -> Limits:
-    """What the gate admitted is never widened here."""
-
-    def tighter(name: str, option: int | None) -> int | None:
-        admitted: int | None = getattr(limits, name)
-        return min((one for one in (admitted, option) if one is not None), default=None)
-
-    return replace(limits, **{name: tighter(name, option) for name, option in given.items()})
 
 
 def _plain(program: str) -> str:

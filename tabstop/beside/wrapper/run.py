@@ -116,7 +116,7 @@ class Run:
             stack.callback(self._clean_up)
             started()
             ended = self._until_it_ends(wake)
-            self._watching.look(alive=False)
+            self._watching.end()
         self._governed.tell(Paused(self._now()))
         self._say_events()
         return ended
@@ -253,13 +253,14 @@ class Run:
         if totals.running_since is not None:
             totals = replace(totals, last_at=self._now())
         limits, _ = limits_in_force(totals, self._governed.settings)
+        counted = self._look.counted or self._watching.hooks
         if self._line is not None:
             self._next_status = now + STATUS_SECONDS
             burn = self._burn.per_minute(self._now(), totals.cost)
-            self._line.draw(status(totals, limits, burn, counted=self._look.counted))
+            self._line.draw(status(totals, limits, burn, counted=counted))
         elif self._look.plain:
             if self._next_status:
-                self._voice.say(", ".join(meters(totals, limits, counted=self._look.counted)))
+                self._voice.say(", ".join(meters(totals, limits, counted=counted)))
             self._next_status = now + PROGRESS_SECONDS
 
     def _clean_up(self) -> None:

@@ -9,34 +9,35 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import which
 from uuid import uuid4
 
 from tabstop.agents.command_line import PROGRAMS, CommandLine, Invocation, command_line_of
+from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.control import who
-from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.exit_codes import NOT_FOUND, ExitCode, code_where_missing
 from tabstop.beside.hook_records import pricer_of
 from tabstop.beside.journal import Journal, JournalBusyError
 from tabstop.beside.proxy.attached import ProxyAttachment
-from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper import words
 from tabstop.beside.wrapper.conclusion import Conclusion, conclude
 from tabstop.beside.wrapper.course import Manner
 from tabstop.beside.wrapper.hooks import HookPost, are_installed, settings_with_hooks
-from tabstop.beside.wrapper.last_answer import PROMPT, ask_for_summary, keep
-from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, open_session
+from tabstop.beside.wrapper.last_answer import PROMPT, Said, keep, last_answer, why_none
+from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, admitted, open_session, reported
 from tabstop.beside.wrapper.release import Release, somebody_there
 from tabstop.beside.wrapper.run import Command, Look, Run
 from tabstop.beside.wrapper.session import SummingUpSession
 from tabstop.beside.wrapper.tee import Growth, Tee, can_be_teed
 from tabstop.beside.wrapper.watching import Watching
 from tabstop.governor.facts import Tick
-from tabstop.governor.limits import limits_in_force
-from tabstop.governor.orders import Act, Event, Order
-from tabstop.verdict import Outcome
+from tabstop.governor.limits import answer_at, limits_in_force
+from tabstop.governor.orders import Act, Event, Order, worth_saying
+from tabstop.governor.settings import OnLimit
 from tabstop.wire_json import to_json
 
 _SILENCES = 3
@@ -58,23 +59,40 @@ class Options:
 
 
 def run_agent(argv: Sequence[str], options: Options, environ: Mapping[str, str], now: Callable[[], datetime]) -> int:
-    """Run it. Returns the exit code; raises `NotOpenedError` where the agent was not started."""
+    """Run it. Returns the exit code; raises `NotOpenedError` where the agent was not started.
+
+    Raises `OSError` where what bounds it cannot be kept, as on a full disk; an agent that had begun is ended.
+    """
     if which(argv[0], path=environ.get("PATH")) is None:
-        raise NotOpenedError(f"{argv[0]} is not there, or is no program. Nothing was started.", ExitCode.REFUSED)
+        code = code_where_missing(argv[0], environ.get("PATH"))
+        why = (
+            "was not found" if code == NOT_FOUND else "is there, but is a folder or not marked as a program (chmod +x)"
+        )
+        raise NotOpenedError(f"{argv[0]} {why}. Nothing was started.", code)
     line = command_line_of(PROGRAMS.get(options.agent, argv[0]))
     terminal = os.isatty(1)
     invocation = line.read(argv, new_session=str(uuid4()), terminal=terminal) if line else None
-    if line is not None and invocation is None:
+    if line is not None and invocation is None and line.harmless(argv):
         os.execvpe(argv[0], list(argv), dict(environ))  # noqa: S606 - `claude mcp list`: no session, nothing to watch
-    if invocation is not None and invocation.blind:
-        raise NotOpenedError(
-            f"The agent was not started: {invocation.blind}, so nothing it uses could be counted. Leave that option away.",
-            ExitCode.UNBOUNDED,
-        )
+    program = argv[0]
+    if invocation is None:
+        # `codex app-server`: it asks models, in a way that its log does not tell.
+        program, line = " ".join(argv[:2]) if line else argv[0], None
+    if invocation is not None and (why := _uncountable(invocation, proxy=options.proxy)):
+        raise NotOpenedError(f"The agent was not started: {why}", ExitCode.UNBOUNDED)
     root = sessions_root(environ)
     place = Place(root, str(Path.cwd()), environ, now(), os.urandom(32))
-    opened = open_session(options.wanted, argv[0], invocation, line.usage_name if line else "", place)
-    return _Session(opened, argv, line, invocation, options, environ, now).run()
+    opened = open_session(options.wanted, program, invocation, line.usage_name if line else "", place)
+    return _Session(opened, argv, program, line, invocation, options, environ, now).run()
+
+
+def _uncountable(invocation: Invocation, *, proxy: bool) -> str:
+    """Why nothing of what it uses could be counted, and what to do; empty when it can be."""
+    if invocation.leaves:
+        return f"{invocation.leaves}, so nothing it uses could be counted. Leave that option away."
+    if invocation.blind and not proxy:
+        return f"{invocation.blind}, so nothing it uses could be counted. Leave that option away, or add --proxy."
+    return ""
 
 
 class _Session:
@@ -82,6 +100,7 @@ class _Session:
         self,
         opened: Opened,
         argv: Sequence[str],
+        program: str,
         line: CommandLine | None,
         invocation: Invocation | None,
         options: Options,
@@ -90,13 +109,13 @@ class _Session:
     ) -> None:
         self.opened = opened
         self.argv = invocation.argv if invocation else tuple(argv)
-        self.program = argv[0]
+        self.program = program
         self.line = line
         self.invocation = invocation
         self.options = options
         self.environ = environ
         self.now = now
-        self.proxy = ProxyAttachment(environ) if options.proxy else None
+        self.proxy = ProxyAttachment.beside(argv, environ) if options.proxy else None
         interactive = invocation is not None and not invocation.headless
         github = environ.get("GITHUB_ACTIONS") == "true"
         ci = github or bool(environ.get("CI"))
@@ -117,15 +136,19 @@ class _Session:
                     f"The agent was not started: another process watches session {record.id}. Let that agent end first; "
                     "hooks that were cut off let go of it after 15 minutes."
                 ) from error
+            self.opened = admitted(self.opened, self.options.wanted, self.environ, self.now())
+            record = self.opened.record
             governed = self._govern(folder, record, journal)
+            record = self.opened.record
             self._refuse_if_stopped(governed)
-            reporter = self._report(governed)
+            reporter = reported(self.opened, governed, self.environ, self._log)
             asks = not self.environ.get("CI") and somebody_there()
             self.release = Release(governed, self.look.by, asks=asks)
-            if self.options.hooks and self.line is not None:
-                self.post = self._post(folder, record, governed)
-                stack.enter_context(self.post)
-                self.post.muted = self.options.proxy and self.line.hooks_tell_usage  # the proxy tells it
+            # Whatever the program is, and whether its hooks are wanted: an agent in it may have some, and asks who watches this session.
+            self.post = stack.enter_context(self._post(folder, record, governed))
+            self.post.muted = self.options.proxy and (
+                self.line is None or self.line.hooks_tell_usage
+            )  # the proxy tells it
             self._say_beginning(governed)
             began = self.now()
             conclusion, watching = self._agent(governed)
@@ -135,34 +158,28 @@ class _Session:
                 self._say_released(watching.session)
             self._keep_run(began, conclusion)
             if reporter is not None:
-                # In CI a settle step tells the end, with what it reads of the agent's own account.
-                reporter.close(None if self.environ.get("CI") else conclusion.outcome)
+                # A gate's settle step tells the end, with what it reads of the agent's own account.
+                reporter.close(None if ends_elsewhere(record) else conclusion.outcome)
         return conclusion.code
 
     def _govern(self, folder: SessionFolder, record: Record, journal: Journal) -> SummingUpSession:
-        summarizes = self.options.proxy or (self.line is not None and self.line.summarizes)
+        summarizes = not self._no_last_answer()
         ci = bool(self.environ.get("CI"))
         settings = replace(record.settings, session=record.id, ci=ci, can_summarize=summarizes)
+        self.opened = replace(self.opened, record=folder.govern_by(record, settings))
 
-        def on_event(event: Event, _order: Order) -> None:
+        def on_event(event: Event, order: Order) -> None:
             with suppress(OSError), folder.events.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(to_json(event)) + "\n")
-            self.events.put(event)
+            if worth_saying(event, order):
+                self.events.put(event)
 
         pricer = pricer_of(record, self.now())
         return SummingUpSession(settings, pricer, self.now, journal=journal, on_event=on_event)
 
-    def _report(self, governed: SummingUpSession) -> Reporter | None:
-        """Begin to report to the server, where there is one. Raises `NotOpenedError` when it does not let the session go on."""
-        folder, record = self.opened.folder, self.opened.record
-        reporter = reporter_for(record, governed, folder, self.environ, log=self._log)
-        if reporter is not None and (verdict := reporter.begin()).outcome is Outcome.STOP:
-            reporter.close(None)
-            said = " ".join(f"{one.sentence} {one.remedy}".strip() for one in verdict.reasons)
-            raise NotOpenedError(
-                f"The agent was not started: the server does not let the session go on. {said}".strip()
-            )
-        return reporter
+    def _no_last_answer(self) -> str:
+        """Why the session's last answer cannot be made; empty when it can."""
+        return "" if self.options.proxy else why_none(self.program, self.line, self.environ)
 
     def _refuse_if_stopped(self, governed: SummingUpSession) -> None:
         order = governed.order()
@@ -181,6 +198,7 @@ class _Session:
             # The proxy refuses calls at once, and makes the last answer itself: there hooks neither wait nor end the turn.
             None if self.options.proxy else self.release,
             ends_for_summary=not self.options.proxy,
+            deaf=not self.options.hooks,
         )
 
     def _log(self, text: str) -> None:
@@ -189,17 +207,27 @@ class _Session:
 
     def _say_beginning(self, governed: SummingUpSession) -> None:
         totals = governed.state.totals
-        limits, _ = limits_in_force(totals, governed.settings)
+        limits, unread = limits_in_force(totals, governed.settings)
         for one in words.beginning(
-            self.opened, self.program, self.invocation, limits, totals, proxy=self.options.proxy
+            self.opened,
+            self.program,
+            self.invocation,
+            limits,
+            totals,
+            proxy=self.options.proxy,
+            hooks=self.options.hooks,
+            unread=unread if totals.in_part else "",
         ):
             self.voice.say(one)
         if self.line is not None and not self.options.proxy and not self._hooks_come():
             self.voice.say(words.without_hooks(self.line, headless=not self.look.interactive))
+        wanted = {answer_at(name, governed.settings) for name in ("cost", "tokens")}
+        if OnLimit.SUMMARY in wanted and (why := self._no_last_answer()):
+            self.voice.say(words.no_last_answer(why))
 
     def _hooks_come(self) -> bool:
         """Whether the agent's hooks will ask us: installed, or put in for this run."""
-        if self.post is None or self.line is None:
+        if self.line is None or not self.options.hooks:
             return False
         return self._hooked() != self.argv or are_installed(self.line, self.environ, str(Path.cwd()))
 
@@ -221,6 +249,7 @@ class _Session:
             growth=Growth(1),
             tree=TreeWatch(governed, cwd, key) if self.line else None,
             counts=self.proxy is None,
+            interactive=self.look.interactive,
         )
         argv = self._hooked()
         command = Command(self.proxy.command(argv), (self.proxy,)) if self.proxy else Command(argv)
@@ -253,12 +282,15 @@ class _Session:
 
     def _hooked(self) -> tuple[str, ...]:
         """The command line with our hooks, unless they are installed: two would count everything twice."""
-        if self.post is None or self.line is None or are_installed(self.line, self.environ, str(Path.cwd())):
+        if self.line is None or not self.options.hooks or are_installed(self.line, self.environ, str(Path.cwd())):
             return self.argv
-        return self.line.with_hooks(self.argv, settings_with_hooks(self.line))
+        return self.line.with_hooks(
+            self.argv, settings_with_hooks(self.line, self.opened.record.settings.exhaustion.ask_seconds)
+        )
 
     def _environ(self) -> dict[str, str]:
         environ = {**self.environ, "TABSTOP_SESSION": self.opened.folder.path.name}
+        environ.pop("TABSTOP_TOKEN", None)  # an approver's own could raise these very limits
         if self.post is not None:
             environ["TABSTOP_SOCKET"] = str(self.post.path)
         return environ
@@ -272,7 +304,7 @@ class _Session:
         return Manner(self.options.grace, stays=stays, proxy=proxy, silence=silence if watched else None)
 
     def _summarize(self, governed: SummingUpSession, watching: Watching) -> None:
-        """One last answer. Its own usage is counted by following the log on; its hooks have no say."""
+        """One last answer; its hooks have no say."""
         order = governed.order()
         how = None
         if self.line is not None and watching.session:
@@ -281,31 +313,30 @@ class _Session:
             self.voice.say("the session reached its limit; one last answer says what is done and what is left …")
             if self.post is not None:
                 self.post.muted = True
-
-            def over() -> bool:
-                watching.look(alive=False)
-                return governed.order().act is not Act.WIND_DOWN
-
-            said = ask_for_summary(how, self._environ(), over, self.opened.folder.path / "summary.log")
             watching.look(alive=False)
-            self._tell_summary(said)
+            look = partial(watching.look, alive=False)
+            folder, environ = self.opened.folder, self._environ()
+            self._tell_summary(last_answer(how, watching.session, governed, folder, environ, look))
         until = governed.state.exhausted.summary_until
         if governed.state.stopped is None and until is not None:
             governed.tell(Tick(max(until, self.now())))  # its time is over, whatever came of it
 
-    def _tell_summary(self, said: str) -> None:
+    def _tell_summary(self, said: Said) -> None:
         path = self.opened.folder.path / "summary.md"
-        if not said:
-            self.voice.say("no last answer came; summary.log in the session's folder says more")
+        if not said.text:
+            self.voice.say(f"no last answer came: {said.why}")
             return
-        keep(path, said)
-        self.voice.write(f"{said}\n")
+        keep(path, said.text)
+        self.voice.write(f"{said.text}\n")
+        if not said.bounded:
+            self.voice.say("this answer did not come through the proxy, so its length was not bounded")
         self.voice.say(f"kept as {path}")
 
     def _keep_record(self, session: str) -> None:
         if session and session != self.opened.record.agent_session:
             record = replace(self.opened.folder.record(), agent_session=session)
-            self.opened.folder.write_record(record)
+            with suppress(OSError):  # a disk that is full by now: the agent has ended, and its exit code counts
+                self.opened.folder.write_record(record)
 
     def _say_end(self, governed: SummingUpSession, conclusion: Conclusion, watching: Watching) -> None:
         resume = self.line.resume(watching.session) if self.line else ""
@@ -314,7 +345,9 @@ class _Session:
         if not (conclusion.ours and self.voice.annotate(f"Tabstop: {conclusion.outcome}", lines)):
             for one in lines:
                 self.voice.say(one)
-        self.voice.say(f"session {self.opened.record.id} used {words.used(totals, counted=self.look.counted)}")
+        self.voice.say(
+            f"session {self.opened.record.id} used {words.used(totals, counted=self.look.counted or watching.hooks)}"
+        )
 
     def _say_released(self, session: str) -> None:
         self.voice.say(words.released(self.opened.record.id, self.line.resume(session) if self.line else ""))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from tabstop.governor.limits import Totals
 from tabstop.money import Nano, show
-from tabstop.quantity import span
+from tabstop.quantity import exact_span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.session import Limits
 
@@ -40,12 +40,13 @@ def meters(totals: Totals, limits: Limits, *, counted: bool = True) -> list[str]
 
     counted: False for a program whose usage nobody can see: then time is all there is.
     """
-    clock = span(totals.wall_clock_seconds)
-    clock = clock if limits.wall_clock_seconds is None else f"{clock}/{span(limits.wall_clock_seconds)}"
+    clock = exact_span(totals.wall_clock_seconds)
+    clock = clock if limits.wall_clock_seconds is None else f"{clock}/{exact_span(limits.wall_clock_seconds)}"
     if not counted:
         return [clock]
-    found = [_of(show(totals.cost) + ("?" if totals.unpriced else ""), limits.cost, show)]
-    found.append(_of(show_tokens(totals.tokens), limits.tokens, show_tokens) + " tokens")
+    cost, tokens = show(totals.cost), show_tokens(totals.tokens)
+    found = [_of(_sure(cost, totals, doubt=totals.unpriced > 0), limits.cost, show)]
+    found.append(_of(_sure(tokens, totals, doubt=False), limits.tokens, show_tokens) + " tokens")
     if limits.iterations is not None:
         found.append(f"{totals.iterations:,}/{limits.iterations:,} calls")
     if limits.tool_calls is not None:
@@ -53,9 +54,16 @@ def meters(totals: Totals, limits: Limits, *, counted: bool = True) -> list[str]
     return [*found, clock]
 
 
+def _sure(amount: str, totals: Totals, *, doubt: bool) -> str:
+    """With a question mark where there is more than that; a question mark alone where nothing is known."""
+    if totals.unseen:
+        return "?"
+    return amount + ("?" if doubt or totals.in_part else "")
+
+
 def status(totals: Totals, limits: Limits, per_minute: Nano, *, counted: bool = True) -> str:
     """The whole line."""
-    head = f"tabstop {show(per_minute)}/min" if counted else "tabstop"
+    head = f"tabstop {show(per_minute)}/min" if counted and not totals.unseen else "tabstop"
     return " · ".join([head, *meters(totals, limits, counted=counted)])
 
 

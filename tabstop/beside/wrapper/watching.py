@@ -11,9 +11,12 @@ from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
 from tabstop.beside.wrapper.tee import Growth, Tee
-from tabstop.governor.facts import Heartbeat, ToolFinished
+from tabstop.governor.facts import Heartbeat, ToolFinished, Unreadable
 
 _BEAT_SECONDS = 5.0
+
+_LOG_SECONDS, _ANSWER_SECONDS = 60.0, 600.0
+"""How long an agent may work until its log is there, and its first answer in it. Its hooks may tell sooner."""
 
 
 class Watching:
@@ -32,11 +35,12 @@ class Watching:
         growth: Growth,
         tree: TreeWatch | None = None,
         counts: bool = True,
+        interactive: bool = False,
     ) -> None:
         """since: what was used before it is not this session's. command, log: None for a program nobody knows.
         tree: where the agent works; its hooks have it looked at themselves.
 
-        counts: False where the proxy sees every call: then the log only tells which session it is, and that it lives.
+        interactive: somebody types to it. counts: False where the proxy sees every call: then the log only tells which session it is, and that it lives.
         """
         self._counts = counts
         self._governed = governed
@@ -50,6 +54,9 @@ class Watching:
         self._tree = tree
         self._alive_at = time.monotonic()
         self._beat_at = 0.0
+        self._begun_at = self._alive_at
+        self._answers_before = governed.state.totals.iterations
+        self._interactive = interactive
 
     @property
     def session(self) -> str:
@@ -87,6 +94,12 @@ class Watching:
         if (seen or alive) and now - self._beat_at > _BEAT_SECONDS:
             self._beat_at = now
             self._governed.tell(Heartbeat(self._now()))
+        self._look_for_answers(now - self._begun_at, over=False)
+
+    def end(self) -> None:
+        """The agent has ended: read what it left."""
+        self.look(alive=False)
+        self._look_for_answers(0, over=True)
 
     def _read_log(self) -> bool:
         if self._log is None or self._command is None:
@@ -107,5 +120,16 @@ class Watching:
                         self._now(), tool.name, tool.arguments_hmac, tool.failed, one.thread, unseen=True
                     )
                     self._governed.tell(fact)
-            self._governed.answered(one.usage, thread=one.thread, likeness=one.likeness)
+            self._governed.answered(one.usage, thread=one.thread, likeness=one.likeness, unread=one.unread)
         return found
+
+    def _look_for_answers(self, seconds: float, *, over: bool) -> None:
+        """Tell the governor where an agent has worked for so long and left no answer that can be read. over: it has ended."""
+        totals = self._governed.state.totals
+        if not self._counts or totals.blind or totals.iterations != self._answers_before:
+            return
+        # One that waits for somebody to type works at nothing, and a first answer may be long.
+        found = self._log is not None and self._log.found
+        patience = _ANSWER_SECONDS if found or self._interactive else _LOG_SECONDS
+        if seconds >= patience or (over and self._log is not None and not found):
+            self._governed.tell(Unreadable(self._now()))

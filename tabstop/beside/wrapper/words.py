@@ -14,7 +14,7 @@ from tabstop.governor.limits import Totals
 from tabstop.governor.orders import Event, EventKind, Step
 from tabstop.governor.state import Stopped
 from tabstop.money import show_exact
-from tabstop.quantity import plural, span
+from tabstop.quantity import exact_span, plural, span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.session import Limits, SessionOutcome
 from tabstop.verdict import Finding
@@ -23,9 +23,20 @@ _SAID_AT_THE_END = frozenset({EventKind.STOP, EventKind.SUSPEND})
 
 
 def beginning(
-    opened: Opened, program: str, invocation: Invocation | None, limits: Limits, totals: Totals, *, proxy: bool
+    opened: Opened,
+    program: str,
+    invocation: Invocation | None,
+    limits: Limits,
+    totals: Totals,
+    *,
+    proxy: bool,
+    hooks: bool = True,
+    unread: str = "",
 ) -> list[str]:
-    """What the run may use, where that comes from, how firmly it is bound, and what cannot be seen."""
+    """What the run may use, where that comes from, how firmly it is bound, and what cannot be seen. hooks: they are answered.
+
+    unread: that what it used could not be read until now; empty where it could.
+    """
     record = opened.record
     lines = [f"session {record.id}, limits {opened.source}: {', '.join(bounds(limits)) or 'none'}"]
     if totals.tokens or totals.iterations:
@@ -37,8 +48,12 @@ def beginning(
     elif invocation is None:
         lines.append(
             f"warning: `{program}` is no agent this can read. Only wall clock and silence are watched; "
-            "cost, tokens, iterations and tool calls are not seen. Enforcement: none for those."
+            "cost, tokens, iterations and tool calls are not seen"
+            + (", except those of an agent in it that has Tabstop's hooks" if hooks else "")
+            + ". Enforcement: none for those."
         )
+    elif unread:
+        lines.append(f"warning: {unread} Enforcement: none for cost and tokens, until an answer can be read.")
     else:
         lines.append("enforcement: one call. The session ends at most one model call after a limit.")
     return lines
@@ -50,6 +65,11 @@ def without_hooks(command: CommandLine, *, headless: bool) -> str:
     if not headless:
         said += " A conversation begun inside it (/clear, /new) is not seen."
     return f"{said} `tabstop install {command.agent}` puts hooks in."
+
+
+def no_last_answer(why: str) -> str:
+    """Said at the beginning where the policy wants a last answer and none can be made. why: no full stop at its end."""
+    return f"The policy wants a last answer at a limit (`summary`), and there is none here: {why}. The session ends at once there."
 
 
 def of_event(event: Event, *, hooks: bool) -> str:
@@ -90,15 +110,18 @@ def waits(seconds: float) -> str:
 
 def used(totals: Totals, *, counted: bool = True) -> str:
     """What a session used in all. counted: False for a program whose usage nobody could see."""
-    time = span(totals.wall_clock_seconds)
+    time = exact_span(totals.wall_clock_seconds)
+    calls = plural(totals.iterations, "model call"), plural(totals.tool_calls, "tool call")
     if not counted:
         return f"{time}; what it cost is not known"
-    cost = show_exact(totals.cost)
+    if totals.unseen:
+        seen = [one for one, count in zip(calls, (totals.iterations, totals.tool_calls), strict=True) if count]
+        return f"{', '.join([*seen, time])}; what it cost is not known"
+    cost = ("at least " if totals.in_part else "") + show_exact(totals.cost)
     if totals.unpriced:
         cost += f" and {plural(totals.unpriced, 'answer')} of unknown price"
     elif totals.assumed:
         cost += f" ({plural(totals.assumed, 'answer')} at an assumed price)"
-    calls = plural(totals.iterations, "model call"), plural(totals.tool_calls, "tool call")
     return ", ".join([cost, f"{show_tokens(totals.tokens)} tokens", *calls, time])
 
 
@@ -212,7 +235,7 @@ def bounds(limits: Limits) -> list[str]:
             (limits.tokens, f"{show_tokens(limits.tokens or 0)} tokens"),
             (limits.iterations, plural(limits.iterations or 0, "model call")),
             (limits.tool_calls, plural(limits.tool_calls or 0, "tool call")),
-            (limits.wall_clock_seconds, span(limits.wall_clock_seconds or 0)),
+            (limits.wall_clock_seconds, exact_span(limits.wall_clock_seconds or 0)),
         )
         if value is not None
     ]

@@ -1,6 +1,6 @@
 """A stand-in for `claude`: writes a transcript as the real client does, runs the hooks it was given, obeys what they say.
 
-FAKE_ANSWERS answers of 10,000 input tokens ($0.04 of claude-opus-5-5) each, FAKE_SECONDS apart, each followed by a tool;
+FAKE_ANSWERS answers of 10,000 input tokens ($0.04 of claude-opus-5-5) each, or of FAKE_INPUTS, FAKE_SECONDS apart, each followed by a tool;
 the first FAKE_FAILURES of them the same one, which fails; FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it.
 """
 
@@ -12,12 +12,15 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 ANSWERS = int(os.environ.get("FAKE_ANSWERS", "3"))
 FAILURES = int(os.environ.get("FAKE_FAILURES", "0"))
+INPUTS = [int(one) for one in os.environ.get("FAKE_INPUTS", "10000").split()]
 SECONDS = float(os.environ.get("FAKE_SECONDS", "0.3"))
 
 
@@ -40,7 +43,7 @@ def write(row: dict[str, Any]) -> None:
 
 def answer(content: list[dict[str, Any]], output: int = 0) -> None:
     name = f"{os.getpid()}-{time.monotonic_ns()}"
-    usage = {"input_tokens": 10_000, "output_tokens": output}
+    usage = {"input_tokens": INPUTS.pop(0) if len(INPUTS) > 1 else INPUTS[0], "output_tokens": output}
     message = {"id": f"msg_{name}", "role": "assistant", "model": "claude-opus-5-5", "usage": usage, "content": content}
     write({"type": "assistant", "requestId": f"req_{name}", "message": message})
 
@@ -65,6 +68,30 @@ def hook(event: str, **more: Any) -> dict[str, Any]:
     return {}
 
 
+def last_answer() -> int:
+    """One turn, as the real client takes it: a tool ends it, and an answer that was cut off is asked to go on three times."""
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "step"}]
+    for prompt in (sys.argv[-1], *["Resume directly."] * 3):
+        messages.append({"role": "user", "content": prompt})
+        body = {"model": "claude-opus-5-5", "max_tokens": 32_000, "tools": [{"name": "Bash"}], "messages": messages}
+        url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+        try:
+            with urllib.request.urlopen(url, json.dumps(body).encode()) as response:  # noqa: S310 - on loopback
+                said = json.load(response)
+        except urllib.error.HTTPError as error:
+            print(f"API Error: {error.code} {json.load(error)['error']['message']}")
+            return 1
+        write({"type": "assistant", "message": said})
+        if said["stop_reason"] == "tool_use":
+            print("Error: Reached max turns (1)")
+            return 1
+        if said["stop_reason"] == "end_turn":
+            print(said["content"][0]["text"])
+            return 0
+        messages.append({"role": "assistant", "content": said["content"]})
+    return 1
+
+
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in os.environ.get("FAKE_IGNORES", "").split():
@@ -73,9 +100,7 @@ def main() -> int:
         subprocess.Popen(["sleep", "300"], start_new_session=True)
     hook("SessionStart", source="startup")
     if "--max-turns" in sys.argv:
-        answer([{"type": "text", "text": "Done: one. Left: two."}], int(os.environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"]))
-        print("Done: one. Left: two.")
-        return 0
+        return last_answer()
     if hook("UserPromptSubmit", prompt="x").get("decision") == "block":
         return 0
     for number in range(ANSWERS):

@@ -8,7 +8,7 @@ import pytest
 
 from tabstop.agents.command_line import Invocation
 from tabstop.beside.session_folder import Record, create
-from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, open_session
+from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, admitted, open_session
 from tabstop.governor.settings import Settings
 from tabstop.session import Limits
 from tabstop.wire import StartRequest
@@ -24,7 +24,7 @@ def opened(root: Path, wanted: Wanted | None = None, invocation: Invocation | No
 
 def session(root: Path, name: str, server_session: str = "", agent_session: str = "") -> None:
     settings = Settings(session=name, limits=Limits(tokens=1_000))
-    start = StartRequest("claude-code")
+    start = StartRequest("claude-code", run_id="7001" if server_session else "")
     create(root, Record(name, BEGUN, start, settings, server_session=server_session, agent_session=agent_session))
 
 
@@ -60,3 +60,25 @@ def test_an_agent_that_goes_on_keeps_its_session(tmp_path: Path) -> None:
     session(tmp_path, "earlier", agent_session=CLIENTS)
     assert opened(tmp_path / "sessions", invocation=resumed).is_new
     assert opened(tmp_path, invocation=resumed).record.agent_session == CLIENTS
+
+
+def test_a_server_that_is_not_asked_as_it_should(tmp_path: Path) -> None:
+    """An earlier session stays for another try; of a new one nothing stays."""
+    session(tmp_path, "own")
+    wrong = {"TABSTOP_SERVER": "http://tabstop.example", "TABSTOP_TOKEN": "t"}
+    for wanted, left in ((Wanted("own"), True), (Wanted(), False)):
+        found = opened(tmp_path, wanted)
+        with pytest.raises(NotOpenedError, match=r"not started\. TABSTOP_SERVER is"):
+            admitted(found, wanted, wrong, BEGUN)
+        assert found.folder.path.exists() is left
+
+
+def test_a_server_that_is_away_leaves_its_limits_as_they_are(tmp_path: Path) -> None:
+    """And says so; without a server nothing changes."""
+    away = {"TABSTOP_SERVER": "http://127.0.0.1:9", "TABSTOP_TOKEN": "t", "TABSTOP_REPOSITORY": "acme/widget"}
+    found = opened(tmp_path)
+    assert admitted(found, Wanted(), {}, BEGUN) == found
+    after = admitted(found, Wanted(), away, BEGUN)
+    assert (after.source, after.record.settings) == (found.source, found.record.settings)
+    assert "could not be asked" in after.said
+    assert found.folder.record() == after.record

@@ -156,10 +156,24 @@ def test_what_talks_is_not_silent(place: Place) -> None:
 
 
 def test_what_is_no_program_is_not_started(place: Place) -> None:
-    """Said before anything is made."""
+    """Said before anything is made, with a shell's code."""
     done = place.run(command=("no-such-thing",))
-    assert done.code == ExitCode.REFUSED
-    assert "no-such-thing is not there" in done.err
+    assert (done.code, done.err) == (127, "tabstop: no-such-thing was not found. Nothing was started.\n")
+    (place.path / "bin" / "notes").write_text("buy milk\n")
+    for command in ("notes", "../bin/notes", "../bin"):
+        done = place.run(command=(command,))
+        assert (done.code, "or not marked as a program (chmod +x). Nothing was started." in done.err) == (126, True)
+    assert place.sessions == []
     (place.path / "bin" / "broken").write_text("#!/no/such/interpreter\n")
     (place.path / "bin" / "broken").chmod(0o755)
     assert place.run(command=("broken",)).code == 127
+
+
+def test_where_nothing_can_be_kept_nothing_is_started(place: Place) -> None:
+    """A full disk, or a state folder that is none: a sentence, and the code for what could not be bounded."""
+    done = place.run(TABSTOP_STATE="/dev/null/state")
+    assert (done.code, done.out) == (ExitCode.UNBOUNDED, "")
+    assert done.err.startswith(
+        "tabstop: the agent was not started, or was ended, because what bounds it cannot be kept: Not a"
+    )
+    assert "set TABSTOP_STATE to a folder that has some" in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from tests.support.golden import expect
 LIMITS = Limits(2_000_000, 500, 200, 7_200, dollars("10"))
 TOTALS = Totals(tokens=12_345, tool_calls=3, iterations=1, cost=dollars("0.42"), ran_milliseconds=125_000)
 UNPRICED = Totals(tokens=12_345, cost=dollars("0.42"), unpriced=2)
+UNSEEN = Totals(tool_calls=3, iterations=2, unpriced=2, unread=2, ran_milliseconds=5_000)
+IN_PART = replace(UNSEEN, iterations=3, cost=dollars("0.42"), tokens=12_345)
 ASSUMED = Totals(tokens=12_345, cost=dollars("0.42"), assumed=1)
 
 
@@ -40,6 +43,8 @@ def test_the_status_line() -> None:
         status(TOTALS, LIMITS, dollars("0.12")),
         status(TOTALS, Limits(cost=dollars("10")), 0),
         status(UNPRICED, Limits(), 0),
+        status(UNSEEN, LIMITS, 0),
+        status(IN_PART, LIMITS, 0),
         status(TOTALS, LIMITS, 0, counted=False),
         ", ".join(meters(TOTALS, Limits(), counted=False)),
     ]
@@ -90,7 +95,9 @@ def test_what_is_said_of_events() -> None:
 
 def test_what_a_session_used() -> None:
     """What has no price, or an assumed one, says so."""
-    said = [words.used(one) for one in (TOTALS, UNPRICED, ASSUMED)] + [words.used(TOTALS, counted=False)]
+    said = [words.used(one) for one in (TOTALS, UNPRICED, ASSUMED, IN_PART, UNSEEN)] + [
+        words.used(TOTALS, counted=False)
+    ]
     expect("run/used.txt", "\n".join(said) + "\n")
 
 

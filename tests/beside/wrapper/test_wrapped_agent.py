@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import time
 from dataclasses import replace
 
+from tabstop.agents.claude_code.command_line import ClaudeCodeCommand
 from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.wrapper.hooks import settings_with_hooks
 from tests.beside.wrapper.wrapped import Place, until
 from tests.support.golden import expect
 
@@ -89,44 +92,6 @@ def test_an_overdrive_reaches_a_session_that_runs(place: Place) -> None:
     assert "octocat allowed more; it goes on" in err
 
 
-def test_one_last_answer(place: Place) -> None:
-    """Its worst case is kept back, so that with it the limit is still kept; it is shown and stored."""
-    place.policy("session:\n  on_limit: summary\n")
-    done = place.run("--no-hooks", "--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.8")
-    assert done.code == ExitCode.LIMIT
-    expect("run/summary.txt", same(done.err, place))
-    assert (place.folder.path / "summary.md").read_text() == "Done: one. Left: two.\n"
-    totals = place.session.state.totals
-    assert totals.cost <= 300_000_000
-    assert totals.tokens % 10_000 == 2_000
-
-
-def test_hooks_end_the_turn_for_the_last_answer(place: Place) -> None:
-    """No signal cuts anything off; then it is resumed."""
-    place.policy("session:\n  on_limit: summary\n")
-    done = place.run("--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.3")
-    assert done.code == ExitCode.LIMIT
-    assert "interrupted" not in done.out
-    assert (place.folder.path / "summary.md").read_text() == "Done: one. Left: two.\n"
-    assert place.session.state.totals.cost <= 300_000_000
-
-
-def test_a_last_answer_that_does_not_come(place: Place) -> None:
-    """The session ends as it would without."""
-    place.policy("session:\n  on_limit: summary\n")
-    claude = place.path / "bin" / "claude"
-    claude.write_text(
-        claude.read_text().replace(
-            'if "--max-turns" in sys.argv:', 'if "--max-turns" in sys.argv:\n        print("Error: 529"); return 1'
-        )
-    )
-    done = place.run("--cost", "0.3", FAKE_ANSWERS="30", FAKE_SECONDS="0.8")
-    assert done.code == ExitCode.LIMIT
-    assert "no last answer came" in done.err
-    assert not (place.folder.path / "summary.md").exists()
-    assert (place.folder.path / "summary.log").read_text() == "Error: 529\n"
-
-
 def test_a_question_nobody_answers(place: Place) -> None:
     """The agent waits; silence means no."""
     place.policy("session:\n  on_limit: ask\n")
@@ -171,6 +136,17 @@ def test_what_cannot_be_seen_is_not_started(place: Place) -> None:
     done = place.run(command=["claude", "-p", "--no-session-persistence", "x"])
     assert (done.code, done.out) == (ExitCode.UNBOUNDED, "")
     assert "writes no transcript" in done.err
+    assert "or add --proxy" in done.err
+
+
+def test_what_the_proxy_counts_needs_no_transcript(place: Place) -> None:
+    """But what goes on after its command has ended is never started."""
+    done = place.run("--proxy", command=["claude", "-p", "--no-session-persistence", "x"], FAKE_ANSWERS="1")
+    assert done.code != ExitCode.UNBOUNDED
+    assert "enforcement: exact" in done.err
+    done = place.run("--proxy", command=["claude", "--bg", "x"])
+    assert done.code == ExitCode.UNBOUNDED
+    assert "add --proxy" not in done.err
 
 
 def test_the_gates_session(place: Place) -> None:
@@ -179,7 +155,14 @@ def test_the_gates_session(place: Place) -> None:
     folder = place.folder
     record = json.loads((folder.path / "record.json").read_text())
     (folder.path / "record.json").write_text(
-        json.dumps({**record, "server": "https://tabstop.example", "server_session": "7"})
+        json.dumps(
+            {
+                **record,
+                "server": "https://tabstop.example",
+                "server_session": "7",
+                "start": {**record["start"], "run_id": "7001"},
+            }
+        )
     )
     for environ in ({"TABSTOP_SESSION": record["id"]}, {"RUNNER_TEMP": str(place.path / "temp")}):
         if "RUNNER_TEMP" in environ:
@@ -216,3 +199,19 @@ def test_a_policy_with_problems_says_so(place: Place) -> None:
     """The defaults hold then."""
     place.policy("session:\n  cost: much\n")
     assert "has problems, so the default limits apply" in place.run(FAKE_ANSWERS="1").err
+
+
+def test_an_agent_inside_a_script_is_bound_by_its_hooks(place: Place) -> None:
+    """Installed hooks ask the wrapper, whatever it runs; told not to answer them, it lets them go on."""
+    script = place.path / "work" / "agent.sh"
+    settings = shlex.quote(settings_with_hooks(ClaudeCodeCommand()))
+    script.write_text(f"#!/bin/sh\nexec claude -p x --session-id 11111111 --settings {settings}\n")
+    script.chmod(0o755)
+    done = place.run("--cost", "0.07", command=["./agent.sh"])
+    assert (done.code, done.out) == (ExitCode.LIMIT, "answer 0\nanswer 1\n")
+    assert "not seen, except those of an agent in it that has Tabstop's hooks." in done.err
+    assert "used $0.08, 20k tokens, 2 model calls, 1 tool call" in done.err
+    deaf = place.run("--no-hooks", "--cost", "0.07", command=["./agent.sh"])
+    assert (deaf.code, deaf.out.splitlines()[-1]) == (0, "finished")
+    assert "tool calls are not seen. Enforcement" in deaf.err
+    assert "what it cost is not known" in deaf.err

@@ -1,0 +1,163 @@
+"""Admission without a gate: a session that begins on a laptop, or in a program, asks the server itself where one is configured.
+
+    asked = ask(record, tighten, os.environ, now)  # as it was where nobody is logged in and nothing is set
+    folder.write_record(asked.record)              # from here on `reporter_for` reports it
+
+A session that a gate asked for is never asked about again, nor is what runs inside another session. Who is logged in is asked
+about their organization's repositories only: what they do elsewhere is nobody's business.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from tabstop.beside.checkout import checkout_of
+from tabstop.beside.hook_records import policy_of
+from tabstop.beside.late_reports import bring_along
+from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
+from tabstop.beside.server_access import NO_SERVER, ServerAccess
+from tabstop.beside.session_folder import Record
+from tabstop.beside.spool import spool_root
+from tabstop.beside.transport import Transport, UrllibTransport
+from tabstop.evidence import Evidence
+from tabstop.explain import explain, refusal
+from tabstop.governor.settings import settings_of
+from tabstop.policy.model import Unreachable
+from tabstop.session import Limits
+from tabstop.tightened import tightened
+from tabstop.verdict import Finding, Outcome, Signal, Verdict
+from tabstop.wire import Allowance, StartRequest
+
+LONGEST_PAUSE = 1.0
+"""Seconds between two tries: somebody waits for the agent to start."""
+
+_OFFLINE = f"To run without a server, set TABSTOP_SERVER={NO_SERVER}."
+
+
+class NotAdmittedError(Exception):
+    """The session may not begin; the verdict says why, in sentences."""
+
+    def __init__(self, verdict: Verdict, now: datetime) -> None:
+        """Keep the verdict; the text has all its reasons."""
+        self.verdict = worded(verdict, now)
+        super().__init__(" ".join(refusal(self.verdict, now)))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The record to go on with. said: what people should know, such as a budget that is nearly full; mostly empty."""
+
+    record: Record
+    said: str = ""
+
+
+def ends_elsewhere(record: Record) -> bool:
+    """Whether a gate asked for it, so that its settle step tells the server how it ended."""
+    return bool(record.start.run_id)
+
+
+def asks_itself(record: Record, environ: Mapping[str, str]) -> bool:
+    """Whether it is neither admitted, nor a gate's, nor part of another session."""
+    inside = environ.get("TABSTOP_SESSION", "") not in {"", record.id}
+    return not (record.server_session or ends_elsewhere(record) or inside)
+
+
+def ask(
+    record: Record,
+    tighten: Limits,
+    environ: Mapping[str, str],
+    now: datetime,
+    *,
+    block: bool = False,
+    transport: Transport | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Asked:
+    """Ask whether it may begin, where a server is configured; without one nothing is asked.
+
+    tighten: limits that a person or a program chose: what the server allows is tightened by them, never widened. block: do not
+    begin where the server cannot be asked, as `server_unreachable: block` in the checked-out policy says too; else it goes on
+    within the limits it has, and is reported later. Raises `NotAdmittedError`.
+    """
+    if not asks_itself(record, environ):
+        return Asked(record)
+    access = ServerAccess.from_environ(environ)
+    if access is None:
+        half = environ.get("TABSTOP_SERVER", "").strip() not in {"", NO_SERVER}
+        return Asked(record, "TABSTOP_SERVER is set and TABSTOP_TOKEN is not: no server is asked." if half else "")
+    found = checkout_of(record.cwd)
+    access = ServerAccess.from_environ(environ, found.repository) or access
+    if not access.speaks_for(access.repository or found.repository):
+        return Asked(record)
+    start = _question(record, access, found, now)
+    key = secrets.token_hex(16)
+    by = transport or UrllibTransport()
+    server = Server(access.address, by, lambda seconds: sleep(min(seconds, LONGEST_PAUSE)))
+    try:
+        answer = server.start(start, token=access.token, key=key)
+    except NotAcceptedError as error:
+        said = " ".join(part for part in (str(error), error.problem.detail, error.problem.remedy, _OFFLINE) if part)
+        raise NotAdmittedError(_no(Signal.ACCESS, f"{access.address} did not take the question.", said), now) from error
+    except UnreachableError as error:
+        if block or policy_of(Path(record.cwd)).policy.unreachable is Unreachable.BLOCK:
+            said = f"{access.address} could not be asked ({error}), and `server_unreachable: block` is set."
+            raise NotAdmittedError(_no(Signal.SILENCE, said, f"Try again later. {_OFFLINE}"), now) from error
+        said = (
+            f"{access.address} could not be asked ({error}). The session keeps the limits it has and is reported later."
+        )
+        return Asked(replace(record, server=access.address, start=start, key=key), said)
+    if not answer.session or answer.allowance is None:
+        raise NotAdmittedError(answer.verdict, now)
+    bring_along(spool_root(environ), server, access.token)
+    admitted = replace(
+        _bound(record, answer.allowance, tighten),
+        server=access.address,
+        server_session=answer.session,
+        token=answer.token,
+        start=start,
+        key=key,
+    )
+    return Asked(admitted, " ".join(explain(one, now) for one in answer.verdict.reasons))
+
+
+def worded(verdict: Verdict, now: datetime) -> Verdict:
+    """The same with sentences: a server sends numbers, and its reader finds the words."""
+    return Verdict(
+        tuple(
+            replace(one, sentence=one.sentence or explain(replace(one, remedy="", why=""), now))
+            for one in verdict.findings
+        )
+    )
+
+
+def _question(record: Record, access: ServerAccess, found: Evidence, now: datetime) -> StartRequest:
+    """Who works where, as local git has it. Raises `NotAdmittedError` for what cannot be asked so."""
+    if access.problem:
+        raise NotAdmittedError(_no(Signal.ACCESS, f"{access.problem}.", _OFFLINE), now)
+    repository = access.repository or found.repository
+    if not repository:
+        raise NotAdmittedError(
+            _no(
+                Signal.ACCESS,
+                f"The server has to know whose repository this is, and {record.cwd or 'this folder'} has no git remote `origin`.",
+                f"Set TABSTOP_REPOSITORY to its `owner/name`. {_OFFLINE}",
+            ),
+            now,
+        )
+    return replace(record.start, repository=repository, branch=found.branch, head_sha=found.commit)
+
+
+def _bound(record: Record, allowance: Allowance, tighten: Limits) -> Record:
+    """What binds it now: the server's limits, rules and prices."""
+    mine = record.settings
+    limits = tightened(allowance.limits, tighten)
+    settings = settings_of(allowance.governor, limits, mine.session, ci=mine.ci, can_summarize=mine.can_summarize)
+    return replace(record, settings=settings, admitted=allowance.limits, price_card=dict(allowance.price_card))
+
+
+def _no(signal: Signal, sentence: str, remedy: str) -> Verdict:
+    return Verdict((Finding(signal, Outcome.STOP, "server", sentence, remedy=remedy),))

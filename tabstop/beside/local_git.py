@@ -1,0 +1,195 @@
+"""Local git: which repository each folder an agent worked in is, its branches, and which branch was checked out when.
+
+Read-only and bounded: git is asked three short questions a repository, a few repositories at a time, and no network is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabstop.beside.git import git_says
+from tabstop.evidence import branch_named, repository_named
+from tabstop.report.facts import Checkouts, Repository
+
+MOST_REPOSITORIES = 200
+"""Repositories that are looked into; the ones with the most folders first."""
+
+LONGEST_LOOK = 5.0
+"""Seconds in all; a repository whose turn comes later is known by nothing but its folder."""
+
+AT_ONCE = 4
+"""Repositories asked at the same time."""
+
+_LONGEST_LOG = 4 * 1024 * 1024
+_ENTRY = re.compile(rb"> (\d{1,12}) [+-]\d{4}\tcheckout: moving from (\S+) to (\S+)$", re.MULTILINE)
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What git tells. folders: the repository's name by folder; roots: the working tree's root by folder."""
+
+    folders: Mapping[str, str]
+    roots: Mapping[str, Path]
+    checkouts: Mapping[str, Checkouts]
+    repositories: Mapping[str, Repository]
+
+
+def look(folders: Iterable[str], remembered: Mapping[str, str], home: Path | None = None) -> Seen:
+    """Find the repositories of these folders.
+
+    remembered: names by folder from an earlier look, for folders that are gone. home: this user's; folders below it are shown
+    with `~`, and a repository there is not taken for that of a folder that is gone.
+    """
+    wanted = [folder for folder in dict.fromkeys(folders) if folder.startswith("/")]
+    trees = {folder: tree for folder in wanted if (tree := _tree_of(Path(folder), home)) is not None}
+    common = {tree: _common_folder(tree) for tree in dict.fromkeys(trees.values())}
+    asked = _asked(common, trees, home)
+    names: dict[str, str] = {}
+    checkouts: dict[str, Checkouts] = {}
+    read: dict[Path, Checkouts] = {}
+    for folder in wanted:
+        tree = trees.get(folder)
+        found = asked.get(common[tree]) if tree is not None else None
+        if found is None or (remembered.get(folder) and not Path(folder).exists()):
+            names[folder] = remembered.get(folder) or ("" if found is None else found.name)
+        else:
+            names[folder] = found.name
+        if tree is not None and Path(folder).exists():
+            if tree not in read:
+                read[tree] = checkouts_of(_git_folder(tree))
+            checkouts[folder] = read[tree]
+    return Seen(
+        folders={folder: name for folder, name in names.items() if name},
+        roots=trees,
+        checkouts=checkouts,
+        repositories={one.name.lower(): one for one in asked.values()},
+    )
+
+
+def shown(folder: Path, home: Path | None) -> str:
+    """A folder as people write it: `~/src/widget`."""
+    if home is not None and folder != home and folder.is_relative_to(home):
+        return f"~/{folder.relative_to(home)}"
+    return str(folder)
+
+
+def checkouts_of(git_folder: Path) -> Checkouts:
+    """From the log of HEAD (git-reflog(1)); where it tells of no switch, the branch that is checked out now."""
+    try:
+        with (git_folder / "logs" / "HEAD").open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _LONGEST_LOG))
+            log = stream.read(_LONGEST_LOG)
+    except OSError:
+        log = b""
+    switches = [(int(at), _branch(one), _branch(other)) for at, one, other in _ENTRY.findall(log)]
+    if switches:
+        return Checkouts(switches[0][1], tuple((at, after) for at, _, after in switches))
+    with suppress(OSError, UnicodeDecodeError):
+        head = (git_folder / "HEAD").read_text(encoding="utf-8").strip()
+        if head.startswith("ref: "):
+            return Checkouts(branch_named(head.removeprefix("ref: ")))
+    return Checkouts()
+
+
+def _branch(name: bytes) -> str:
+    text = name.decode("utf-8", "replace")
+    return "" if _SHA.fullmatch(text) else branch_named(text)
+
+
+def _tree_of(folder: Path, home: Path | None) -> Path | None:
+    """The root of the working tree; of a folder that is gone, that of the nearest one above it, unless that is the home folder."""
+    gone = False
+    for one in (folder, *folder.parents):
+        try:
+            if (one / ".git").exists():
+                return None if gone and one == home else one
+            gone = gone or not one.exists()
+        except OSError:
+            return None
+    return None
+
+
+def _git_folder(tree: Path) -> Path:
+    """`.git` itself, or where a worktree's file leads (gitrepository-layout(5))."""
+    dot_git = tree / ".git"
+    with suppress(OSError, UnicodeDecodeError):
+        if dot_git.is_file():
+            text = dot_git.read_text(encoding="utf-8").strip()
+            if text.startswith("gitdir: "):
+                return tree / text.removeprefix("gitdir: ")
+    return dot_git
+
+
+def _common_folder(tree: Path) -> Path:
+    """The same for every worktree of a repository."""
+    folder = _git_folder(tree)
+    with suppress(OSError, UnicodeDecodeError):
+        folder = folder / (folder / "commondir").read_text(encoding="utf-8").strip()
+    return Path(os.path.realpath(folder))
+
+
+def _asked(common: Mapping[Path, Path], trees: Mapping[str, Path], home: Path | None) -> dict[Path, Repository]:
+    by_common: dict[Path, list[Path]] = {}
+    for tree in trees.values():
+        by_common.setdefault(common[tree], []).append(tree)
+    most = sorted(by_common.items(), key=lambda item: -len(item[1]))[:MOST_REPOSITORIES]
+    until = time.monotonic() + LONGEST_LOOK
+    if not most:
+        return {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda item: _ask(item[1][0], item[0], home, until), most)
+        return {folder: one for (folder, _), one in zip(most, found, strict=True)}
+
+
+def _ask(tree: Path, common: Path, home: Path | None, until: float) -> Repository:
+    # A worktree is named after its repository's own folder, not its own.
+    own = common.parent if common.name == ".git" else common
+    by_folder = shown(own, home)
+    if time.monotonic() > until:
+        return Repository(by_folder)
+    remotes = _remotes(str(tree))
+    name = remotes.get("origin") or next(iter(remotes.values()), "")
+    listed = _lines(str(tree), "for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/remotes/origin/HEAD")
+    heads = {words[0]: words[2] for one in listed if (words := one.partition(" "))}
+    default = heads.pop("refs/remotes/origin/HEAD", "").removeprefix("refs/remotes/origin/")
+    branches = frozenset(filter(None, map(branch_named, heads)))
+    return Repository(
+        name=name or by_folder,
+        default_branch=branch_named(default),
+        branches=branches,
+        merged=_merged(str(tree), branch_named(default)) if len(branches) > 1 else frozenset(),
+        fork_of=remotes.get("upstream", ""),
+    )
+
+
+def _merged(tree: str, default: str) -> frozenset[str]:
+    """Local branches whose every commit is in the default branch; a squash merge cannot be seen here."""
+    if not default:
+        return frozenset()
+    listed = _lines(
+        tree, "for-each-ref", f"--merged=refs/remotes/origin/{default}", "--format=%(refname)", "refs/heads"
+    )
+    return frozenset(name for one in listed if (name := branch_named(one)) and name != default)
+
+
+def _remotes(tree: str) -> dict[str, str]:
+    """`owner/name` by the remote's name."""
+    found: dict[str, str] = {}
+    for line in _lines(tree, "remote", "-v"):
+        remote, _, rest = line.partition("\t")
+        name = repository_named(rest.rpartition(" (")[0])
+        if name:
+            found.setdefault(remote, name)
+    return found
+
+
+def _lines(tree: str, *words: str) -> list[str]:
+    return git_says(tree, *words).decode("utf-8", "replace").splitlines()

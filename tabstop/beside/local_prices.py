@@ -1,0 +1,123 @@
+"""Local prices: what the models of this machine's logs cost by day, remembered so that the price book is not loaded every time.
+
+The book takes a third of a second to load. What is remembered holds for the installed book only: another version has other prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from tabstop.money import Nano
+from tabstop.price_card import KINDS, ModelPrice
+from tabstop.usage_groups import QUARTER
+
+_DAY = 86_400 // QUARTER
+"""Quarters of an hour of a day."""
+
+_AHEAD = 14
+"""Days after the last one asked for that are looked up as well, so that the book is needed once in a fortnight."""
+
+Linear = tuple[Nano, Nano, Nano, Nano, Nano]
+"""Whole nano-dollars per token, by kind, for a prompt of any length: then a sum of calls costs the sum of their costs."""
+
+
+class LocalPrices(msgspec.Struct):
+    """Prices by model and day; of models that cost more at some hours, by quarter of an hour.
+
+    book: identity of the price book they are from. prices: each once; None for a model without one. days and quarters: by model,
+    the place in `prices`.
+    """
+
+    book: tuple[str, int, int] = ("", 0, 0)
+    prices: list[ModelPrice | None] = []
+    days: dict[str, dict[int, int]] = {}
+    quarters: dict[str, dict[int, int]] = {}
+
+    def price(self, model: str, quarter: int) -> ModelPrice | None:
+        """The price at this quarter of an hour (counted from 1970 UTC); it must have been learned."""
+        place = self.quarters[model][quarter] if model in self.quarters else self.days[model][quarter // _DAY]
+        return self.prices[place]
+
+    def missing(self, wanted: Mapping[str, set[int]]) -> dict[str, set[int]]:
+        """Models and quarters that have not been learned yet."""
+        left = {}
+        for model, quarters in wanted.items():
+            if model in self.quarters:
+                unknown = quarters - self.quarters[model].keys()
+            else:
+                known = self.days.get(model, {})
+                unknown = {one for one in quarters if one // _DAY not in known}
+            if unknown:
+                left[model] = unknown
+        return left
+
+    def prepare(self) -> None:
+        """Load the price book where nothing is known yet: while others read, this costs no time."""
+        if not self.prices:
+            from tabstop import price_book  # noqa: F401, PLC0415 - a third of a second
+
+    def learn(self, wanted: Mapping[str, set[int]]) -> None:
+        """Look up what is missing. Loads the price book where anything is."""
+        missing = self.missing(wanted)
+        if not missing:
+            return
+        from tabstop.price_book import price_of  # noqa: PLC0415 - a third of a second
+
+        places = {price: place for place, price in enumerate(self.prices)}
+        for model, quarters in missing.items():
+            if model not in self.days and model not in self.quarters and _by_the_hour(model, min(quarters)):
+                self.quarters[model] = {}
+            if model in self.quarters:
+                for quarter in quarters:
+                    price = price_of(model, at=_moment(quarter))
+                    self.quarters[model][quarter] = places.setdefault(price, len(places))
+            else:
+                days = self.days.setdefault(model, {})
+                for day in _days(quarters):
+                    price = price_of(model, at=_moment(day * _DAY))
+                    days[day] = places.setdefault(price, len(places))
+        self.prices = list(places)
+
+
+def linear(price: ModelPrice | None) -> Linear | None:
+    """Its rates where they are whole, the same for every prompt, and certain; None where each call must be priced by itself."""
+    if price is None or len(price.tiers) > 1 or not price.exact or price.borrowed:
+        return None
+    rates = [getattr(price.tiers[0].rates, kind) for kind in KINDS]
+    whole = [int(rate) for rate in rates if rate is not None and rate == int(rate)]
+    return (whole[0], whole[1], whole[2], whole[3], whole[4]) if len(whole) == len(KINDS) else None
+
+
+def book_identity() -> tuple[str, int, int]:
+    """What tells one installed price book from another, found without loading it: its data's path, size and time."""
+    spec = find_spec("genai_prices")
+    places: Iterable[str] = (spec.submodule_search_locations or ()) if spec else ()
+    for place in places:
+        data = Path(place) / "data.py"
+        try:
+            about = data.stat()
+        except OSError:
+            continue
+        return str(data), about.st_size, about.st_mtime_ns
+    return "", 0, 0
+
+
+def _by_the_hour(model: str, quarter: int) -> bool:
+    from tabstop.price_book import price_of  # noqa: PLC0415 - as above
+
+    midnight = quarter - quarter % _DAY
+    return len({price_of(model, at=_moment(midnight + step)) for step in range(_DAY)}) > 1
+
+
+def _days(quarters: set[int]) -> set[int]:
+    days = {quarter // _DAY for quarter in quarters}
+    return days | set(range(max(days) + 1, max(days) + 1 + _AHEAD))
+
+
+def _moment(quarter: int) -> datetime:
+    return datetime.fromtimestamp(quarter * QUARTER, UTC)

@@ -1,0 +1,104 @@
+"""Local usage: everything the agents' logs on this machine tell, each response once, priced; from a cache where nothing changed."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tabstop.agents import log_files
+from tabstop.agents.homes import Homes
+from tabstop.agents.log_files import READERS, LogFile
+from tabstop.beside.local_prices import LocalPrices, book_identity
+from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.usage_cache import FileState, UsageCache
+
+Progress = Callable[[int, int], object]
+"""Told how many bytes were read, and of how many."""
+
+
+def cache_path(environ: Mapping[str, str]) -> Path | None:
+    """Where to remember: `$XDG_CACHE_HOME/tabstop/usage`, or below `~/.cache`; None without a home."""
+    named = environ.get("XDG_CACHE_HOME", "")
+    home = environ.get("HOME", "")
+    folder = Path(named) if named.startswith("/") else Path(home, ".cache") if home.startswith("/") else None
+    return folder and folder / "tabstop" / "usage"
+
+
+def local_usage(
+    homes: Homes,
+    *,
+    cache: Path | None,
+    agents: Iterable[str] = READERS,
+    processes: int | None = None,
+    progress: Progress = lambda _done, _all: None,
+) -> LocalUsage:
+    """Read what changed since the last time.
+
+    cache: the file to remember in; None to remember nothing. processes: how many may read; as many as there are cores.
+    progress: told while much is read: bytes read, and of how many. Show nothing before it is called for the first time: a thread
+    that draws on the screen keeps this process from starting others.
+    """
+    now = time.time_ns()
+    looked = _look(log_files.discover(homes, agents))
+    remembered = UsageCache(cache) if cache else None
+    told = remembered.told() if remembered else None
+    prices = told.prices if told and told.prices.book == book_identity() else LocalPrices(book_identity())
+    if told and told.prices is prices and told.states == looked.states:
+        return msgspec.structs.replace(told.usage, unread=(*told.usage.unread, *looked.unread), read=0)
+    from tabstop.beside.local_reading import read_again  # noqa: PLC0415 - most of the time nothing has changed
+
+    usage = read_again(looked.files, looked.states, remembered, prices, now, processes or _cores(), progress)
+    return msgspec.structs.replace(usage, unread=(*usage.unread, *looked.unread))
+
+
+@dataclass(slots=True)
+class _Looked:
+    """Files that are there, with their states; and what could not be looked at."""
+
+    files: list[LogFile] = field(default_factory=list)
+    states: list[FileState] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _look(files: Iterable[LogFile]) -> _Looked:
+    looked = _Looked()
+    for file in files:
+        path = str(file.path)
+        try:
+            numbers = _numbers(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            looked.unread.append((path, error.strerror or type(error).__name__))
+            continue
+        if numbers is None:
+            looked.unread.append((path, "not a plain file"))
+            continue
+        for beside in file.beside:
+            with suppress(OSError):
+                numbers += _numbers(str(beside)) or ()
+        looked.files.append(file)
+        looked.states.append(FileState(path, file.agent, numbers))
+    return looked
+
+
+def _numbers(path: str) -> tuple[int, ...] | None:
+    """See `FileState`; None for a folder, a pipe or a link."""
+    about = os.lstat(path)
+    if not stat.S_ISREG(about.st_mode):
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

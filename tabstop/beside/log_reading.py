@@ -1,0 +1,212 @@
+"""Reading logs: one file, from where the last reading ended where that can be known; and many of them, on every core."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import BinaryIO, Self
+
+import msgspec
+
+from tabstop.agents import log_files
+from tabstop.agents.claude_code.bulk import read_bulk
+from tabstop.agents.claude_code.transcript import AGENT as CLAUDE_CODE
+from tabstop.agents.log_files import LogFile
+from tabstop.agents.log_table import LogTable, log_table
+
+_MARKED = 4_096
+"""Bytes at both ends of what was read that must be the same for a longer file to be the same, only longer."""
+
+_MOST_PIECES = 8
+"""A file that was read in so many pieces is read anew: each piece costs a little whenever it is looked at."""
+
+_BATCH = 2_000_000
+"""Bytes of logs that a process takes at a time."""
+
+_WORTH_A_PROCESS = 4_000_000
+"""Bytes of logs below which starting another process takes longer than it saves."""
+
+_OPENING = 20_000
+"""Bytes that could be read in the time it takes to open a file."""
+
+_MOST_BATCHES = 8_000
+"""Their numbers must find room in a pipe."""
+
+_LOOK_AGAIN = 0.002
+"""Seconds."""
+
+_NUMBER = 4
+"""Bytes of a batch's number."""
+
+
+class Reading(msgspec.Struct, array_like=True):
+    """What one file told. problem: why it could not be opened; then it told nothing. See `FileMemory` for the mark."""
+
+    tables: list[LogTable] = []
+    mark: bytes = b""
+    problem: str = ""
+
+
+_RESULTS = msgspec.msgpack.Decoder(list[tuple[int, Reading]])
+_RESULTS_ENCODER = msgspec.msgpack.Encoder()
+
+Progress = Callable[[int, int], object]
+"""Told how many bytes were read, and of how many."""
+
+
+class Wanted(msgspec.Struct, array_like=True):
+    """A file to read, of this size, with what is known of its beginning."""
+
+    file: LogFile
+    size: int
+    known: list[LogTable] = []
+    mark: bytes = b""
+
+
+def read_log(wanted: Wanted) -> Reading:
+    """Read one file, or what was added to it. Never raises for what it holds."""
+    try:
+        if wanted.file.agent != CLAUDE_CODE:
+            return Reading([log_table(one) for one in log_files.read(wanted.file)])
+        with open(wanted.file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - Path.open costs twice as much
+            tables = wanted.known if _goes_on(stream, wanted) else []
+            tables = [*tables, read_bulk(stream, tables[-1] if tables else None)]
+            return Reading(tables, _mark(stream, tables[-1].size))
+    except OSError as error:
+        return Reading(problem=error.strerror or type(error).__name__)
+
+
+def _goes_on(stream: BinaryIO, wanted: Wanted) -> bool:
+    """Whether what is known of a file is still its beginning."""
+    known = wanted.known
+    if not known or len(known) >= _MOST_PIECES or not wanted.mark:
+        return False
+    return os.fstat(stream.fileno()).st_size >= known[-1].size > 0 and _mark(stream, known[-1].size) == wanted.mark
+
+
+def _mark(stream: BinaryIO, size: int) -> bytes:
+    """Both ends of the first `size` bytes, hashed; nothing where they do not end with a line."""
+    stream.seek(0)
+    begin = stream.read(min(size, _MARKED))
+    stream.seek(max(0, size - _MARKED))
+    end = stream.read(min(size, _MARKED))
+    stream.seek(0)
+    return blake2b(begin + end, digest_size=16).digest() if end.endswith(b"\n") else b""
+
+
+def read_logs(
+    wanted: Sequence[Wanted], processes: int, meanwhile: Callable[[], object], progress: Progress
+) -> list[Reading]:
+    """Read all of them, in the order given.
+
+    processes: how many may work. meanwhile: something else to do in this process before it reads too. progress: told now and then.
+    A process that dies is not missed: what it did not finish is read here.
+    """
+    total = sum(one.size for one in wanted)
+    helpers = min(processes - 1, total // _WORTH_A_PROCESS) if _can_fork() else 0
+    batches = _batches(wanted, total)
+    with _Team(wanted, batches, helpers) as team:
+        meanwhile()
+        found = dict(team.work(0, lambda: progress(team.done(), total)))
+        found.update(team.gathered(lambda: progress(team.done(), total)))
+    return [found.get(place) or read_log(one) for place, one in enumerate(wanted)]
+
+
+def _batches(wanted: Sequence[Wanted], total: int) -> list[list[int]]:
+    """Places in `wanted`, some megabytes of files at a time, the largest first, so that nobody is left with one at the end."""
+    size = max(_BATCH, total // _MOST_BATCHES)
+    batches: list[list[int]] = []
+    room = 0
+    for place in sorted(range(len(wanted)), key=lambda place: -wanted[place].size):
+        if room <= 0:
+            batches.append([])
+            room = size
+        batches[-1].append(place)
+        room -= wanted[place].size + _OPENING
+    return batches
+
+
+def _can_fork() -> bool:
+    """Where another thread runs, a copy of this process could wait for a lock for ever."""
+    threading = sys.modules.get("threading")
+    return hasattr(os, "fork") and (threading is None or threading.active_count() == 1)
+
+
+class _Team:
+    """This process and copies of it. The numbers of the batches lie in a pipe, from which each takes the next."""
+
+    def __init__(self, wanted: Sequence[Wanted], batches: Sequence[Sequence[int]], helpers: int) -> None:
+        self._wanted, self._batches = wanted, batches
+        self._tasks, filling = os.pipe()
+        os.write(filling, b"".join(number.to_bytes(_NUMBER, "little") for number in range(len(batches))))
+        os.close(filling)
+        self._counters = mmap.mmap(-1, 8 * (helpers + 1))
+        self._children: dict[int, BinaryIO] = {}
+        for number in range(helpers):
+            self._start(number + 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._tasks)
+        for child, output in self._children.items():  # only after an error: nobody waits for them any more
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            output.close()
+        self._counters.close()
+
+    def done(self) -> int:
+        """Bytes that were read so far, by all."""
+        return sum(int.from_bytes(self._counters[at : at + 8], "little") for at in range(0, len(self._counters), 8))
+
+    def work(self, who: int, after_each: Callable[[], object]) -> Iterator[tuple[int, Reading]]:
+        """Read batches until there are none, counting in place `who`."""
+        read = 0
+        while number := os.read(self._tasks, _NUMBER):
+            for place in self._batches[int.from_bytes(number, "little")]:
+                yield place, read_log(self._wanted[place])
+                read += self._wanted[place].size
+            self._counters[8 * who : 8 * who + 8] = read.to_bytes(8, "little")
+            after_each()
+
+    def gathered(self, waiting: Callable[[], object]) -> Iterator[tuple[int, Reading]]:
+        """What the others read, when they are done."""
+        while self._children:
+            child, output = next(iter(self._children.items()))
+            while not os.waitpid(child, os.WNOHANG)[0]:
+                waiting()
+                time.sleep(_LOOK_AGAIN)
+            del self._children[child]
+            with output:
+                output.seek(0)
+                with suppress(msgspec.MsgspecError, EOFError):
+                    yield from _RESULTS.decode(output.read())
+
+    def _start(self, who: int) -> None:
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was read
+        try:
+            child = os.fork()
+        except OSError:  # as many processes as are allowed: this one reads alone
+            output.close()
+            return
+        if child:
+            self._children[child] = output
+            return
+        ended = 1
+        try:
+            gc.disable()  # nothing here goes in circles, and the process is gone in a second
+            output.write(_RESULTS_ENCODER.encode(list(self.work(who, lambda: None))))
+            output.flush()
+            ended = 0
+        finally:
+            os._exit(ended)

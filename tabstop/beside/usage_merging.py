@@ -1,0 +1,124 @@
+"""Merging: the calls of all log files, each once, whichever files and agents tell of it, as priced groups."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from tabstop.agents.call_table import hashes
+from tabstop.agents.claude_code.responses import each_once
+from tabstop.agents.log_table import LogTable
+from tabstop.beside.file_memory import FileMemory
+from tabstop.beside.local_prices import LocalPrices
+from tabstop.beside.session_rest import rests
+from tabstop.beside.usage_grouping import group_of, groups_of, quarter_of, quarters_of, session_of
+from tabstop.usage import Usage
+from tabstop.usage_groups import UsageGroup
+
+_NAMES = 9
+"""Fields of a group that say what it is of; the others are counts."""
+
+
+def merged(files: Sequence[FileMemory], prices: LocalPrices) -> list[UsageGroup]:
+    """Every call once, and what the clients counted beyond their calls; oldest first.
+
+    Files that share no call with another keep their groups, here and in `files`, until they change. Most do; those of forked
+    sessions do not.
+    """
+    shared = _shared(files)
+    several = [[_rows_of(table, shared) for table in file.tables] for file in files]
+    for file, rows in zip(files, several, strict=True):
+        if any(rows):
+            file.groups = None
+    prices.learn(quarters_of(table for file in files if file.groups is None for table in file.tables))
+    groups: list[UsageGroup] = []
+    for file, rows in zip(files, several, strict=True):
+        if file.groups is not None:
+            groups += file.groups
+            continue
+        told = [
+            group for table, of in zip(file.tables, rows, strict=True) for group in _groups(file, table, prices, of)
+        ]
+        groups += told
+        if not any(rows):
+            file.groups = told
+    groups += _told_by_several(files, several, prices)
+    groups += _rests(files, groups, prices)
+    groups.sort(key=lambda group: group.began)
+    return groups
+
+
+def _groups(file: FileMemory, table: LogTable, prices: LocalPrices, without: set[int]) -> list[UsageGroup]:
+    return groups_of(file.state.agent, table, prices, without)
+
+
+def _shared(files: Iterable[FileMemory]) -> set[int]:
+    """Keys that more than one table has. Within a table each key is there once."""
+    every = array("Q")
+    for file in files:
+        for table in file.tables:
+            every += hashes(table.calls.keys)
+    if len(set(every)) == len(every):
+        return set()
+    seen: set[int] = set()
+    return {key for key in every if key in seen or seen.add(key)}  # type: ignore[func-returns-value]
+
+
+def _rows_of(table: LogTable, shared: set[int]) -> set[int]:
+    """Rows with a key among the shared."""
+    if not shared:
+        return set()
+    keys, rows = hashes(table.calls.keys), hashes(table.calls.key_rows)
+    return {row for key, row in zip(keys, rows, strict=True) if key in shared}
+
+
+def _told_by_several(
+    files: Sequence[FileMemory], several: Sequence[Sequence[set[int]]], prices: LocalPrices
+) -> list[UsageGroup]:
+    """Calls that several files tell of: the report that says most of each."""
+    usages: list[Usage] = []
+    sessions: dict[tuple[str, str], str] = {}
+    for file, of_tables in zip(files, several, strict=True):
+        for table, rows in zip(file.tables, of_tables, strict=True):
+            for _, usage in table.calls.usages(file.state.agent, rows) if rows else ():
+                usages.append(usage)
+                of, thread = session_of(table, usage.thread), (usage.agent, usage.thread)
+                sessions[thread] = min(of, sessions.get(thread, of))
+    once = each_once(usages)
+    prices.learn(_wanted(once))
+    return _combined(group_of(sessions[usage.agent, usage.thread], usage, prices) for usage in once)
+
+
+def _rests(files: Sequence[FileMemory], groups: Sequence[UsageGroup], prices: LocalPrices) -> list[UsageGroup]:
+    by_agent: dict[str, dict[str, list[LogTable]]] = {}
+    for file in files:
+        for table in file.tables:
+            by_agent.setdefault(file.state.agent, {}).setdefault(table.session, []).append(table)
+    found = [rest for agent, sessions in by_agent.items() for rest in rests(agent, sessions, groups)]
+    prices.learn(_wanted(usage for _, usage in found))
+    return [group_of(session, usage, prices) for session, usage in found]
+
+
+def _wanted(usages: Iterable[Usage]) -> Mapping[str, set[int]]:
+    wanted: dict[str, set[int]] = {}
+    for usage in usages:
+        wanted.setdefault(usage.model, set()).add(quarter_of(usage.occurred_at))
+    return wanted
+
+
+def _combined(groups: Iterable[UsageGroup]) -> list[UsageGroup]:
+    """Groups of the same added up."""
+    held: dict[tuple[object, ...], list[int]] = {}
+    for group in groups:
+        told = msgspec.structs.astuple(group)
+        counts = held.setdefault(told[:_NAMES], [0] * (len(told) - _NAMES))
+        for place, count in enumerate(told[_NAMES:]):
+            counts[place] += count
+    return list(_as_groups(held))
+
+
+def _as_groups(held: Mapping[tuple[object, ...], Sequence[int]]) -> Iterator[UsageGroup]:
+    for names, counts in held.items():
+        yield UsageGroup(*names, *counts)  # type: ignore[arg-type]
