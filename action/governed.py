@@ -27,6 +27,9 @@ from tabstop.wire_json import WireError, from_json
 MOST_TOLD = 5
 """Findings on the job's page."""
 
+TOLD_BY_HOOKS = "google:hook:"
+"""Keys of answers that only hooks told."""
+
 _TOLD = frozenset({EventKind.ALERT, EventKind.TRIP})
 _ENDS = frozenset({EventKind.STOP, EventKind.SUSPEND})
 
@@ -93,7 +96,10 @@ def end_governing(world: World, session: Session) -> Governed | None:
 
 
 def as_governed(traces: Traces, governed: Governed | None) -> Traces:
-    """With what only the governor knows: how it ended, and of agents whose logs nobody reads here, what it used.
+    """With what only the governor knows: how it ended, and what it used, where that is not in its logs.
+
+    Gemini CLI's hooks tell its answers under names of their own, and those were reported while it ran: its chats tell the same
+    answers again.
 
     An agent that says it finished did so, even when its last answer reached a limit. Those that say nothing of their end
     leave only their step's outcome, which a stop by hooks makes a success.
@@ -103,6 +109,8 @@ def as_governed(traces: Traces, governed: Governed | None) -> Traces:
     done = governed.stopped is not None and _may_be_its_doing(traces)
     if not traces.readable and governed.usages:
         traces = replace(traces, usages=governed.usages, skipped={}, readable=True)
+    elif any(key.startswith(TOLD_BY_HOOKS) for usage in governed.usages for key in usage.keys):
+        traces = replace(traces, usages=governed.usages, totals=())
     if governed.stopped is None or not done:
         return traces
     return replace(traces, outcome=governed.stopped.ends_as, detail=(governed.why or "the governor stopped it")[:500])
@@ -128,7 +136,7 @@ def _not_applied(event: Event) -> bool:
 def _may_be_its_doing(traces: Traces) -> bool:
     if traces.outcome in {SessionOutcome.STOPPED_HOOK, SessionOutcome.FAILED}:
         return True
-    return traces.outcome is SessionOutcome.FINISHED and not traces.readable
+    return traces.outcome is SessionOutcome.FINISHED and traces.told_by_step
 
 
 def _read(folder: SessionFolder) -> Governed:

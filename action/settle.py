@@ -123,7 +123,12 @@ class _Settle:
 
     def _report(self, session: Session, traces: Traces) -> Undelivered:
         told = traces.billing is not Billing.UNKNOWN
-        template = UsageBatch(billing=traces.billing if told else None, billing_evidence=traces.billing_evidence)
+        template = UsageBatch(
+            billing=traces.billing if told else None,
+            billing_evidence=traces.billing_evidence,
+            pull_requests=traces.pull_requests,
+            commits=traces.commits,
+        )
         spent = traces.outcome is not SessionOutcome.NOT_STARTED or bool(traces.usages or traces.totals)
         return Undelivered(
             server=self._inputs.server,

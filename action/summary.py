@@ -129,7 +129,7 @@ def _facts(settled: Settled) -> Iterable[tuple[str, str]]:
 def _cost_row(settled: Settled) -> str:
     traces, answer = settled.traces, settled.answer
     if not traces.readable:
-        return f"unknown: the usage of {settled.session.start.agent} is not read yet"
+        return f"unknown: {settled.session.start.agent} left no log here that tells its usage"
     if answer is None:
         return "not known: nothing is reported" if settled.final else "not known yet: the server prices the report"
     if not answer.tokens:

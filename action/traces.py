@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from action.inputs import Inputs
 from action.job import Job
+from action.logs_left import NOTHING_FOUND, LogsLeft, read_logs
 from action.session_file import Session
 from tabstop.agents.claude_code.billing import billing_of
 from tabstop.agents.claude_code.execution_file import ExecutionResult, read_execution_file, totals_of
-from tabstop.agents.claude_code.folder import SessionsFound, read_folder
+from tabstop.agents.claude_code.folder import read_folder
 from tabstop.agents.claude_code.outcome import outcome_of
 from tabstop.beside.delivery import call_of
+from tabstop.evidence import CommitMade, PullRequestLink
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing, Usage
 from tabstop.wire import Call, ClientTotal
 
 EXECUTION_FILE = "claude-execution-output.json"
 """As claude-code-action names it in the runner's temporary folder."""
-
-NOT_READ = "usage of this agent, which is not read yet"
 
 _CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
 
@@ -31,8 +31,10 @@ _CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
 class Traces:
     """One session as its machine saw it.
 
-    readable: False for an agent whose usage nobody reads yet: its cost is unknown, not nothing.
+    readable: False for an agent that left nothing to read: its cost is unknown, not nothing.
+    told_by_step: it left no word of its end itself, and what became of its step stands in.
     branch, pull_request: what it turned out to work on; empty where its start knew.
+    pull_requests, commits: what the agent's client saw being opened and made.
     """
 
     outcome: SessionOutcome
@@ -45,6 +47,9 @@ class Traces:
     branch: str = ""
     pull_request: int | None = None
     readable: bool = True
+    told_by_step: bool = False
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -56,15 +61,31 @@ def read_traces(session: Session, inputs: Inputs, job: Job, environ: Mapping[str
     """Read what belongs to this session; missing, cut off and foreign files are counted, never an error."""
     if session.start.agent == "claude-code":
         return _claude(session, inputs, job, environ)
+    return _by_its_logs(session, inputs, job, environ)
+
+
+def _by_its_logs(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, str]) -> Traces:
+    """An agent that leaves logs, and no word of how it ended."""
     outcome, detail = _by_its_step(inputs.agent_outcome, job.status)
+    left = read_logs(session, inputs, environ)
+    if outcome is SessionOutcome.NOT_STARTED and not left.found:
+        left = LogsLeft()
+    branch, number = _made(session, inputs, [left.branch], left.pull_requests)
+    readable = left.found or outcome is SessionOutcome.NOT_STARTED
     return Traces(
         outcome,
         detail,
+        usages=left.usages,
+        totals=left.totals,
         billing=inputs.billing,
         billing_evidence=_stated(inputs.billing),
-        skipped={} if outcome is SessionOutcome.NOT_STARTED else {NOT_READ: 1},
-        branch=inputs.branch,
-        readable=outcome is SessionOutcome.NOT_STARTED,
+        skipped=left.skipped if readable else {**left.skipped, NOTHING_FOUND: 1},
+        branch=branch,
+        pull_request=number,
+        readable=readable,
+        told_by_step=True,
+        pull_requests=left.pull_requests,
+        commits=left.commits,
     )
 
 
@@ -92,7 +113,8 @@ def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, st
     billing, evidence = billing_of(execution, environ)
     if inputs.billing is not Billing.UNKNOWN:
         billing, evidence = inputs.billing, _stated(inputs.billing)
-    branch, number = _worked_on(session, inputs, found)
+    links = tuple(dict.fromkeys(link for one in found.sessions for link in one.pull_requests))
+    branch, number = _made(session, inputs, (one.branch for one in found.sessions), links)
     return Traces(
         outcome=outcome,
         detail=detail,
@@ -103,6 +125,8 @@ def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, st
         skipped=skipped,
         branch=branch,
         pull_request=number,
+        pull_requests=links,
+        commits=tuple(dict.fromkeys(made for one in found.sessions for made in one.commits)),
     )
 
 
@@ -132,16 +156,17 @@ def _claude_home(inputs: Inputs, environ: Mapping[str, str]) -> Path:
     return Path(chosen).expanduser() if chosen else Path(environ.get("HOME", "/")) / ".claude"
 
 
-def _worked_on(session: Session, inputs: Inputs, found: SessionsFound) -> tuple[str, int | None]:
+def _made(
+    session: Session, inputs: Inputs, branches: Iterable[str], links: Iterable[PullRequestLink]
+) -> tuple[str, int | None]:
     """The branch and pull request the agent made, where the start named none."""
     branch, number = inputs.branch, None
     if not session.start.branch and session.start.pull_request is None:
-        for one in found.sessions:
-            if one.branch != "HEAD":
-                branch = inputs.branch or one.branch or branch
-            for link in one.pull_requests:
-                if link.repository.lower() == session.start.repository.lower():
-                    number = link.number
+        for one in branches:
+            branch = inputs.branch or one or branch
+        for link in links:
+            if link.repository.lower() == session.start.repository.lower():
+                number = link.number
     return branch, number
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from app.ledger.books import Books, Job, Overdrive, SessionRow, Tab
+from app.ledger.rows import NO_REPOSITORY
 from tabstop.budget import Budget, Scope
 from tabstop.policy.model import Policy
 
@@ -38,6 +39,10 @@ class Repository:
     private: bool = True
     topics: tuple[str, ...] = ()
     active: bool = True
+
+
+OUTSIDE = Repository(NO_REPOSITORY, 0, "", "")
+"""In place of a repository, for an engineer's work in none of the organization's."""
 
 
 class EngineerKind(StrEnum):
@@ -152,6 +157,20 @@ class EngineerToken:
     revoked_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SlackMember:
+    """What came of looking an engineer up in Slack, who stands under `slack.people`, or of writing to them.
+
+    digest: of what stood there. member: the id to write to; empty when that cannot be. problem: why not; empty when all is well.
+    """
+
+    engineer_id: int
+    digest: str
+    member: str
+    problem: str
+    checked_at: datetime
+
+
 class Registry(Protocol):
     """The part of an organization's transaction that knows repositories, people, pull requests and policies."""
 
@@ -185,6 +204,15 @@ class Registry(Protocol):
     def save_engineer(self, engineer: Engineer) -> Engineer:
         """Store by GitHub's id; an `id` of 0 asks for a new one. `unchecked` never overwrites what was checked."""
 
+    def slack_members(self) -> list[SlackMember]:
+        """All, by engineer."""
+
+    def slack_member(self, engineer_id: int) -> SlackMember | None:
+        """What is remembered of this engineer; None before anything was tried."""
+
+    def keep_slack_member(self, member: SlackMember) -> None:
+        """Remember it, in place of what was remembered of this engineer before."""
+
     def add_engineer_token(self, token: EngineerToken) -> None:
         """Store a token."""
 
@@ -201,7 +229,10 @@ class Registry(Protocol):
         """The branch's open tab, if there is one."""
 
     def sessions_of_tab(self, tab_id: int, limit: int = 50) -> list[SessionRow]:
-        """Newest first."""
+        """Those that began on it, and those of which something lies there; newest first.
+
+        Their totals (spent, notional, unknown_usages) are what they come to on this tab.
+        """
 
     def count_sessions_of_tab(self, tab_id: int) -> int:
         """How many there are in all."""

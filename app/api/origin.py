@@ -9,6 +9,7 @@ from app.api.whereabouts import Whereabouts, where_is
 from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullRequest, RemoteRun
 from app.identity.oidc import RunnerClaims
 from app.registry import PullRequest, Repository
+from tabstop.attribution import Confidence
 from tabstop.wire import StartRequest
 
 LONGEST_NUMBER = 18
@@ -93,12 +94,16 @@ def _place(
     pull_request = _claimed(asked, run, repository, github)
     if pull_request is not None:
         reason = f"{told}, pull request #{pull_request.number} by the branch in GitHub's record of run {run.id}"
-        return Whereabouts(pull_request.tab_branch(repository.github_id), pull_request.number, reason, "claimed")
+        return Whereabouts(
+            pull_request.tab_branch(repository.github_id), pull_request.number, reason, Confidence.CLAIMED
+        )
     # A fork's branch is not this repository's, whatever its name. A tag's run has the tag's name here, and a job on a
     # tag names no branch.
     own = run.head_repository_id == repository.github_id and bool(asked.branch or asked.pull_request)
     if own and run.head_branch and run.head_branch != repository.default_branch:
-        return Whereabouts(run.head_branch, None, f"{told}, branch from GitHub's record of run {run.id}", "claimed")
+        return Whereabouts(
+            run.head_branch, None, f"{told}, branch from GitHub's record of run {run.id}", Confidence.CLAIMED
+        )
     return _repository_only(f"{told}; GitHub's record of run {run.id} names no branch that has a tab")
 
 
@@ -119,7 +124,7 @@ def _claimed(
 
 
 def _repository_only(reason: str) -> Whereabouts:
-    return Whereabouts("", None, reason, "repository only")
+    return Whereabouts("", None, reason, Confidence.REPOSITORY_ONLY)
 
 
 def _number(text: str) -> int | None:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from app.api.evidence import commit_within, evidence_of, learn_from_end, link_within, problems_of_evidence
+from app.api.gauges import problems_of_gauge
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
 from app.ledger.books import AuditRow, SessionRow
 from app.ledger.breakers import MOST_TRIPS, take_trips
 from app.ledger.end_session import end_session
+from app.ledger.gauges import MOST_GAUGES, estimate_gauges, take_gauges
 from app.ledger.record_usage import Recorded, Report, record_usage
 from app.ledger.resume import use_of
 from app.ledger.session_events import MOST_EVENTS, take_events
@@ -22,8 +25,8 @@ from tabstop.breaker_memory import BreakerMetric
 from tabstop.cost import Cost
 from tabstop.governor.settings import Exhaustion
 from tabstop.session import Limits, SessionOutcome
-from tabstop.session_standing import PAUSED, orders_for, session_stands
-from tabstop.usage import Billing, Usage
+from tabstop.session_standing import PAUSED, no_room_in, orders_for, session_stands
+from tabstop.usage import Billing, Grain, Usage
 from tabstop.verdict import verdict_of
 from tabstop.window import chargeable_at
 from tabstop.wire import BreakerTrip, Call, ClientTotal, EndAnswer, EndRequest, SessionEvent, UsageAnswer, UsageBatch
@@ -39,7 +42,10 @@ NEAR = 75
 """Percent of a limit from which a session is said to have come near it, in its audit rows and at its end."""
 
 MOST_TOKENS = 10_000_000_000
-"""Tokens of one kind in one call or total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
+"""Tokens of one kind in one total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
+
+MOST_IN_A_CALL = 20_000_000
+"""Of one kind in one response: twice the longest context window that any model has."""
 
 MOST_SEARCHES = 100_000
 
@@ -69,10 +75,14 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
             policy=in_force.policy,
             price=lambda usage: prices.get(usage) or world.price(usage, in_force.policy.prices),
             login=login,
+            pull_requests=[link_within(link, now) for link in batch.pull_requests],
+            commits=[commit_within(made, now) for made in batch.commits],
         )
         recorded = record_usage(books, session, report, now)
         take_trips(books, recorded.session, batch.trips, in_force.policy.breaker, now)
         take_events(books, recorded.session, batch.events, now)
+        take_gauges(books, recorded.session, batch.gauges, now)
+        estimate_gauges(books, recorded.session, in_force.policy.windows, now)
         _audit_limits(books, session, recorded.session, now)
     return _usage_answer(recorded, in_force.policy.rules.exhaustion, now)
 
@@ -86,7 +96,7 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         raise ApiError(400, f"{request.outcome!r} is no outcome.", f"Known ones are: {allowed}.") from error
     now = world.now()
     with world.store.open(claim.organization_id) as books:
-        session = _session(books, claim)
+        session = learn_from_end(books, _session(books, claim), request, now)
         ended = end_session(books, session, outcome, request.detail[:500], now, _said(request))
         stands = session_stands(use_of(ended, now), ended.limits, approaching=NEAR)
         _audit_limits(books, session, ended, now)
@@ -114,7 +124,7 @@ def _audit_limits(books: Transaction, before: SessionRow, after: SessionRow, now
 
 
 def _said(request: EndRequest) -> dict[str, Any]:
-    """What the end says besides its outcome, cut to a sensible size: evidence for attribution, not yet a move."""
+    """What the end says besides its outcome, cut to a sensible size, for the audit log."""
     said = {
         "branch": request.branch[:255],
         "pull_request": request.pull_request,
@@ -137,6 +147,7 @@ def as_usage(call: Call, agent: str, now: datetime) -> Usage:
         grain=call.grain,
         cache_split_known=call.cache_split_known,
         tool_calls=call.tool_calls,
+        evidence=evidence_of(call),
     )
 
 
@@ -164,13 +175,19 @@ def _refuse_too_many(batch: UsageBatch) -> None:
         problems.append(f"{len(batch.events)} events in one batch; at most {MOST_EVENTS}")
     for number, event in enumerate(batch.events):
         problems += _event(f"events[{number}]", event)
+    if len(batch.gauges) > MOST_GAUGES:
+        problems.append(f"{len(batch.gauges)} gauges in one batch; at most {MOST_GAUGES}")
+    for number, reading in enumerate(batch.gauges):
+        problems += problems_of_gauge(f"gauges[{number}]", reading)
+    problems += problems_of_evidence(batch)
     if problems:
         raise ApiError(400, "The batch is not valid.", "; ".join(problems[:20]), "Nothing of it was stored.")
 
 
 def _counts(path: str, counted: Call | ClientTotal) -> Iterator[str]:
-    if any(not 0 <= count <= MOST_TOKENS for count in to_json(counted.tokens).values()):
-        yield f"{path}.tokens: counts must be from 0 to {MOST_TOKENS:,}"
+    most = MOST_IN_A_CALL if isinstance(counted, Call) and counted.grain is Grain.CALL else MOST_TOKENS
+    if any(not 0 <= count <= most for count in to_json(counted.tokens).values()):
+        yield f"{path}.tokens: counts must be from 0 to {most:,}"
     if not 0 <= counted.web_searches <= MOST_SEARCHES:
         yield f"{path}.web_searches: found {counted.web_searches}, expected 0 to {MOST_SEARCHES:,}"
 
@@ -219,9 +236,10 @@ def _usage_answer(recorded: Recorded, exhaustion: Exhaustion, now: datetime) -> 
     stands = session_stands(use_of(session, now), session.limits)
     if session.paused_at is not None:
         stands = verdict_of(PAUSED, *stands.findings)
+    stands = verdict_of(*map(no_room_in, recorded.short), *stands.findings)
     return UsageAnswer(
         verdict=stands,
-        orders=orders_for(stands, covered=recorded.covered, exhaustion=exhaustion),
+        orders=orders_for(stands, exhaustion=exhaustion),
         new=recorded.new,
         known=recorded.known,
         cost=session.spent.nano,

@@ -8,17 +8,19 @@ from app.api.start import standing_findings
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.books import SessionRow
 from app.ledger.resume import Circumstances, may_resume, resume
-from app.registry import Repository, Transaction
+from app.ledger.session_events import take_events
+from app.registry import OUTSIDE, Repository, Transaction
 from app.world import World
+from tabstop.governor.orders import EventKind
 from tabstop.session import Limits
 from tabstop.session_standing import PAUSED
 from tabstop.verdict import Outcome, Verdict
 from tabstop.visibility import verdict_for
-from tabstop.wire import ResumeAnswer
+from tabstop.wire import ResumeAnswer, ResumeRequest, SessionEvent
 from tabstop.wire_json import from_json
 
 
-def resume_session(world: World, claim: SessionClaim) -> ResumeAnswer:
+def resume_session(world: World, claim: SessionClaim, asked: ResumeRequest) -> ResumeAnswer:
     """Let it go on, or say why not: an answer without limits is a refusal. Raises `ApiError`.
 
     A session that runs keeps what it has, unless an operator paused it; asking again changes nothing.
@@ -29,6 +31,8 @@ def resume_session(world: World, claim: SessionClaim) -> ResumeAnswer:
         if session is None:
             raise no_such_session()
         refuse_unadmitted(session)
+        if asked.released_at is not None:
+            take_events(books, session, [SessionEvent(EventKind.RELEASE, asked.released_at)], now)
         about, repository = circumstances(books, session)
         verdict = Verdict((PAUSED,)) if session.paused_at is not None else Verdict()
         if session.ended_at is not None:
@@ -44,7 +48,7 @@ def resume_session(world: World, claim: SessionClaim) -> ResumeAnswer:
 
 def circumstances(books: Transaction, session: SessionRow) -> tuple[Circumstances, Repository]:
     """What a session's resumption is decided on, besides its row and its budgets. Raises `ApiError`."""
-    repository = books.repository(session.repository_id)
+    repository = OUTSIDE if session.repository_id == OUTSIDE.id else books.repository(session.repository_id)
     organization = books.organization()
     if repository is None or not repository.active or not organization.active:
         raise ApiError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.api.card_models import card_models
 from app.api.origin import origin_of
@@ -17,9 +17,10 @@ from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
 from app.ledger.books import SessionRow, StartAttempt, Tab
 from app.ledger.unadmitted import TOLD_LATE, take_in
-from app.registry import Engineer, EngineerToken, InForce, Organization, PullRequest, Repository, Transaction
+from app.registry import OUTSIDE, Engineer, EngineerToken, InForce, Organization, PullRequest, Repository, Transaction
 from app.world import World
 from tabstop.admission import Admission
+from tabstop.attribution import Confidence
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.visibility import Reader, verdict_for
 from tabstop.wire import StartAnswer, StartRequest
@@ -27,11 +28,15 @@ from tabstop.wire import StartAnswer, StartRequest
 LONGEST_TEXT = 255
 """Characters of any text in a start: a branch name is the longest that is sensible."""
 
+TO_TELL_LATE = timedelta(hours=1)
+"""How long, at the least, a token is good with which a session is told of after the fact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
     """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run.
 
+    repository: `OUTSIDE` for an engineer's work in none of the organization's.
     engineer: None only for a late report of a run whose starter is not known.
     key_of: whose idempotency keys these are: a repository's (what one run could not deliver, another brings in under the
     same key), or an engineer's. The answer to a key holds a session's token, so elsewhere the same key is another key.
@@ -81,14 +86,18 @@ def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> 
                 attempt = admit(books, start, now, answer_of)
         except TokenReusedError as error:
             raise token_reused() from error
-    return _with_token(world, asker.organization.id, attempt)
+        if asked.thread and attempt.session_id and start.engineer_id is not None and not start.run_id:
+            books.keep_thread(start.engineer_id, asked.agent, asked.thread, attempt.session_id)
+    # What is told late may be told long after the session's lease.
+    at_least = now + TO_TELL_LATE if asked.unadmitted_since is not None else now
+    return _with_token(world, asker.organization.id, attempt, at_least)
 
 
-def _with_token(world: World, organization_id: int, attempt: StartAttempt) -> StartAttempt:
+def _with_token(world: World, organization_id: int, attempt: StartAttempt, at_least: datetime) -> StartAttempt:
     """The answer with its session's token, which is signed for every answer and never stored."""
     if not attempt.session_id:
         return attempt
-    lease_until = datetime.fromisoformat(attempt.answer["lease_until"])
+    lease_until = max(datetime.fromisoformat(attempt.answer["lease_until"]), at_least)
     token = sign(world.settings.secret_key, SessionClaim(organization_id, attempt.session_id), lease_until)
     return replace(attempt, answer={**attempt.answer, "token": token})
 
@@ -139,11 +148,11 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
 
 
 def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) -> Asker:
-    """An engineer with their own token, who names repository and branch. Raises `ApiError`."""
+    """An engineer with their own token, who names repository and branch, or no repository. Raises `ApiError`."""
     with world.store.look(token.organization_id) as books:
         organization = books.organization()
         engineer = books.engineer(token.engineer_id)
-        repository = books.repository_by_name(asked.repository)
+        repository = books.repository_by_name(asked.repository) if asked.repository else OUTSIDE
         if engineer is None or repository is None or not repository.active:
             raise not_covered(asked.repository)
         in_force = books.policy_in_force(repository.id)
@@ -151,12 +160,21 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
         raise not_installed(organization.login)
     github = world.github.installation(organization.installation_id)
     engineer = checked(engineer, engineer.github_id, engineer.login, organization, github, world.now())
-    branch = "" if asked.branch == repository.default_branch else asked.branch
-    where = Whereabouts(branch, None, "named by the engineer's own token", "claimed")
+    where = _of_laptop(repository, asked.branch)
     token_id = f"engineer:{token.id}:{key}"
     reader = own_terminal(engineer)
     whose = f"engineer {engineer.id}"
     return Asker(organization, repository, engineer, where, in_force, reader, token_id, whose, sha=asked.head_sha)
+
+
+def _of_laptop(repository: Repository, branch: str) -> Whereabouts:
+    if repository is OUTSIDE:
+        reason = "the engineer's own token names no repository of the organization"
+        return Whereabouts("", None, reason, Confidence.ENGINEER_ONLY)
+    told = "named by the engineer's own token"
+    if branch in {"", repository.default_branch}:
+        return Whereabouts("", None, told, Confidence.REPOSITORY_ONLY)
+    return Whereabouts(branch, None, told, Confidence.CLAIMED)
 
 
 def standing_findings(organization: Organization, in_force: InForce) -> tuple[Finding, ...]:
@@ -186,7 +204,9 @@ def standing_findings(organization: Organization, in_force: InForce) -> tuple[Fi
 
 
 def pull_request_page(world: World, repository: Repository, number: int | None) -> str:
-    """Where people read more: the pull request, or the repository."""
+    """Where people read more: the pull request, or the repository; empty for neither."""
+    if repository is OUTSIDE:
+        return ""
     base = f"{world.settings.github_url.rstrip('/')}/{repository.full_name}"
     return f"{base}/pull/{number}" if number is not None else base
 
@@ -264,6 +284,7 @@ def problem_with_lengths(asked: StartRequest) -> None:
         "model": asked.model,
         "purpose": asked.purpose,
         "billing_evidence": asked.billing_evidence,
+        "thread": asked.thread,
     }
     long = [
         f"{name}: {len(text)} characters, at most {LONGEST_TEXT}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullRequest, RemoteRun
 from app.identity.oidc import RunnerClaims
 from app.registry import PullRequest, Repository
+from tabstop.attribution import Confidence
 from tabstop.wire import StartRequest
 
 
@@ -17,7 +18,7 @@ class Whereabouts:
     branch: str
     pull_request: int | None
     reason: str
-    confidence: str
+    confidence: Confidence
 
 
 def where_is(
@@ -44,12 +45,14 @@ def where_is(
                 pull_request.tab_branch(repository.github_id),
                 pull_request.number,
                 f"pull request #{pull_request.number}, verified through GitHub's API",
-                "verified",
+                Confidence.VERIFIED,
             )
     branch = claims.branch
     if branch and branch != repository.default_branch:
-        return Whereabouts(branch, None, "the run's own branch", "proven")
-    return Whereabouts("", None, "a run on the default branch that names no pull request of its own", "repository only")
+        return Whereabouts(branch, None, "the run's own branch", Confidence.PROVEN)
+    return Whereabouts(
+        "", None, "a run on the default branch that names no pull request of its own", Confidence.REPOSITORY_ONLY
+    )
 
 
 def _proven(
@@ -61,15 +64,15 @@ def _proven(
 ) -> Whereabouts:
     reason = f"pull request #{number}, proven by the run's identity token"
     if known is not None:
-        return Whereabouts(known.head_branch, number, reason, "proven")
+        return Whereabouts(known.head_branch, number, reason, Confidence.PROVEN)
     try:
         pull_request = github.pull_request(repository.full_name, number)
     except GitHubError:
         pull_request = None
     if pull_request is not None:
-        return Whereabouts(pull_request.tab_branch(repository.github_id), number, reason, "proven")
+        return Whereabouts(pull_request.tab_branch(repository.github_id), number, reason, Confidence.PROVEN)
     # Runs from forks get no identity token on this event, so `head_ref` is a branch of this very repository.
-    return Whereabouts(claims.head_ref, number, reason, "proven")
+    return Whereabouts(claims.head_ref, number, reason, Confidence.PROVEN)
 
 
 def _holds(pull_request: RemotePullRequest, run: RemoteRun | None, claims: RunnerClaims) -> bool:

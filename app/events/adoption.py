@@ -59,6 +59,7 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
         stored = replace(stored, check_digest=to_be_sent_again(stored.check_digest))
         db.note_posted(stored)
     _end_tab_without_work(db, stored, sighting.now)
+    _ask_about_sessions(db, repository, known, stored)
     if _needs_check(known, stored):
         _ask_for_check(db, stored, sighting.run_at)
     return stored
@@ -110,6 +111,17 @@ def _end_tab_without_work(db: Transaction, stored: PullRequest, now: datetime) -
         tab = db.tab(stored.tab_id)
         if tab is not None and tab.ended_at is None:
             db.end_tab(tab.id, now)
+
+
+def _ask_about_sessions(
+    db: Transaction, repository: Repository, known: PullRequest | None, stored: PullRequest
+) -> None:
+    """Sessions that saw this pull request, its branch or its newest commit may have worked on it."""
+    if known is not None and known.head_sha == stored.head_sha:
+        return
+    branch = stored.head_branch.rpartition(":")[2] if known is None else ""
+    for session_id in db.sessions_that_saw(repository.full_name, stored.number, branch, stored.head_sha):
+        db.enqueue(Job("attribute_session", session_id, {"session": session_id}))
 
 
 def _needs_check(known: PullRequest | None, stored: PullRequest) -> bool:

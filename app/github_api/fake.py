@@ -14,6 +14,7 @@ from app.github_api.protocol import (
     GitHubError,
     RemoteApp,
     RemoteFile,
+    RemotePerson,
     RemotePullRequest,
     RemoteRepository,
     RemoteRun,
@@ -56,6 +57,8 @@ class FakeGitHub:
     repositories: dict[int, dict[str, RemoteRepository]] = field(default_factory=dict)
     pull_requests: dict[tuple[str, int], RemotePullRequest] = field(default_factory=dict)
     changed: dict[tuple[str, int], tuple[str, ...]] = field(default_factory=dict)
+    commits: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    """By repository and whole commit id, the pull requests it is in."""
     files: dict[tuple[str, str, str], RemoteFile] = field(default_factory=dict)
     unreadable: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[tuple[str, int], RemoteRun] = field(default_factory=dict)
@@ -65,6 +68,9 @@ class FakeGitHub:
     members: dict[str, set[str]] = field(default_factory=dict)
     teams: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Logins by organization and team slug, all in lower case."""
+    people: dict[str, RemotePerson] = field(default_factory=dict)
+    """By the user token they got when they logged in."""
+    client_id: str = ""
     check_runs: dict[int, PostedCheck] = field(default_factory=dict)
     comments: dict[int, PostedComment] = field(default_factory=dict)
     deliveries: list[FailedDelivery] = field(default_factory=list)
@@ -86,7 +92,13 @@ class FakeGitHub:
 
     def app(self) -> RemoteApp:
         """The App's own registration."""
-        return RemoteApp(self.slug, {"checks": "write", "pull_requests": "write"}, ("pull_request", "check_run"))
+        permissions, events = {"checks": "write", "pull_requests": "write"}, ("pull_request", "check_run")
+        return RemoteApp(self.slug, permissions, events, self.client_id)
+
+    def person(self, user_token: str) -> RemotePerson | None:
+        """By `people`."""
+        self.asked()
+        return self.people.get(user_token)
 
     def installations(self) -> Sequence[tuple[int, int, str]]:
         """(installation id, account id, account login)."""
@@ -187,6 +199,17 @@ class FakeInstallation:
             p for (name, _), p in list(self.github.pull_requests.items()) if name == full_name and p.state == "open"
         ]
         yield from sorted(found, key=lambda p: -p.number)
+
+    def pull_requests_of_commit(self, full_name: str, sha: str) -> Iterator[RemotePullRequest]:
+        """Those of `commits`."""
+        self.github.asked()
+        found = [
+            numbers
+            for (name, whole), numbers in list(self.github.commits.items())
+            if name == full_name and whole.startswith(sha)
+        ]
+        for number in found[0] if len(found) == 1 else ():
+            yield self.github.pull_requests[full_name, number]
 
     def changed_files(self, full_name: str, number: int) -> Iterator[str]:
         """Paths a pull request changes."""

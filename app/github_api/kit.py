@@ -20,6 +20,7 @@ from app.github_api.protocol import (
     GitHubError,
     RemoteApp,
     RemoteFile,
+    RemotePerson,
     RemotePullRequest,
     RemoteRepository,
     RemoteRun,
@@ -51,6 +52,7 @@ class KitApp:
         """Open nothing yet: the first call connects."""
         self._transport = SharedTransport(self.transport or httpx.HTTPTransport())
         doorway = Doorway(self.base_url, self.now, self.pace, self._transport)
+        self._doorway = doorway
         self._connection = doorway.as_app(self.app_id, self.private_key)
         self._tokens = InstallationTokens(self._connection, doorway, self.now)
 
@@ -61,7 +63,25 @@ class KitApp:
     def app(self) -> RemoteApp:
         """The App's own registration."""
         data = self._connection.get("/app")
-        return RemoteApp(data["slug"], dict(data.get("permissions") or {}), tuple(data.get("events") or ()))
+        events = tuple(data.get("events") or ())
+        return RemoteApp(data["slug"], dict(data.get("permissions") or {}), events, str(data.get("client_id") or ""))
+
+    def person(self, user_token: str) -> RemotePerson | None:
+        """Who logged in through this App and got this token; None for one that GitHub does not take.
+
+        `GET /user/installations` names each installation with its App, so that a token which another App got for this person
+        opens nothing here.
+        """
+        mine = self._doorway.with_token(user_token)
+        try:
+            data = mine.get("/user")
+            seen = list(mine.pages("/user/installations", key="installations"))
+        except GitHubError as error:
+            if error.status == 401 or (error.status in {403, 404} and error.retry_after is None):
+                return None
+            raise
+        installations = frozenset(int(one["id"]) for one in seen if str(one.get("app_id")) == self.app_id)
+        return RemotePerson(int(data["id"]), str(data["login"]), installations)
 
     @cached_property
     def bot_login(self) -> str:
@@ -118,6 +138,14 @@ class KitInstallation:
     def open_pull_requests(self, full_name: str) -> Iterator[RemotePullRequest]:
         """All open ones."""
         yield from map(answers.pull_request, self._pages(f"/repos/{full_name}/pulls", state="open"))
+
+    def pull_requests_of_commit(self, full_name: str, sha: str) -> Iterator[RemotePullRequest]:
+        """See `GitHubInstallation`. GitHub answers 422 for a commit it does not have."""
+        try:
+            yield from map(answers.pull_request, self._pages(f"/repos/{full_name}/commits/{sha}/pulls"))
+        except GitHubError as error:
+            if error.status not in {404, 409, 422}:
+                raise
 
     def changed_files(self, full_name: str, number: int) -> Iterator[str]:
         """Paths a pull request changes, at most 3000 (GitHub's limit); a renamed file counts by both names."""

@@ -115,6 +115,16 @@ class RemoteApp:
     slug: str
     permissions: dict[str, str]
     events: tuple[str, ...]
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePerson:
+    """Whose user token it is. installations: of this App, that this person can see."""
+
+    id: int
+    login: str
+    installations: frozenset[int] = frozenset()
 
 
 class GitHubInstallation(Protocol):
@@ -131,6 +141,12 @@ class GitHubInstallation(Protocol):
 
     def open_pull_requests(self, full_name: str) -> Iterator[RemotePullRequest]:
         """All open ones."""
+
+    def pull_requests_of_commit(self, full_name: str, sha: str) -> Iterator[RemotePullRequest]:
+        """Those whose branch has this commit (7 digits of it or more), or that brought it in when they were merged.
+
+        None for a commit GitHub does not have, for a fork's, and for beginnings that several commits share.
+        """
 
     def changed_files(self, full_name: str, number: int) -> Iterator[str]:
         """Paths a pull request changes."""
@@ -181,6 +197,9 @@ class GitHubApp(Protocol):
 
     def app(self) -> RemoteApp:
         """The App's own registration."""
+
+    def person(self, user_token: str) -> RemotePerson | None:
+        """Who logged in through this App and got this token; None for one that GitHub does not take, or another App's."""
 
     def installations(self) -> Sequence[tuple[int, int, str]]:
         """(installation id, account id, account login) of every installation that is not suspended."""

@@ -24,6 +24,7 @@ from tabstop.policy.model import Cap, Policy
 from tabstop.standing import how_stands
 from tabstop.visibility import Reader, Surface, for_reader
 from tabstop.window import window_at
+from tabstop.window_share import WindowShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,17 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
         overrun_causes=_causes(db, budget),
         notional=budget.notional,
         unattributed=sum(session.engineer_id is None for session in sessions),
+        window_shares=tuple(_window_shares(db, sessions)),
         policy_edit=outside.edit,
         links=links(db, repository, pull_request, in_force, outside.github_url),
         breakers=_breakers(db, repository, policy),
     )
+
+
+def _window_shares(db: Transaction, sessions: Iterable[SessionRow]) -> Iterator[tuple[int | None, WindowShare]]:
+    engineers = {session.id: session.engineer_id for session in sessions}
+    for session_id, share in db.window_shares(list(engineers)):
+        yield engineers[session_id], share
 
 
 def _breakers(db: Transaction, repository: Repository, policy: Policy) -> tuple[tuple[str, RememberedBreaker], ...]:

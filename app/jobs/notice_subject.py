@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.registry import NO_REPOSITORY, EngineerKind, InForce, Repository, Transaction
+from app.registry import EngineerKind, InForce, Repository, Transaction
 from app.render.notices import Link
 from tabstop.budget import Budget, Scope
 from tabstop.policy.model import Policy
 from tabstop.verdict import Finding, Signal
 from tabstop.visibility import Reader, Surface
+
+NO_REPOSITORY = -1
+"""An id that no repository has: what is in force there is the organization's file over the defaults."""
 
 
 @dataclass(frozen=True, slots=True)

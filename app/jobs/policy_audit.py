@@ -55,10 +55,10 @@ def _rule(rule: RepositoryRule) -> str:
 
 
 def _without_logins(db: Transaction, change: Change) -> Change:
-    """Logins stand in keys (`engineers.LOGIN`) and among approvers; a row outlives the right to be forgotten."""
-    scope, _, login = change.key.partition(".")
-    if scope == "engineers" and login:
-        return replace(change, key=f"engineers.{_by_id(db, login)}")
+    """Logins stand in keys (`engineers.LOGIN`, `slack.people.LOGIN`) and among approvers; a row outlives the right to be forgotten."""
+    scope, _, login = change.key.rpartition(".")
+    if scope in {"engineers", "slack.people"}:
+        return replace(change, key=f"{scope}.{_by_id(db, login)}")
     if change.key == "approvers":
         old, new = (_approvers(db, text) for text in (change.old, change.new))
         return replace(change, old=old, new=new)

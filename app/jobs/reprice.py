@@ -29,13 +29,9 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
 def _unpriced(world: World, organization_id: int, repository_id: int | None) -> list[SessionRow]:
     """Sessions with unpriced usage. Budgets are asked first: they are few, and usually there is nothing to do."""
     with world.store.look(organization_id) as db:
-        where = {
-            budget.key.subject_id
-            for budget in db.all_budgets(world.now())
-            if budget.key.scope is Scope.REPOSITORY and budget.unknown_usages
-        }
-        where &= where if repository_id is None else {repository_id}
-        return [s for s in db.all_sessions() if s.unknown_usages and s.repository_id in where] if where else []
+        scopes = (budget.key.scope for budget in db.all_budgets(world.now()) if budget.unknown_usages)
+        found = db.all_sessions() if Scope.ORGANIZATION in scopes else []
+        return [s for s in found if s.unknown_usages and repository_id in {None, s.repository_id}]
 
 
 def _price_again(world: World, organization_id: int, session: SessionRow) -> None:

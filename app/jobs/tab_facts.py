@@ -18,6 +18,7 @@ from tabstop.money import Nano
 from tabstop.policy.change import Change
 from tabstop.policy.problem import Note, Problem
 from tabstop.verdict import Finding, Outcome, Verdict
+from tabstop.window_share import WindowShare
 
 CHECK_NAME = "tabstop / budget"
 """The check run's name. Required checks and rulesets name it, so it never changes."""
@@ -104,6 +105,7 @@ class TabFacts:
     sessions: newest first, at most `SHOWN_SESSIONS` of `session_count`.
     unpriced: calls without a known price. notional: dollars a subscription's or credits' usage would have cost.
     unattributed: sessions (of those shown) without an engineer.
+    window_shares: how far vendors' windows moved while its sessions ran, each with the session's engineer.
     policy_edit: set when the pull request edits the policy. shared_with: other pull requests at this commit.
     pull_request.comment_id: set when our comment is there already; one that is no longer needed is then brought up to
     date rather than left wrong. Nothing shown may depend on `now` to the second: a text that differs is sent again.
@@ -128,6 +130,7 @@ class TabFacts:
     unpriced: int = 0
     notional: Nano = 0
     unattributed: int = 0
+    window_shares: tuple[tuple[int | None, WindowShare], ...] = ()
     policy_edit: PolicyEdit | None = None
     shared_with: tuple[SharedTab, ...] = ()
     links: Links = Links()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from app.jobs import (
+    attribute_session,
     change_timezone,
     check_policy_edit,
     delivery,
@@ -29,6 +30,7 @@ from app.ledger.books import Job
 from app.world import JobHandler, World
 
 HANDLERS: Mapping[str, JobHandler] = {
+    "attribute_session": attribute_session.run,
     "change_timezone": change_timezone.run,
     "check_policy_edit": check_policy_edit.run,
     "delivery": delivery.run,

@@ -12,8 +12,11 @@ from app.ledger.steps import latch_steps, reached_steps
 from app.ledger.touched import Where, touched_budgets
 from tabstop import breaker_words
 from tabstop.admission import Admission, StartFacts, may_start
+from tabstop.attribution import Confidence
 from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Budget, Scope
+from tabstop.gauge import GaugeReading, vendor_of
+from tabstop.gauge_gate import concerns
 from tabstop.policy.model import OnEmpty, Policy
 from tabstop.session import Limits, lease_until
 from tabstop.usage import Billing
@@ -26,9 +29,9 @@ from tabstop.wire_json import to_json
 class Start:
     """A start whose asker is known and whose claims are verified.
 
-    key, token_id: the idempotency key and the token it came with. branch: empty where the work has no tab (the default
-    branch). engineer_id: None only for a caller without any identity. person: whose budget it draws on, the engineer's or
-    the repository's for guests.
+    key, token_id: the idempotency key and the token it came with. repository_id: `NO_REPOSITORY` where none is named.
+    branch: empty where the work has no tab (the default branch). engineer_id: None only for a caller without any identity.
+    person: whose budget it draws on, the engineer's or the repository's for guests.
     """
 
     key: str
@@ -42,7 +45,7 @@ class Start:
     policy_commit: str
     agent: str
     place_reason: str = ""
-    place_confidence: str = ""
+    place_confidence: Confidence = Confidence.CLAIMED
     login: str = ""
     model: str = ""
     purpose: str = ""
@@ -130,6 +133,7 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
     budgets = books.budgets(wanted, now)
     downgrade = budgets.pop() if offers_downgrade else None
     needed, breaker = books.learned(start.repository_id, start.agent)
+    vendor = vendor_of(start.agent, start.model)
     return StartFacts(
         now=now,
         policy=start.policy,
@@ -139,6 +143,8 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
         model=start.model,
         downgrade=downgrade,
         needed=needed,
+        gauges=_gauges(books, start, vendor),
+        vendor=vendor,
         subjects={
             Scope.TAB: start.branch,
             Scope.ENGINEER: start.login,
@@ -148,6 +154,13 @@ def _facts(books: Books, start: Start, tab: Tab | None, now: datetime) -> StartF
         },
         others=(*start.others, *_breaker(breaker, start, now)),
     )
+
+
+def _gauges(books: Books, start: Start, vendor: str) -> tuple[GaugeReading, ...]:
+    """Looked up only where they can matter: most starts are billed per token, and pay no statement for this."""
+    if start.engineer_id is None or not concerns(start.billing, vendor, start.policy.windows):
+        return ()
+    return tuple(books.gauges_of(start.engineer_id))
 
 
 def _breaker(breaker: RememberedBreaker, start: Start, now: datetime) -> tuple[Finding, ...]:
@@ -166,7 +179,8 @@ def _breaker(breaker: RememberedBreaker, start: Start, now: datetime) -> tuple[F
 def where_of(books: Books, start: Start, tab: Tab | None) -> Where:
     """Where a start's work happens, before its windows are known."""
     tab_id = tab.id if tab else None
-    return Where(books.organization_id, start.repository_id, tab_id, start.engineer_id, start.person, start.login)
+    repository_id = start.repository_id or None
+    return Where(books.organization_id, repository_id, tab_id, start.engineer_id, start.person, start.login)
 
 
 def session_of(
@@ -175,11 +189,11 @@ def session_of(
     """A start's session in the place that these budgets make; not stored, and with nothing held."""
     place = Place(
         tab_id=tab.id if tab else None,
-        repository_id=start.repository_id,
+        repository_id=start.repository_id or None,
         engineer_id=start.engineer_id,
         counts_notional=start.policy.subscription_counts,
         reason=start.place_reason,
-        confidence=start.place_confidence,
+        confidence=start.place_confidence.value,
         budget_ids=tuple(budget.id for budget in budgets),
     )
     return SessionRow(
@@ -252,7 +266,7 @@ def _unlimited(admission: Admission) -> list[str]:
 def _without_people(finding: Finding) -> dict[str, object]:
     """A finding for the audit log, whose rows stay: subjects may be logins, remedies name approvers; both are erasable."""
     body: dict[str, object] = to_json(replace(finding, remedy=""))
-    if finding.scope in {Scope.ENGINEER, Scope.DOWNGRADE}:
+    if finding.scope in {Scope.ENGINEER, Scope.DOWNGRADE} or finding.signal is Signal.GAUGE:
         body["subject"] = ""
     return body
 

@@ -34,8 +34,12 @@ from app.ledger.rows import (
 )
 from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget, BudgetKey
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
+from tabstop.gauge import GaugeReading
+from tabstop.gauge_estimate import Spent
 from tabstop.policy.model import Cap
 from tabstop.usage import Tokens
+from tabstop.window_share import WindowShare
 from tabstop.wire import BreakerTrip, SessionEvent
 
 __all__ = [  # whoever opens the books works with their rows
@@ -89,6 +93,9 @@ class Books(Protocol):
     def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
         """The branch's newest tab, not ended any more; opened when there is none. A pull request was opened again."""
 
+    def generations(self, repository_id: int, branch: str) -> list[Tab]:
+        """The branch's tabs, the first one first."""
+
     def budgets(self, wanted: Sequence[tuple[BudgetKey, Cap]], now: datetime) -> list[Budget]:
         """The budgets of these keys, in this order, opened where missing, with the caps given and overdrives in force."""
 
@@ -119,11 +126,23 @@ class Books(Protocol):
     def add_session(self, session: SessionRow) -> None:
         """Store a new session."""
 
+    def session_of_thread(self, engineer_id: int, agent: str, thread: str) -> str | None:
+        """The newest session opened for an engineer's vendor thread; 0 for nobody known."""
+
+    def keep_thread(self, engineer_id: int, agent: str, thread: str, session_id: str) -> None:
+        """Remember which session a vendor's thread is, in place of an earlier one."""
+
     def change_session(self, session: SessionRow) -> None:
         """Store a session's new state: everything but its totals."""
 
     def add_to_sessions(self, changes: Mapping[str, SessionChange]) -> None:
         """Add to sessions' totals."""
+
+    def add_to_tabs(self, changes: Mapping[tuple[int, str], SessionChange]) -> None:
+        """Add to what each session (by id) spent on each tab (by id)."""
+
+    def all_tab_shares(self) -> dict[tuple[int, str], SessionChange]:
+        """What each session spent on each tab."""
 
     def learned(self, repository_id: int, agent: str) -> tuple[Amount | None, RememberedBreaker]:
         """What every start asks of earlier sessions of this repository and agent, in one question: need and breaker.
@@ -157,6 +176,39 @@ class Books(Protocol):
 
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
         """The sessions that reported any of these usages after another had."""
+
+    def evidence_of(self, session_id: str) -> dict[Evidence, int]:
+        """What a session told of where its calls were made, with its ids; folders are never stored."""
+
+    def evidence(self, ids: Iterable[int]) -> dict[int, Evidence]:
+        """The same by id, of any session."""
+
+    def add_evidence(self, session_id: str, told: Sequence[Evidence]) -> dict[Evidence, int]:
+        """Keep what the session has not told before; answers its ids."""
+
+    def links_of(self, session_id: str) -> list[PullRequestLink]:
+        """The pull requests its client saw, by repository (in lower case), number and branch."""
+
+    def keep_link(self, session_id: str, link: PullRequestLink) -> None:
+        """Keep a link, or a new time of one known by repository, number and branch."""
+
+    def commits_of(self, session_id: str) -> list[CommitMade]:
+        """The commits its client saw being made, by id, repository (in lower case) and branch."""
+
+    def keep_commit(self, session_id: str, commit: CommitMade) -> None:
+        """Keep a commit, or a new time of one known by id, repository and branch."""
+
+    def sessions_that_saw(self, repository: str, number: int, branch: str, sha: str) -> list[str]:
+        """Sessions that linked this pull request, made this commit, or lately were on this branch of any repository.
+
+        An empty branch or commit is nobody's. Sorted.
+        """
+
+    def pulls_of_commits(self, repository_id: int, shas: Iterable[str]) -> dict[str, tuple[tuple[int, ...], datetime]]:
+        """What GitHub said these commits (as sessions name them) are in: numbers, and when it was asked."""
+
+    def keep_pulls_of_commit(self, repository_id: int, sha: str, numbers: Sequence[int], now: datetime) -> None:
+        """Keep GitHub's answer, in place of an earlier one."""
 
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """Store new usages, and keys for them or for stored ones."""
@@ -202,6 +254,24 @@ class Books(Protocol):
 
     def add_event(self, session_id: str, event: SessionEvent) -> None:
         """Keep an event that the session has not told of before."""
+
+    def gauges_of(self, engineer_id: int) -> list[GaugeReading]:
+        """What is known of an engineer's vendor windows, by vendor, account and window."""
+
+    def all_gauges(self) -> list[tuple[int, GaugeReading]]:
+        """The same of everybody, with the engineer's id, in its order."""
+
+    def keep_gauge(self, engineer_id: int, reading: GaugeReading) -> None:
+        """Keep a reading in place of the one known of the same window."""
+
+    def plan_usage(self, engineer_id: int, agent: str, since: datetime) -> list[Spent]:
+        """What an engineer's sessions of this agent used on a plan since then, cache reads left out, in sums of 5 minutes."""
+
+    def window_shares(self, session_ids: Sequence[str]) -> list[tuple[str, WindowShare]]:
+        """How far vendors' windows moved while these sessions ran, by session, vendor, account and window."""
+
+    def keep_window_shares(self, session_id: str, shares: Sequence[WindowShare]) -> None:
+        """Keep them in place of those known of the same windows."""
 
     def add_session_overdrive(self, overdrive: SessionOverdrive) -> None:
         """Store a raise of a session."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.ledger.books import AuditRow, Books, Job, SessionRow
 from tabstop.breaker_memory import BreakerState, RememberedBreaker, Trip
+from tabstop.governor.orders import EventKind
 from tabstop.governor.settings import Breaker
 from tabstop.session import SessionOutcome
 from tabstop.window import chargeable_at
@@ -33,11 +34,22 @@ def take_trips(books: Books, session: SessionRow, told: Iterable[BreakerTrip], p
 
 
 def take_probe(books: Books, session: SessionRow, now: datetime) -> None:
-    """An admitted session takes the probe's place if its breaker is half-open. Its start has met the breaker."""
+    """An admitted session that has met its breaker takes the probe's place: half-open, or open and released by a person."""
     _, breaker = books.learned(session.repository_id, session.agent)
-    if breaker.stands_at(now) is BreakerState.HALF_OPEN:
+    state = breaker.stands_at(now)
+    if state is not BreakerState.CLOSED:
         books.keep_breaker(session.repository_id, session.agent, breaker.probed_by(session.id))
-        _audit(books, "breaker.probe_admitted", session, now, {"session": session.id})
+        body = {"session": session.id, "released": state is BreakerState.OPEN}
+        _audit(books, "breaker.probe_admitted", session, now, body)
+
+
+def released(books: Books, session: SessionRow, breaker: RememberedBreaker) -> bool:
+    """Whether it was this session's trip that opened the breaker, and its governor has let it go on since.
+
+    Whoever releases a session answers for that session, not for the repository: others stay refused until it ends well.
+    """
+    own = breaker.trip is not None and breaker.trip.session == session.id
+    return own and not _tripped_since_release(books, session)
 
 
 def end_probe(books: Books, session: SessionRow, now: datetime) -> None:
@@ -45,7 +57,7 @@ def end_probe(books: Books, session: SessionRow, now: datetime) -> None:
     _, breaker = books.learned(session.repository_id, session.agent)
     if breaker.probe != session.id:
         return
-    well = session.outcome is SessionOutcome.FINISHED and not books.trips_of(session.id)
+    well = session.outcome is SessionOutcome.FINISHED and not _tripped_since_release(books, session)
     books.keep_breaker(session.repository_id, session.agent, breaker.probe_ended(well=well, now=now))
     kind = "breaker.closed" if well else "breaker.probe_ended"
     outcome = session.outcome.value if session.outcome else ""
@@ -66,6 +78,12 @@ def clear(
     books.audit(AuditRow("breaker.cleared", now, _subject(repository_id, agent), body, engineer_id))
     _refresh(books, books.session(breaker.trip.session))
     return breaker
+
+
+def _tripped_since_release(books: Books, session: SessionRow) -> bool:
+    """Both times are the session's own word, by the same clock. Never released: whether it ever tripped."""
+    let_go = [event.occurred_at for event in books.events_of(session.id) if event.kind is EventKind.RELEASE]
+    return any(not let_go or trip.occurred_at > max(let_go) for trip in books.trips_of(session.id))
 
 
 def _open(books: Books, session: SessionRow, told: BreakerTrip, policy: Breaker, now: datetime, *, tell: bool) -> None:

@@ -203,6 +203,16 @@ class Postings:
             )
         return changes
 
+    def _tab_changes(self) -> dict[tuple[int, str], SessionChange]:
+        """What everything posted so far adds to what each session spent on each tab."""
+        changes: dict[tuple[int, str], SessionChange] = {}
+        for (place_id, session_id), sums in self._added_up(lambda posted: posted[:2]).items():
+            tab_id = self.places[place_id].tab_id
+            if tab_id is not None:
+                more = SessionChange(Amount(sums.nano, sums.tokens), sums.notional, sums.unknown)
+                changes[tab_id, session_id] = changes.get((tab_id, session_id), SessionChange()) + more
+        return dict(sorted(changes.items()))
+
     def _added_up(self, by: Callable[[_Posted], K]) -> dict[K, Sums]:
         added: dict[K, Sums] = {}
         for posted, sums in self._posted.items():
@@ -218,6 +228,7 @@ class Postings:
         self.books.change_budgets(changes)
         self.books.add_causes(self._cause_changes())
         self.books.add_to_sessions(self._session_changes())
+        self.books.add_to_tabs(self._tab_changes())
         for tab_id in sorted({tab for place, *_ in self._posted if (tab := self.places[place].tab_id) is not None}):
             self.books.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}))
         for budget_id, change in changes.items():

@@ -36,7 +36,10 @@ class Reached:
 
     def in_windows_of(self, place_id: int, at: datetime, policy: Policy, login: str) -> int:
         """The id of the same place in the windows of `at`, which are opened where they are not yet."""
-        place = self.places[place_id]
+        return self.opened(self.places[place_id], at, policy, login)
+
+    def opened(self, place: Place, at: datetime, policy: Policy, login: str) -> int:
+        """The id of this place in the windows of `at`; whose person's budget it draws on is read off the budgets it has."""
         person = next((s for b in place.budget_ids if (s := self.budgets[b].key.scope) in _PERSONS), None)
         where = Where(self.books.organization_id, place.repository_id, place.tab_id, place.engineer_id, person, login)
         opened = self.books.budgets(touched_budgets(where, policy, self.books.timezone, at), self.now)

@@ -1,4 +1,4 @@
-"""Recompute: what entries and live holds say every budget and session should show, and where that differs.
+"""Recompute: what entries and live holds say every budget, session and tab should show, and where that differs.
 
 Nothing is repaired in passing: a difference is a mistake in the code, and somebody has to look at it.
 """
@@ -16,7 +16,7 @@ from tabstop.budget import Amount
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A projection that is not what the ledger says. what: `budget` or `session`; id: its own; field: the column."""
+    """A projection that is not what the ledger says. what: `budget`, `session` or `tab`; id: its own; field: the column."""
 
     what: str
     id: str
@@ -32,7 +32,7 @@ class Difference:
 def recompute(books: Books, now: datetime) -> list[Difference]:
     """Every difference; empty when the projections equal the ledger."""
     places = books.all_places()
-    return [*_budgets(books, places, now), *_causes(books, places), *_sessions(books)]
+    return [*_budgets(books, places, now), *_causes(books, places), *_sessions(books), *_tabs(books, places)]
 
 
 def _budgets(books: Books, places: dict[int, Place], now: datetime) -> Iterator[Difference]:
@@ -89,3 +89,19 @@ def _sessions(books: Books) -> Iterator[Difference]:
             yield Difference("session", session.id, "held", session.held, Amount())
     for session_id in right:
         yield Difference("session", session_id, "id", "nothing", "entries")
+
+
+def _tabs(books: Books, places: dict[int, Place]) -> Iterator[Difference]:
+    nothing = SessionChange()
+    right: dict[tuple[int, str], SessionChange] = {}
+    for sums in books.entry_sums():
+        tab_id = places[sums.place_id].tab_id
+        if tab_id is not None:
+            key = (tab_id, sums.session_id)
+            more = SessionChange(Amount(sums.nano, sums.tokens), sums.notional, sums.unknown)
+            right[key] = right.get(key, nothing) + more
+    shown = books.all_tab_shares()
+    for key in sorted(right.keys() | shown.keys()):
+        says, shows = right.get(key, nothing), shown.get(key, nothing)
+        if says != shows:
+            yield Difference("tab", str(key[0]), f"what {key[1]} spent on it", shows, says)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 
 from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
+from app.ledger.by_hand import assigned, place_of_rest
+from app.ledger.evidence import ask_again, believed, goes_by_evidence, learned, may_stray, note_refused
+from app.ledger.placing import placing_of
 from app.ledger.postings import NOTHING, Postings, counted, sums_of
 from app.ledger.reached import Reached
-from app.ledger.same_usage import Said, Sorted, joined, said_of, sort_out
+from app.ledger.same_usage import Said, Sorted, joined, said_by, sort_out
 from app.ledger.settling import Settling
+from app.ledger.told import Told, learn
 from app.ledger.true_up import true_up
 from app.ledger.windows import Current, current_place, places_by_time
+from app.registry import Transaction
+from tabstop.budget import Budget
 from tabstop.cost import Cost
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tabstop.policy.model import Policy
 from tabstop.session import lease_until
 from tabstop.usage import Usage
@@ -22,6 +30,9 @@ from tabstop.wire import ClientTotal
 
 Pricer = Callable[[Usage], Cost]
 """Prices one usage at its own date, by the policy in force."""
+
+ByPlace = Callable[[Sequence[Usage]], Mapping[int, Sequence[Usage]]]
+"""Usages by the id of the place they go to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +44,21 @@ class Report:
     policy: Policy
     price: Pricer
     login: str = ""
+    pull_requests: Sequence[PullRequestLink] = ()
+    commits: Sequence[CommitMade] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What came of a batch. covered: False when the hold could not be topped up, so the session should wind down."""
+    """What came of a batch. short: budgets without room for the hold, so that the session should wind down."""
 
     session: SessionRow
     new: int
     known: int
-    covered: bool
+    short: tuple[Budget, ...] = ()
 
 
-def record_usage(books: Books, session: SessionRow, report: Report, now: datetime) -> Recorded:
+def record_usage(books: Transaction, session: SessionRow, report: Report, now: datetime) -> Recorded:
     """Store what is new of a batch, charge it, settle the session's hold, and have touched tabs shown again.
 
     `session` was read in this transaction.
@@ -57,30 +70,49 @@ def record_usage(books: Books, session: SessionRow, report: Report, now: datetim
     else:
         current = current_place(reached, session, report.policy, report.login)
 
+    told = learned(books, session, report.usages, report.pull_requests, report.commits)
     known = books.known([key for usage in report.usages for key in usage.keys])
     foreign = {found.id for found in known.values() if found.session_id != session.id}
     if foreign:
         books.witness([session.id], sorted(foreign))
-    batch = sort_out(report.usages, known)
+    usages = report.usages
+    evidence: dict[int, Evidence] = {}
+    if told.anything and known:
+        usages = believed(books, session, usages, known)
+        evidence = books.evidence([found.evidence_id for found in known.values() if found.evidence_id is not None])
+    batch = sort_out(usages, known, evidence)
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
     reached.reach(row.place_id for row in stored.values())
 
     postings = Postings(reached)
     settling = Settling(session, reached, current.place_id)
-    _charge_new(postings, settling, session, batch, report.price, current)
-    _correct_known(postings, settling, batch, stored, report.price)
-    at = current.place_for(session.ended_at or now)
+    by_place: ByPlace = current.by_place
+    if told.anything and goes_by_evidence(reached, session):
+        calls = [(usage.occurred_at, usage.evidence) for usage in batch.new]
+        placing = placing_of(books, reached, session, current, told, calls, report.policy, report.login)
+        by_place = placing.by_place
+        note_refused(books, session, placing.work, told, now)
+        if told.news or may_stray(told, placing.work.start, usages, report.totals):
+            ask_again(books, session.id, now)
+    by_hand = assigned(books, reached, session, report.policy, report.login)
+    if by_hand is not None:
+        by_place = by_hand.by_place
+    _charge_new(postings, settling, session, batch, report.price, by_place, told)
+    _correct_known(postings, settling, batch, stored, report.price, evidence)
+    at = (by_hand or current).place_for(session.ended_at or now)
     true_up(postings, session, report.totals, report.price, at, settling)
     for other in _others(books, session, stored):
-        true_up(postings, other, (), report.price, other.place_id, settling)
+        true_up(postings, other, (), report.price, place_of_rest(books, reached, other, now), settling)
 
-    held, covered = settling.close(postings)
+    held, short = settling.close(postings)
     postings.write(report.policy.steps)
     after = session if session.ended_at is not None else replace(_heard(session, current, now), held=held)
-    after = replace(after, model=_model_seen(session, report.usages))
+    after = replace(
+        after, model=_model_seen(session, report.usages), has_evidence=session.has_evidence or told.anything
+    )
     if after != session:
         books.change_session(after)
-    return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, covered)
+    return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, short)
 
 
 def priced(row: UsageRow, price: Pricer) -> UsageRow:
@@ -123,13 +155,20 @@ def _model_seen(session: SessionRow, usages: Sequence[Usage]) -> str:
 
 
 def _charge_new(
-    postings: Postings, settling: Settling, session: SessionRow, batch: Sorted, price: Pricer, current: Current
+    postings: Postings,
+    settling: Settling,
+    session: SessionRow,
+    batch: Sorted,
+    price: Pricer,
+    by_place: ByPlace,
+    told: Told,
 ) -> None:
     session_id, agent, billing, now = session.id, session.agent, session.billing, postings.now
     stored: list[UsageRow] = []
     keys = dict(batch.keys)
-    for place_id, usages in current.by_place(batch.new).items():
+    for place_id, usages in by_place(batch.new).items():
         ids = postings.books.new_ids(len(usages))
+        evidence = told.ids_of([usage.evidence for usage in usages]) if told.evidence else repeat(None, len(usages))
         rows = [
             UsageRow(
                 usage_id,
@@ -149,8 +188,10 @@ def _charge_new(
                 now,
                 cost.nano or 0,
                 usage.cache_split_known,
+                None,
+                evidence_id,
             )
-            for usage_id, usage, cost in zip(ids, usages, map(price, usages), strict=True)
+            for usage_id, usage, cost, evidence_id in zip(ids, usages, map(price, usages), evidence, strict=True)
         ]
         keys.update((key, row.id) for row, usage in zip(rows, usages, strict=True) for key in usage.keys)
         sums = [sums_of(row) for row in rows]
@@ -166,23 +207,38 @@ def _correct_known(
     batch: Sorted,
     stored: dict[int, UsageRow],
     price: Pricer,
+    evidence: Mapping[int, Evidence],
 ) -> None:
     """Bring stored usages up to a fuller report, and take back all but one of rows that are the same response."""
-    said = {usage_id: joined(said_of(stored[usage_id]), more) for usage_id, more in batch.fuller.items()}
+    said = {usage_id: joined(said_by(stored[usage_id], evidence), more) for usage_id, more in batch.fuller.items()}
     for drop, keep in batch.merged.items():
         row = stored[drop]
         postings.books.repoint_keys(drop, keep)
-        said[keep] = joined(said[keep], said_of(row))
+        said[keep] = joined(said[keep], said_by(row, evidence))
         settling.take(row.place_id, counted(postings.places[row.place_id], NOTHING.less(sums_of(row))))
         postings.drop(row, same_as=keep)
         postings.books.witness(sorted({row.session_id, *postings.books.witnesses([drop])}), [keep])
     for usage_id, whole in said.items():
         before = stored[usage_id]
-        if whole != said_of(before):
+        was = said_by(before, evidence)
+        if whole != was:
             after = priced(_with(before, whole), price)
+            if whole.evidence != was.evidence:
+                after = after._replace(
+                    evidence_id=_kept_for(postings.books, before.session_id, whole.evidence, postings.now)
+                )
             amount = counted(postings.places[before.place_id], sums_of(after).less(sums_of(before)))
             cause = settling.cause_for(before.session_id, before.place_id, amount)
             postings.correct(before, after, EntryKind.CORRECT, cause, "a report that says more")
+
+
+def _kept_for(books: Books, session_id: str, evidence: Evidence, now: datetime) -> int | None:
+    """The id of what a source told of a call that was known already; where the call belongs is decided again."""
+    ask_again(books, session_id, now)
+    whose = books.session(session_id)
+    if whose is not None and not whose.has_evidence:
+        books.change_session(replace(whose, has_evidence=True))
+    return learn(books, session_id, [evidence]).id_of(evidence)
 
 
 def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> Iterator[SessionRow]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Job, SessionRow
-from app.ledger.breakers import take_probe
+from app.ledger.breakers import released, take_probe
 from app.ledger.reached import Reached
 from app.ledger.windows import current_place
 from tabstop import breaker_words
@@ -38,7 +38,10 @@ class Resumption:
 
 
 def may_resume(books: Books, session: SessionRow, about: Circumstances, now: datetime) -> Resumption:
-    """Whether there is room for what an ended session may still use. Its own limits, a pause and a breaker stop it too."""
+    """Whether there is room for what an ended session may still use. Its own limits, a pause and a breaker stop it too.
+
+    A breaker that it tripped itself, and was released from since, takes it for its probe.
+    """
     reached = Reached(books, now).reach([session.place_id])
     current = current_place(reached, replace(session, ended_at=None), about.policy, about.login)
     if current.place_id == session.place_id:
@@ -54,6 +57,7 @@ def may_resume(books: Books, session: SessionRow, about: Circumstances, now: dat
             repository=about.repository_name,
             approvers=about.policy.approvers,
             now=now,
+            released=released(books, session, breaker),
         )
     admission = may_start(
         StartFacts(

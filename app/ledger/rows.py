@@ -68,10 +68,15 @@ class Place:
     budget_ids: tuple[int, ...] = ()
 
 
+NO_REPOSITORY = 0
+"""In place of a session's repository: in force there is the organization's policy over the defaults."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRow:
     """An admitted session as stored. Totals are projections of its entries; `held` is what is still set aside.
 
+    repository_id: `NO_REPOSITORY` where its engineer's own machine named none of the organization's.
     place_id: where its hold lies and its usage goes now. earlier_places: those whose windows have ended since it was
     admitted, oldest first. wanted: the hold to be topped up to.
     """
@@ -114,6 +119,12 @@ class SessionRow:
     """Since when an operator has it stand still."""
     stood_seconds: int = 0
     """How long it had ended before it was resumed, in all: no part of its wall clock."""
+    has_evidence: bool = False
+    """Whether it told anything of where its calls were made; most sessions tell nothing, and cost nothing then."""
+    ended_on: str = ""
+    """The branch it said at its end that it had worked on."""
+    assigned_place: int | None = None
+    """Where somebody assigned it as a whole, so that what it uses later goes there too; None for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,8 @@ class UsageRow(NamedTuple):
     cache_split_known: bool = True
     same_as: int | None = None
     """The usage it turned out to be, which then has its tokens; this one has none any more."""
+    evidence_id: int | None = None
+    """What its session told of where it was made; None for nothing."""
 
 
 class KnownUsage(NamedTuple):
@@ -168,6 +181,7 @@ class KnownUsage(NamedTuple):
     model: str
     occurred_at: datetime
     session_id: str
+    evidence_id: int | None
 
 
 class Entry(NamedTuple):

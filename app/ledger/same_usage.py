@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.ledger.books import KnownUsage, UsageRow
+from app.ledger.told import as_kept, fuller
+from tabstop.evidence import NOWHERE, Evidence
 from tabstop.usage import Tokens, Usage
 
 
@@ -24,6 +26,7 @@ class Said(NamedTuple):
     tool_calls: int
     model: str
     occurred_at: datetime
+    evidence: Evidence = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,14 @@ class Sorted:
     repeated: int
 
 
-def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted:
-    """Sort a batch against what is stored."""
+def sort_out(
+    usages: Sequence[Usage], known: Mapping[str, KnownUsage], evidence: Mapping[int, Evidence] | None = None
+) -> Sorted:
+    """Sort a batch against what is stored. evidence: of the stored usages, by its id."""
+    told = evidence or {}
     if not known and _all_keys_differ(usages):  # the usual case
         return Sorted(tuple(usages), {}, {}, {}, 0)
-    fresh = [usage for usage in usages if not _already_said(usage, known)]
+    fresh = [usage for usage in usages if not _already_said(usage, known, told)]
     if not fresh:  # the usual case of a repeated batch
         return Sorted((), {}, {}, {}, len(usages))
     new: list[Usage] = []
@@ -63,7 +69,7 @@ def sort_out(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> Sorted
             for key in usage.keys:
                 if key not in known:
                     keys[key] = keep
-        if len(stored) > 1 or not all(_says_no_more(usage, stored[keep]) for usage in members):
+        if len(stored) > 1 or not all(_says_no_more(usage, stored[keep], told) for usage in members):
             fuller[keep] = _joined_all([said_of(member) for member in members])
             merged.update((other, keep) for other in stored if other != keep)
     return Sorted(tuple(new), fuller, merged, keys, len(usages) - len(new))
@@ -87,13 +93,22 @@ def joined(one: Said, other: Said) -> Said:
         max(one.tool_calls, other.tool_calls),
         max(one.model, other.model, key=lambda model: (len(model), model)),
         min(one.occurred_at, other.occurred_at),
+        fuller(one.evidence, other.evidence),
     )
 
 
-def said_of(usage: Usage | UsageRow) -> Said:
-    """What a report or a stored row says."""
-    calls = usage.tool_calls if isinstance(usage, UsageRow) else len(usage.tool_calls)
-    return Said(usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at)
+def said_of(usage: Usage) -> Said:
+    """What a report says."""
+    where = as_kept(usage.evidence)
+    calls = len(usage.tool_calls)
+    return Said(usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at, where)
+
+
+def said_by(row: UsageRow, evidence: Mapping[int, Evidence]) -> Said:
+    """What a stored row says. evidence: of the stored usages, by its id."""
+    where = NOWHERE if row.evidence_id is None else evidence[row.evidence_id]
+    searches, calls = row.web_searches, row.tool_calls
+    return Said(row.tokens, row.cache_split_known, searches, calls, row.model, row.occurred_at, where)
 
 
 def _together(members: Sequence[Usage]) -> Usage:
@@ -109,6 +124,7 @@ def _together(members: Sequence[Usage]) -> Usage:
         tool_calls=max((member.tool_calls for member in members), key=len),
         model=said.model,
         occurred_at=said.occurred_at,
+        evidence=said.evidence,
     )
 
 
@@ -119,7 +135,7 @@ def _joined_all(parts: Sequence[Said]) -> Said:
     return whole
 
 
-def _already_said(usage: Usage, known: Mapping[str, KnownUsage]) -> bool:
+def _already_said(usage: Usage, known: Mapping[str, KnownUsage], evidence: Mapping[int, Evidence]) -> bool:
     """Whether every key of a report is one stored usage's, which says as much: it joins nothing and changes nothing."""
     first = known.get(usage.keys[0])
     if first is None:
@@ -128,10 +144,10 @@ def _already_said(usage: Usage, known: Mapping[str, KnownUsage]) -> bool:
         other = known.get(key)
         if other is None or other.id != first.id:
             return False
-    return _says_no_more(usage, first)
+    return _says_no_more(usage, first, evidence)
 
 
-def _says_no_more(usage: Usage, stored: KnownUsage) -> bool:
+def _says_no_more(usage: Usage, stored: KnownUsage, evidence: Mapping[int, Evidence]) -> bool:
     """Whether joining this report to what is stored would change nothing; the usual case, so without building values."""
     said = usage.tokens
     return (
@@ -143,7 +159,13 @@ def _says_no_more(usage: Usage, stored: KnownUsage) -> bool:
         and len(usage.tool_calls) <= stored.tool_calls
         and (usage.model == stored.model or (len(usage.model), usage.model) <= (len(stored.model), stored.model))
         and usage.occurred_at >= stored.occurred_at
+        and (usage.evidence is NOWHERE or _tells_no_more(usage.evidence, stored.evidence_id, evidence))
     )
+
+
+def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Evidence]) -> bool:
+    before = NOWHERE if stored is None else evidence[stored]
+    return fuller(before, as_kept(told)) == before
 
 
 def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:

@@ -30,10 +30,12 @@ _AUDITED = {
 """A limit approached, reached or lifted, and every stop. Trips have rows of their own."""
 
 _ALERTS = frozenset({Signal.RUNAWAY, Signal.SILENCE})
+_LIFTS = frozenset({EventKind.RAISE, EventKind.RELEASE})
 _TOLD_AS_TRIP = frozenset({Signal.BREAKER, Signal.RUNAWAY})
 
 EventIdentity = tuple[datetime, EventKind, Signal | None, str]
-Subject = tuple[EventKind, Signal | None, str]
+Subject = tuple[EventKind, Signal | None, str, int]
+"""Kind, signal, scope, and how often the session had been let go on before: a stop after a raise is another stop."""
 
 
 def take_events(books: Books, session: SessionRow, told: Iterable[SessionEvent], now: datetime) -> None:
@@ -43,7 +45,8 @@ def take_events(books: Books, session: SessionRow, told: Iterable[SessionEvent],
         return
     stored = books.events_of(session.id)
     known = {_identity(event) for event in stored}
-    people_know = {subject for event in stored if (subject := _worth_telling(event))}
+    lifted = {event.occurred_at for event in (*stored, *new) if event.kind in _LIFTS}
+    people_know = {subject for event in stored if (subject := _worth_telling(event, lifted))}
     for event in new:
         if _identity(event) in known or len(known) >= MOST_EVENTS:
             continue
@@ -54,7 +57,7 @@ def take_events(books: Books, session: SessionRow, told: Iterable[SessionEvent],
         if event.kind in _AUDITED:
             body = {"repository": session.repository_id, "agent": session.agent, "event": to_json(event)}
             books.audit(AuditRow(_AUDITED[event.kind], at, session.id, body, session.engineer_id))
-        subject = _worth_telling(event)
+        subject = _worth_telling(event, lifted)
         if subject is not None and subject not in people_know and len(people_know) < MOST_NOTICES:
             people_know.add(subject)
             notice = {"notice": "session", "id": books.new_id(), **about(session), "event": to_json(event)}
@@ -66,15 +69,19 @@ def _identity(event: SessionEvent) -> EventIdentity:
     return event.occurred_at, event.kind, event.signal, event.scope
 
 
-def _worth_telling(event: SessionEvent) -> Subject | None:
-    """What people are told of, once a session; None for what only the log has. A trip is told by its breaker."""
+def _worth_telling(event: SessionEvent, lifted: Iterable[datetime]) -> Subject | None:
+    """What people are told of, once; None for what only the log has. A trip is told by its breaker.
+
+    lifted: when the session was let go on. An alert is told once a session all the same.
+    """
+    times = sum(at <= event.occurred_at for at in lifted)
     match event.kind:
         case EventKind.ALERT:
-            tells = event.signal in _ALERTS and event.scope != "server"
+            tells, times = event.signal in _ALERTS and event.scope != "server", 0
         case EventKind.ASK:
             tells = True
         case EventKind.SUSPEND | EventKind.STOP:
             tells = event.signal not in _TOLD_AS_TRIP
         case _:
             tells = False
-    return (event.kind, event.signal, event.scope) if tells else None
+    return (event.kind, event.signal, event.scope, times) if tells else None

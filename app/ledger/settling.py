@@ -92,24 +92,24 @@ class Settling:
         fits = [account.take(amount.nano, amount.tokens) for account in self._accounts_at(place_id)]
         return Cause.ADMITTED if all(fits) else Cause.OVERSHOOT
 
-    def close(self, postings: Postings) -> tuple[Amount, bool]:
+    def close(self, postings: Postings) -> tuple[Amount, tuple[Budget, ...]]:
         """Give the hold back and take anew what the session should have, where its usage goes now.
 
-        Returns the hold and whether it is all that was wanted. It never takes a budget past its cap: one that was
+        Returns the hold and the budgets that leave it too little to work on. It never takes a budget past its cap: one that was
         passed for another reason gets no hold at all. An ended session holds nothing and needs nothing.
         """
         session = self._session
         if session.ended_at is not None or session.unadmitted:
-            return session.held, True
+            return session.held, ()
         postings.hold(session.place_id, -session.held)
         changes = postings.budget_changes()
         after = [
             changed(self._reached.budgets[b], changes[b]) if b in changes else self._reached.budgets[b]
             for b in self._reached.places[self._current_id].budget_ids
         ]
-        held, full = topped_up(self._wanted(postings), Amount(), after)
+        held, short = topped_up(self._wanted(postings), Amount(), after)
         postings.hold(self._current_id, held)
-        return held, full
+        return held, short
 
     def _accounts_at(self, place_id: int) -> list[_Account]:
         return [self._account(b) for b in self._reached.places[place_id].budget_ids]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import weakref
 from collections.abc import Iterator
@@ -24,8 +25,7 @@ THREADS = 40
 """At most this many connections; more wait. A server has a handful of threads, tests have more."""
 
 _PRAGMAS = (
-    f"busy_timeout = {BUSY_SECONDS * 1000}",  # first: the next one may have to wait
-    "journal_mode = WAL",  # readers never wait for the writer
+    f"busy_timeout = {BUSY_SECONDS * 1000}",
     # FULL, not NORMAL: either survives kill -9, and only FULL keeps what was acknowledged when the power goes. A runner
     # forgets a usage once we said yes, so a lost one is lost for good. It costs one fsync a transaction.
     "synchronous = FULL",
@@ -97,6 +97,7 @@ def _sqlite(url: URL) -> Engine:
         connection.isolation_level = None
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def _begun(db: Connection) -> None:
@@ -105,6 +106,23 @@ def _sqlite(url: URL) -> Engine:
         db.exec_driver_sql("BEGIN DEFERRED" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers never wait for the writer. Switching a new file to it needs the file alone, and SQLite itself waits for no one here.
+
+    See "Sometimes Queries Return SQLITE_BUSY In WAL Mode", https://sqlite.org/wal.html.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not busy or time.monotonic() >= until:
+                raise
+        time.sleep(0.01)
 
 
 def _postgres(url: URL) -> Engine:

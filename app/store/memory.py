@@ -15,19 +15,34 @@ from app.store.audit_chain import BEFORE_THE_FIRST, sealed
 from app.store.ids import IdMaker
 from app.store.memory_breakers import MemoryBreakers
 from app.store.memory_budgets import MemoryBudgets
+from app.store.memory_evidence import MemoryEvidence
+from app.store.memory_gauges import MemoryGauges
 from app.store.memory_governed import MemoryGoverned
 from app.store.memory_registry import MemoryRegistry
+from app.store.memory_session_gauges import MemorySessionGauges
 from app.store.memory_sessions import MemorySessions
 from app.store.memory_tables import Delivery, Journal, OrganizationTables, QueuedJob
+from app.store.memory_threads import MemoryThreads
 from app.store.memory_usage import MemoryUsage, put_job
-from app.store.sql_outbox import KEEP_EVENTS, KEEP_SLOTS, LEASE, NO_ORGANIZATION, delivery_job
+from app.store.sql_outbox import KEEP_EVENTS, KEEP_GAUGES, KEEP_SLOTS, LEASE, NO_ORGANIZATION, delivery_job
 from app.store.sql_transaction import UnknownOrganizationError
 from app.store.writer_lock import WriterLock
 
 Jobs = dict[tuple[int, str, str], QueuedJob]
 
 
-class MemoryTransaction(MemoryUsage, MemoryRegistry, MemoryBudgets, MemoryBreakers, MemoryGoverned, MemorySessions):
+class MemoryTransaction(
+    MemoryUsage,
+    MemoryEvidence,
+    MemoryRegistry,
+    MemoryBudgets,
+    MemoryBreakers,
+    MemoryGoverned,
+    MemoryGauges,
+    MemorySessionGauges,
+    MemoryThreads,
+    MemorySessions,
+):
     """`app.registry.Transaction` in memory."""
 
     def __init__(
@@ -194,6 +209,8 @@ class MemoryStore:
                 answered += len(past)
                 for key in [key for key in tables.events if key[1] < now - KEEP_EVENTS]:
                     del tables.events[key]
+                for gauge in [gauge for gauge, read in tables.gauges.items() if read.observed_at < now - KEEP_GAUGES]:
+                    del tables.gauges[gauge]
             self._slots = {(name, slot) for name, slot in self._slots if slot >= now - KEEP_SLOTS}
             return len(gone) + len(old) + answered
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from app.registry import Engineer, EngineerToken, InForce, Organization, PolicyFile, PullRequest, Repository
+from app.registry import (
+    Engineer,
+    EngineerToken,
+    InForce,
+    Organization,
+    PolicyFile,
+    PullRequest,
+    Repository,
+    SlackMember,
+)
 from app.store.memory_tables import MemoryPart
 from app.store.policy_files import COUNTING, FileState, in_force
 from app.store.sql_pull_requests import with_seen
@@ -67,6 +76,18 @@ class MemoryRegistry(MemoryPart):
         kept = merged_engineer(stored, engineer, self.new_id)
         self._put(self._t.engineers, kept.id, kept)
         return kept
+
+    def slack_members(self) -> list[SlackMember]:
+        """See `Registry`."""
+        return [member for _, member in sorted(self._t.slack_members.items())]
+
+    def slack_member(self, engineer_id: int) -> SlackMember | None:
+        """See `Registry`."""
+        return self._t.slack_members.get(engineer_id)
+
+    def keep_slack_member(self, member: SlackMember) -> None:
+        """See `Registry`."""
+        self._put(self._t.slack_members, member.engineer_id, member)
 
     def add_engineer_token(self, token: EngineerToken) -> None:
         """See `Registry`."""

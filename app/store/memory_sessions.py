@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.ledger.books import Place, SessionChange, SessionRow, StartAttempt, Tab
 from app.store.memory_tables import MemoryPart
+from app.store.sql_tab_sessions import with_share
 from tabstop.budget import Amount
 
 
@@ -50,6 +51,11 @@ class MemorySessions(MemoryPart):
         tab = self._t.tabs.get(tab_id)
         if tab and tab.ended_at is None:
             self._put(self._t.tabs, tab_id, replace(tab, ended_at=now))
+
+    def generations(self, repository_id: int, branch: str) -> list[Tab]:
+        """See `Books`."""
+        found = [t for t in self._t.tabs.values() if (t.repository_id, t.branch) == (repository_id, branch)]
+        return sorted(found, key=lambda tab: tab.generation)
 
     def tab(self, tab_id: int) -> Tab | None:
         """See `Registry`."""
@@ -97,11 +103,25 @@ class MemorySessions(MemoryPart):
 
     def sessions_of_tab(self, tab_id: int, limit: int = 50) -> list[SessionRow]:
         """See `Registry`."""
-        return [session for session in reversed(self.all_sessions()) if session.tab_id == tab_id][:limit]
+        newest = [session for session in reversed(self.all_sessions()) if self._is_of_tab(session, tab_id)]
+        return [with_share(session, self._t.tab_shares.get((tab_id, session.id))) for session in newest[:limit]]
 
     def count_sessions_of_tab(self, tab_id: int) -> int:
         """See `Registry`."""
-        return sum(session.tab_id == tab_id for session in self._t.sessions.values())
+        return sum(self._is_of_tab(session, tab_id) for session in self._t.sessions.values())
+
+    def _is_of_tab(self, session: SessionRow, tab_id: int) -> bool:
+        share = self._t.tab_shares.get((tab_id, session.id), SessionChange())
+        return session.tab_id == tab_id or share != SessionChange()
+
+    def add_to_tabs(self, changes: Mapping[tuple[int, str], SessionChange]) -> None:
+        """See `Books`."""
+        for key, change in changes.items():
+            self._put(self._t.tab_shares, key, self._t.tab_shares.get(key, SessionChange()) + change)
+
+    def all_tab_shares(self) -> dict[tuple[int, str], SessionChange]:
+        """See `Books`."""
+        return dict(self._t.tab_shares)
 
     def add_session(self, session: SessionRow) -> None:
         """See `Books`."""
@@ -148,5 +168,4 @@ class MemorySessions(MemoryPart):
         self._put(self._t.needs, (repository_id, agent), needed)
 
     def _last_tab(self, repository_id: int, branch: str) -> Tab | None:
-        found = [t for t in self._t.tabs.values() if (t.repository_id, t.branch) == (repository_id, branch)]
-        return max(found, key=lambda tab: tab.generation, default=None)
+        return next(reversed(self.generations(repository_id, branch)), None)

@@ -15,17 +15,21 @@ from app.ledger.books import (
     Overdrive,
     Place,
     SealedRow,
+    SessionChange,
     SessionOverdrive,
     SessionRow,
     StartAttempt,
     Tab,
     UsageRow,
 )
-from app.registry import Engineer, Organization, PolicyFile, PullRequest, Repository, WaitingJob
+from app.registry import Engineer, Organization, PolicyFile, PullRequest, Repository, SlackMember, WaitingJob
 from app.store.ids import IdMaker
 from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget
+from tabstop.evidence import Evidence
+from tabstop.gauge import Gauge, GaugeReading
 from tabstop.usage import Tokens
+from tabstop.window_share import WindowShare
 from tabstop.wire import BreakerTrip, SessionEvent
 
 K = TypeVar("K")
@@ -68,6 +72,8 @@ class OrganizationTables:
     organization: Organization
     repositories: dict[int, Repository] = field(default_factory=dict)
     engineers: dict[int, Engineer] = field(default_factory=dict)
+    slack_members: dict[int, SlackMember] = field(default_factory=dict)
+    """By engineer."""
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     policy_files: dict[int, PolicyFile] = field(default_factory=dict)
     tabs: dict[int, Tab] = field(default_factory=dict)
@@ -87,12 +93,25 @@ class OrganizationTables:
     breakers: dict[tuple[int, str], RememberedBreaker] = field(default_factory=dict)
     trips: dict[tuple[str, str, datetime], BreakerTrip] = field(default_factory=dict)
     events: dict[EventKey, SessionEvent] = field(default_factory=dict)
+    gauges: dict[tuple[int, Gauge], GaugeReading] = field(default_factory=dict)
+    window_shares: dict[tuple[str, Gauge], WindowShare] = field(default_factory=dict)
+    """By session."""
+    threads: dict[tuple[int, str, str], str] = field(default_factory=dict)
     session_overdrives: dict[tuple[str, int], SessionOverdrive] = field(default_factory=dict)
     usages: dict[int, UsageRow] = field(default_factory=dict)
     usages_of: dict[str, dict[int, None]] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     witnesses: dict[tuple[int, str], None] = field(default_factory=dict)
+    evidence: dict[int, tuple[str, Evidence]] = field(default_factory=dict)
+    """With the session that told it."""
+    links: dict[tuple[str, str, int, str], datetime | None] = field(default_factory=dict)
+    """Of a session, repository, number and branch, when it was seen."""
+    commits: dict[tuple[str, str, str, str], datetime | None] = field(default_factory=dict)
+    """Of a session, commit, repository and branch, when it was made."""
+    tab_shares: dict[tuple[int, str], SessionChange] = field(default_factory=dict)
+    """Of a tab and a session."""
+    pulls_of_commits: dict[tuple[int, str], tuple[tuple[int, ...], datetime]] = field(default_factory=dict)
     client_totals: dict[str, dict[tuple[str, str], tuple[Tokens, int]]] = field(default_factory=dict)
     unsealed: dict[int, AuditRow] = field(default_factory=dict)
     sealed: dict[int, SealedRow] = field(default_factory=dict)

@@ -20,7 +20,8 @@ from app.store.engine import Database
 from app.store.ids import IdMaker
 from app.store.sql_part import PerDatabase, per_database
 from app.store.sql_work import ENQUEUE, job_values
-from app.store.tables import ATTEMPT, DELIVERY, JOB, SESSION_EVENT, SLOT
+from app.store.tables import ATTEMPT, DELIVERY, GAUGE, JOB, SESSION_EVENT, SLOT
+from tabstop.gauge import LONGEST_WINDOW
 
 LEASE = timedelta(seconds=60)
 """How long a worker may be at one job before another takes it over."""
@@ -30,6 +31,9 @@ KEEP_SLOTS = timedelta(days=2)
 
 KEEP_EVENTS = timedelta(days=90)
 """How long what sessions told of their governors is kept; what mattered of it is in the audit log."""
+
+KEEP_GAUGES = LONGEST_WINDOW
+"""How long a reading of a vendor's window is kept: by then every window has begun anew."""
 
 NO_ORGANIZATION = 0
 """Stored in place of an organization, so that kind and key stay unique without one."""
@@ -82,6 +86,7 @@ _DROP_BODIES = (
 _DROP_DELIVERIES = delete(DELIVERY).where(_D.received_at < _AGE)
 _DROP_ATTEMPTS = delete(ATTEMPT).where(ATTEMPT.c.at < _AGE)
 _DROP_SLOTS = delete(SLOT).where(SLOT.c.slot < _AGE)
+_DROP_GAUGES = delete(GAUGE).where(GAUGE.c.observed_at < _AGE)
 _DROP_EVENTS = delete(SESSION_EVENT).where(SESSION_EVENT.c.occurred_at < bindparam("before"))
 
 
@@ -167,7 +172,7 @@ class SqlOutbox:
         return (row.event, json.loads(row.body)) if row and row.body is not None else None
 
     def remove_old(self, now: datetime, bodies_days: int, deliveries_days: int) -> int:
-        """See `Store`. Answers to starts go with the delivery ids, cron slots and sessions' events after times of their own."""
+        """See `Store`. Answers to starts go with the delivery ids; cron slots, sessions' events and gauges after times of their own."""
         bodies, deliveries = now - timedelta(days=bodies_days), now - timedelta(days=deliveries_days)
         with self._database.writing() as db:
             gone = db.execute(_DROP_DELIVERIES, {"before": deliveries}).rowcount
@@ -175,6 +180,7 @@ class SqlOutbox:
             gone += db.execute(_DROP_ATTEMPTS, {"before": deliveries}).rowcount
             db.execute(_DROP_SLOTS, {"before": now - KEEP_SLOTS})
             db.execute(_DROP_EVENTS, {"before": to_micros(now - KEEP_EVENTS)})
+            db.execute(_DROP_GAUGES, {"before": now - KEEP_GAUGES})
         return gone
 
     def _pick(self, statement: PerDatabase) -> Any:

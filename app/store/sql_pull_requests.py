@@ -158,7 +158,7 @@ class SqlPullRequests(SqlPart):
         repository = self.repository(repository_id)
         return in_force(
             _state(rows, 0),
-            _state(rows, repository_id),
+            _state(rows, repository_id) if repository_id else FileState.of(None, None),
             repository.full_name if repository else "",
             repository.topics if repository else (),
         )

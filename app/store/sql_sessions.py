@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from app.ledger.books import Place, SessionChange, SessionRow, StartAttempt, Tab
 from app.store.sql_part import SqlPart, per_database
@@ -20,16 +20,13 @@ from tabstop.usage import Billing
 
 _T, _P, _S, _A, _N = TAB.c, PLACE.c, SESSION.c, ATTEMPT.c, NEED.c
 
-_LAST_TAB = (
-    select(TAB)
-    .where(
-        _T.organization_id == bindparam("org"),
-        _T.repository_id == bindparam("repository"),
-        _T.branch == bindparam("name"),
-    )
-    .order_by(_T.generation.desc())
-    .limit(1)
+_OF_BRANCH = select(TAB).where(
+    _T.organization_id == bindparam("org"),
+    _T.repository_id == bindparam("repository"),
+    _T.branch == bindparam("name"),
 )
+_GENERATIONS = _OF_BRANCH.order_by(_T.generation)
+_LAST_TAB = _OF_BRANCH.order_by(_T.generation.desc()).limit(1)
 _TAB = select(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"))
 _ADD_TAB = insert(TAB).values(organization_id=bindparam("org"))
 _END_TAB = (
@@ -54,12 +51,6 @@ _SESSION = _SESSIONS.where(_S.id == bindparam("session"))
 _LIVE = _SESSIONS.where(_S.ended_at.is_(None)).order_by(_S.id)
 _LIVE_OF_RUN = _LIVE.where(_S.run_id == bindparam("run"))
 _SILENT = _LIVE.where(_S.lease_until < bindparam("at", type_=_S.lease_until.type))
-_OF_TAB = (
-    _SESSIONS.where(_S.tab_id == bindparam("tab"))
-    .order_by(_S.admitted_at.desc(), _S.id.desc())
-    .limit(bindparam("most"))
-)
-_COUNT_OF_TAB = select(func.count()).where(_S.organization_id == bindparam("org"), _S.tab_id == bindparam("tab"))
 _ALL_SESSIONS = _SESSIONS.order_by(_S.admitted_at, _S.id)
 _NEEDS_OF_ENDED = (
     select(_S.spent_nano + _S.notional, _S.spent_tokens)
@@ -152,6 +143,10 @@ class SqlSessions(SqlPart):
         """See `Books`."""
         self._write(_END_TAB, {"tab": tab_id, "at": now})
 
+    def generations(self, repository_id: int, branch: str) -> list[Tab]:
+        """See `Books`."""
+        return [_tab(row) for row in self._rows(_GENERATIONS, repository=repository_id, name=branch)]
+
     def tab(self, tab_id: int) -> Tab | None:
         """See `Registry`."""
         row = self._row(_TAB, tab=tab_id)
@@ -185,27 +180,19 @@ class SqlSessions(SqlPart):
     def session(self, session_id: str) -> SessionRow | None:
         """See `Books`."""
         row = self._row(_SESSION, session=session_id)
-        return _session(row) if row else None
+        return session_of(row) if row else None
 
     def live_sessions(self, *, run_id: str = "", silent_at: datetime | None = None) -> list[SessionRow]:
         """See `Books`."""
         if run_id:
-            found = [_session(row) for row in self._rows(_LIVE_OF_RUN, run=run_id)]
+            found = [session_of(row) for row in self._rows(_LIVE_OF_RUN, run=run_id)]
             return [s for s in found if silent_at is None or s.lease_until < silent_at]
         rows = self._rows(_LIVE) if silent_at is None else self._rows(_SILENT, at=silent_at)
-        return [_session(row) for row in rows]
+        return [session_of(row) for row in rows]
 
     def all_sessions(self) -> list[SessionRow]:
         """See `Books`."""
-        return [_session(row) for row in self._rows(_ALL_SESSIONS)]
-
-    def sessions_of_tab(self, tab_id: int, limit: int = 50) -> list[SessionRow]:
-        """See `Registry`."""
-        return [_session(row) for row in self._rows(_OF_TAB, tab=tab_id, most=limit)]
-
-    def count_sessions_of_tab(self, tab_id: int) -> int:
-        """See `Registry`."""
-        return int(self._read(_COUNT_OF_TAB, tab=tab_id).scalar_one())
+        return [session_of(row) for row in self._rows(_ALL_SESSIONS)]
 
     def add_session(self, session: SessionRow) -> None:
         """See `Books`."""
@@ -300,6 +287,9 @@ _SAME = (
     "policy_commit",
     "paused_at",
     "stood_seconds",
+    "has_evidence",
+    "ended_on",
+    "assigned_place",
 )
 """Fields of `SessionRow` that are columns of the same name and type."""
 
@@ -320,7 +310,8 @@ def _values(session: SessionRow) -> dict[str, Any]:
     }
 
 
-def _session(row: Any) -> SessionRow:
+def session_of(row: Any) -> SessionRow:
+    """A row of the session table."""
     return SessionRow(
         id=row.id,
         **{name: getattr(row, name) for name in _SAME},

@@ -8,10 +8,16 @@ from app.store.ids import IdMaker
 from app.store.sql_breakers import SqlBreakers
 from app.store.sql_budgets import SqlBudgets
 from app.store.sql_causes import SqlCauses
+from app.store.sql_evidence import SqlEvidence
+from app.store.sql_gauges import SqlGauges
 from app.store.sql_governed import SqlGoverned
 from app.store.sql_pull_requests import SqlPullRequests
 from app.store.sql_registry import ORGANIZATION_BY_ID, ORGANIZATION_LOCKED, SqlRegistry, organization_of
+from app.store.sql_session_gauges import SqlSessionGauges
 from app.store.sql_sessions import SqlSessions
+from app.store.sql_slack import SqlSlack
+from app.store.sql_tab_sessions import SqlTabSessions
+from app.store.sql_threads import SqlThreads
 from app.store.sql_usage import SqlUsage
 from app.store.sql_work import SqlWork
 
@@ -21,7 +27,21 @@ class UnknownOrganizationError(LookupError):
 
 
 class SqlTransaction(
-    SqlWork, SqlRegistry, SqlPullRequests, SqlBudgets, SqlCauses, SqlBreakers, SqlGoverned, SqlSessions, SqlUsage
+    SqlWork,
+    SqlRegistry,
+    SqlSlack,
+    SqlPullRequests,
+    SqlBudgets,
+    SqlCauses,
+    SqlBreakers,
+    SqlGoverned,
+    SqlGauges,
+    SqlSessionGauges,
+    SqlThreads,
+    SqlSessions,
+    SqlTabSessions,
+    SqlEvidence,
+    SqlUsage,
 ):
     """`app.registry.Transaction` on an open connection."""
 

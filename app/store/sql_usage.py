@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select, update
@@ -32,7 +33,7 @@ _KEYS_POSTGRES = (
 )
 _KNOWN_COLUMNS = (
     "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
-    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id, u.evidence_id"
 )
 _KNOWN_SQLITE = (
     f"SELECT {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
@@ -44,9 +45,8 @@ _KNOWN_POSTGRES = (
 )
 
 _USAGES = select(USAGE).where(_U.organization_id == bindparam("org"), _U.id.in_(bindparam("ids", expanding=True)))
-_OF_SESSION = (
-    select(USAGE).where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session")).order_by(_U.id)
-)
+# Sorted here, not there: for an ORDER BY that its key gives for nothing SQLite would read every row of the organization.
+_OF_SESSION = select(USAGE).where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session"))
 _CHANGED = {
     "place_id",
     "model",
@@ -63,6 +63,7 @@ _CHANGED = {
     "cost",
     "cache_split_known",
     "same_as",
+    "evidence_id",
 }
 _CHANGE = (
     update(USAGE)
@@ -161,7 +162,7 @@ class SqlUsage(SqlPart):
 
     def usages_of(self, session_id: str) -> list[UsageRow]:
         """See `Books`."""
-        return [usage_of(row) for row in self._rows(_OF_SESSION, session=session_id)]
+        return sorted(map(usage_of, self._rows(_OF_SESSION, session=session_id)), key=itemgetter(0))
 
     def call_sums(self, session_id: str) -> dict[str, tuple[Tokens, int]]:
         """See `Books`."""
@@ -241,4 +242,4 @@ class SqlUsage(SqlPart):
 
 def _known(row: Any) -> KnownUsage:
     """In the order of `_KNOWN_COLUMNS`. SQLite's 0 and 1 stand for False and True, whose values they are."""
-    return KnownUsage._make((*row[:10], from_micros(row[10]), row[11]))
+    return KnownUsage._make((*row[:10], from_micros(row[10]), *row[11:]))

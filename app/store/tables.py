@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import MetaData, Table
 from sqlmodel import SQLModel
 
-from app.store import tables_ledger, tables_registry, tables_work
+from app.store import tables_evidence, tables_ledger, tables_registry, tables_work
 
 _CLASSES: list[type[SQLModel]] = [
     found
-    for module in (tables_ledger, tables_registry, tables_work)
+    for module in (tables_evidence, tables_ledger, tables_registry, tables_work)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, SQLModel) and found is not SQLModel
 ]
@@ -39,10 +39,19 @@ USAGE_KEY = _table("usage_key")
 ENTRY = _table("entry")
 CLIENT_TOTAL = _table("client_total")
 USAGE_WITNESS = _table("usage_witness")
+EVIDENCE = _table("evidence")
+SESSION_LINK = _table("session_link")
+SESSION_COMMIT = _table("session_commit")
+SESSION_THREAD = _table("session_thread")
+COMMIT_PULLS = _table("commit_pulls")
+TAB_SESSION = _table("tab_session")
 ORGANIZATION = _table("organization")
 REPOSITORY = _table("repository")
 ENGINEER = _table("engineer")
 ENGINEER_TOKEN = _table("engineer_token")
+GAUGE = _table("gauge")
+SESSION_GAUGE = _table("session_gauge")
+SLACK_MEMBER = _table("slack_member")
 PULL_REQUEST = _table("pull_request")
 POLICY_FILE = _table("policy_file")
 SECRET = _table("secret")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, Index
 from sqlalchemy import text as sql
-from sqlmodel import SQLModel
+from sqlmodel import Field, SQLModel
 
 from app.store.columns import document, maybe_moment, maybe_whole, moment, string, whole
 
@@ -178,6 +178,9 @@ class SessionTable(SQLModel, table=True):
     unadmitted: bool = False
     paused_at: datetime | None = maybe_moment()
     stood_seconds: int = whole(default=0)
+    assigned_place: int | None = maybe_whole()
+    has_evidence: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": sql("false")})
+    ended_on: str = Field(default="", nullable=False, sa_column_kwargs={"server_default": ""})
 
 
 class AttemptTable(SQLModel, table=True):
@@ -305,6 +308,7 @@ class UsageTable(SQLModel, table=True):
     cost: int = whole()
     cache_split_known: bool
     same_as: int | None = maybe_whole()
+    evidence_id: int | None = maybe_whole()
 
 
 class UsageKeyTable(SQLModel, table=True):

@@ -1,4 +1,4 @@
-"""Tables of the registry: organizations, repositories, people, pull requests, policies, secrets."""
+"""Tables of the registry: organizations, repositories, people and their gauges, pull requests, policies, secrets."""
 
 from __future__ import annotations
 
@@ -73,6 +73,18 @@ class EngineerTokenTable(SQLModel, table=True):
     revoked_at: datetime | None = maybe_moment()
 
 
+class SlackMemberTable(SQLModel, table=True):
+    """Whom an engineer is in Slack, as far as was found out. digest: of what the policy said then, so no address stands here."""
+
+    __tablename__ = "slack_member"
+    organization_id: int = whole(key=True)
+    engineer_id: int = whole(key=True)
+    digest: str = string()
+    member: str = string()
+    problem: str = string()
+    checked_at: datetime = moment()
+
+
 class PullRequestTable(SQLModel, table=True):
     """A pull request as last seen, and what we posted on it."""
 
@@ -101,6 +113,43 @@ class PullRequestTable(SQLModel, table=True):
     comment_id: int | None = maybe_whole()
     comment_digest: str = string()
     edits_policy: bool
+
+
+class GaugeTable(SQLModel, table=True):
+    """The newest reading of one vendor window of an engineer. account is empty where nothing told it."""
+
+    __tablename__ = "gauge"
+    __table_args__ = {"sqlite_with_rowid": False}
+    organization_id: int = whole(key=True)
+    engineer_id: int = whole(key=True)
+    vendor: str = string(key=True)
+    account: str = string(key=True)
+    window_name: str = string(key=True)
+    used: int = whole()
+    observed_at: datetime = moment()
+    source: str = string()
+    resets_at: datetime | None = maybe_moment()
+    minutes: int = whole()
+    plan: str = string()
+    status: str = string()
+
+
+class SessionGaugeTable(SQLModel, table=True):
+    """How far one vendor window moved while a session ran (ten-thousandths), and the newest reading that it told."""
+
+    __tablename__ = "session_gauge"
+    __table_args__ = {"sqlite_with_rowid": False}
+    organization_id: int = whole(key=True)
+    session_id: str = string(key=True)
+    vendor: str = string(key=True)
+    account: str = string(key=True)
+    window_name: str = string(key=True)
+    moved: int = whole()
+    used: int = whole()
+    observed_at: datetime = moment()
+    source: str = string()
+    resets_at: datetime | None = maybe_moment()
+    minutes: int = whole()
 
 
 class PolicyFileTable(SQLModel, table=True):

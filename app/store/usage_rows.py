@@ -42,6 +42,7 @@ def usage_values(organization_id: int, rows: Iterable[UsageRow]) -> Iterator[tup
         cost,
         cache_split_known,
         same_as,
+        evidence_id,
     ) in rows:
         yield (
             organization_id,
@@ -67,6 +68,7 @@ def usage_values(organization_id: int, rows: Iterable[UsageRow]) -> Iterator[tup
             cost,
             cache_split_known,
             same_as,
+            evidence_id,
         )
 
 
@@ -91,6 +93,7 @@ def usage_of(row: Any) -> UsageRow:
         cost=row.cost,
         cache_split_known=bool(row.cache_split_known),
         same_as=row.same_as,
+        evidence_id=row.evidence_id,
     )
 
 
@@ -109,6 +112,7 @@ def known_of(row: UsageRow) -> KnownUsage:
         row.model,
         row.occurred_at,
         row.session_id,
+        row.evidence_id,
     )
 
 

@@ -72,6 +72,11 @@ def test_pull_requests(stage: Stage, github: GitHubInstallation) -> None:
     assert github.pull_request(WIDGET, 9999) is None
 
 
+def test_a_commit_in_no_pull_request(github: GitHubInstallation) -> None:
+    """One that is not there is in none; what GitHub says of others is in `test_kit`, since the emulator cannot be asked."""
+    assert list(github.pull_requests_of_commit(WIDGET, "f" * 40)) == []
+
+
 def test_files(stage: Stage, github: GitHubInstallation) -> None:
     """A file of the default branch and of a head commit, each with a commit; one that is not there is None."""
     commit = stage.commit_to_main({"docs/policy.yml": "on main\n"})

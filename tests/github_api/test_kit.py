@@ -13,8 +13,8 @@ from githubkit_schemas.latest.models import ReposOwnerRepoCheckRunsPostBodyOneof
 from app.github_api.checks import body_of
 from app.github_api.kit import KitApp
 from app.github_api.pace import Pace
-from app.github_api.protocol import Annotation, CheckRun, GitHubError
-from tests.github_api.recorded import NOW, Recorded
+from app.github_api.protocol import Annotation, CheckRun, GitHubError, RemotePerson
+from tests.github_api.recorded import NOW, Answer, Recorded
 
 PULL = "GET /repos/acme/widget/pulls/1"
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
@@ -87,6 +87,28 @@ def test_an_expired_token_is_renewed_once() -> None:
     recorded = Recorded({"GET /repos/acme/widget": [(401, {"message": "Bad credentials"}), (404, {})]})
     assert recorded.app().installation(1).repository("acme/widget") is None
     assert recorded.tokens == 2
+
+
+def test_who_logged_in() -> None:
+    """With their own token; of their installations only this App's count, so that a token of another App opens nothing."""
+    seen = [{"id": 7, "app_id": 1}, {"id": 8, "app_id": 999}]
+    recorded = Recorded(
+        {"GET /user": (200, {"id": 5, "login": "alice"}), "GET /user/installations": (200, {"installations": seen})}
+    )
+    app = recorded.app()
+    app.app_id = "1"
+    assert app.person("ghu_1") == RemotePerson(5, "alice", frozenset({7}))
+
+
+@pytest.mark.parametrize(("status", "known"), [(401, False), (403, False), (500, True)])
+def test_a_token_of_nobody(status: int, known: bool) -> None:
+    """Refused by GitHub is nobody; a GitHub that has trouble is asked again later."""
+    recorded = Recorded({"GET /user": (status, {"message": "no"})})
+    if known:
+        with pytest.raises(GitHubError):
+            recorded.app().person("ghu_1")
+    else:
+        assert recorded.app().person("ghu_1") is None
 
 
 def test_one_token_for_many_threads() -> None:
@@ -315,3 +337,35 @@ def test_a_team_is_who_accepted_to_be_in_it(status: int, body: dict[str, str], b
     """An invitation is no membership; a team that is not there has nobody."""
     recorded = Recorded({"GET /orgs/acme/teams/leads/memberships/lee": (status, body)})
     assert recorded.app(now=lambda: NOW).installation(1).in_team("acme", "leads", "lee") is belongs
+
+
+def test_the_pull_requests_of_a_commit() -> None:
+    """Every page; a commit that GitHub does not have is in none, and a refusal is a refusal."""
+    path = "GET /repos/acme/widget/commits/0123456/pulls"
+    next_page = {"link": '<https://api.github.com/repos/acme/widget/commits/0123456/pulls?page=2>; rel="next"'}
+    pages: list[Answer] = [(200, [a_pull(7, "open")], next_page), (200, [a_pull(9, "closed")])]
+    github = Recorded({path: pages}).app(now=lambda: NOW).installation(1)
+    found = list(github.pull_requests_of_commit("acme/widget", "0123456"))
+    assert [(one.number, one.state, one.head_branch) for one in found] == [(7, "open", "fix"), (9, "merged", "fix")]
+    for status in (404, 409, 422):
+        gone = Recorded({path: (status, {"message": "No commit found for SHA: 0123456"})})
+        assert list(gone.app(now=lambda: NOW).installation(1).pull_requests_of_commit("acme/widget", "0123456")) == []
+    limited = Recorded({path: (429, {}, {"retry-after": "7"})}).app(now=lambda: NOW).installation(1)
+    with pytest.raises(GitHubError):
+        list(limited.pull_requests_of_commit("acme/widget", "0123456"))
+
+
+def a_pull(number: int, state: str) -> dict[str, Any]:
+    """A pull request as this list has it: without the flag `merged`, with the time of it."""
+    account = {"id": 1, "login": "alice", "type": "User"}
+    return {
+        "number": number,
+        "title": "Fix",
+        "state": state,
+        "draft": False,
+        "user": account,
+        "merged_at": "2026-11-20T12:00:00Z" if state == "closed" else None,
+        "updated_at": "2026-11-20T12:00:00Z",
+        "head": {"sha": "f" * 40, "ref": "fix", "repo": {"id": 1}, "user": account},
+        "base": {"ref": "main"},
+    }

@@ -58,6 +58,22 @@ def test_a_pushed_policy_is_in_force_and_audited(town: Town) -> None:
     assert "5" in rows[0].body["new"]
 
 
+def test_who_is_told_directly_is_audited_without_names_and_addresses(town: Town) -> None:
+    """That somebody's messages go to somebody else is a decision; who they are in Slack is not the log's to keep."""
+    town.opened()
+    text = "slack: {people: {alice: alice@acme.example}}\n"
+    push(town, text, "o1", RULES)
+    push(town, text.replace("alice@", "mallory@"), "o2", RULES)
+    rows = [row.body for row in audit_rows(town, "policy.changed")]
+    with town.store.look(town.org) as db:
+        alice = db.engineer_by_login("alice")
+    assert alice is not None
+    assert [(row["limit"], row["old"], row["new"]) for row in rows] == [
+        (f"slack.people.engineer:{alice.id}", "not told directly", "told directly"),
+        (f"slack.people.engineer:{alice.id}", "told directly", "told directly, as somebody else in Slack"),
+    ]
+
+
 def test_a_changed_policy_changes_the_checks(town: Town) -> None:
     """A cap that is lowered under what is spent turns the check red without a session doing anything."""
     town.opened()

@@ -10,7 +10,7 @@ from typing import Any
 from app.ledger.admit import Start, admit, allowance
 from app.ledger.books import Books, SessionRow, StartAttempt
 from app.ledger.record_usage import Pricer, Recorded, Report, record_usage
-from app.registry import Organization, Repository, Store
+from app.registry import Organization, PullRequest, Repository, Store, Transaction
 from tabstop.admission import Admission
 from tabstop.budget import Scope
 from tabstop.cost import Cost, CostState
@@ -170,7 +170,7 @@ def a_report(
     return Report(list(usages), list(totals), policy or a_policy(), price, "alice")
 
 
-def report(books: Books, session_id: str, batch: Report, now: datetime = NOW) -> Recorded:
+def report(books: Transaction, session_id: str, batch: Report, now: datetime = NOW) -> Recorded:
     """Send a batch for a session."""
     session = books.session(session_id)
     assert session is not None
@@ -184,6 +184,13 @@ def an_organization(store: Store, login: str = "acme", *, timezone: str = "UTC")
         books.save_organization(replace(organization, timezone=timezone))
         books.save_repository(Repository(REPOSITORY, 9_001, f"{login}/web"))
         return books.organization()
+
+
+def a_pull_request(number: int, branch: str, tab_id: int, now: datetime = NOW) -> PullRequest:
+    """An open pull request of `acme/web`, as the registry has it."""
+    return PullRequest(
+        0, REPOSITORY, number, tab_id, f"{number:040x}", branch, "main", None, "A change", "open", False, now
+    )
 
 
 def hash_of(login: str) -> int:

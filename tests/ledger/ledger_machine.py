@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.ledger.attribute_again import attribute_again
 from app.ledger.books import Books, Cause, Place, SessionOverdrive
 from app.ledger.breakers import take_trips
 from app.ledger.end_session import end_session
@@ -22,10 +23,11 @@ from app.ledger.resume import Circumstances, may_resume, resume
 from app.ledger.session_overdrives import grant as grant_session
 from app.ledger.session_overdrives import lapse
 from app.ledger.unadmitted import TOLD_LATE, take_in
-from app.registry import Store
+from app.registry import Repository, Store
 from tabstop.breaker_memory import BreakerMetric
 from tabstop.budget import Amount, Budget, Scope
 from tabstop.cost import Cost, CostState
+from tabstop.evidence import NOWHERE, CommitMade, Evidence, PullRequestLink
 from tabstop.money import dollars
 from tabstop.policy.model import Downgrade, OnEmpty, Policy
 from tabstop.session import Limits, SessionOutcome
@@ -38,6 +40,7 @@ from tests.ledger.builders import (
     a_cap,
     a_policy,
     a_price,
+    a_pull_request,
     a_report,
     a_start,
     an_organization,
@@ -57,6 +60,26 @@ POLICIES = {
     "counting": a_policy(subscription_counts=True, tab=a_cap("1", window=WindowKind.LIFETIME), hold="0.20"),
 }
 MODELS = ["claude-sonnet-4-5", "claude-haiku-4-5", "mystery"]
+
+evidence = st.sampled_from(
+    [
+        NOWHERE,
+        Evidence("acme/web", "main"),
+        Evidence("", "claude/x"),
+        Evidence("acme/web", "claude/z"),
+        Evidence("acme/site", "fix"),
+        Evidence("alice/own", "main"),
+        Evidence("", "", "0123456"),
+    ]
+)
+links = st.builds(
+    PullRequestLink,
+    st.just("acme/web"),
+    st.sampled_from([1, 2]),
+    st.sampled_from(["", "main", "claude/x"]),
+    st.just(NOW),
+)
+commits = st.builds(CommitMade, st.sampled_from(["0123456", "789abcd"]), st.just(""), st.sampled_from(["", "claude/y"]))
 
 counts = st.integers(0, 400_000)
 tokens = st.builds(Tokens, input=counts, cache_read=counts, cache_write_5m=counts, cache_write_1h=counts, output=counts)
@@ -89,6 +112,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(timezone=st.sampled_from(["UTC", "Europe/Berlin"]))
     def install(self, timezone: str) -> None:
         self.organization = an_organization(self.store, timezone=timezone).id
+        with self.store.open(self.organization) as books:
+            books.save_repository(Repository(102, 9_002, "acme/site"))
 
     @rule(
         policy=st.sampled_from(sorted(POLICIES)),
@@ -155,16 +180,21 @@ class LedgerMachine(RuleBasedStateMachine):
                     occurred_at=st.integers(0, 60 * 72).map(lambda minutes: self.now - timedelta(minutes=minutes)),
                     cache_split_known=st.booleans(),
                     web_searches=st.integers(0, 3),
+                    evidence=evidence,
                 ),
                 max_size=4,
             )
         )
+        seen = data.draw(st.lists(links, max_size=1))
+        made = data.draw(st.lists(commits, max_size=1))
         totals = data.draw(
             st.lists(
                 st.builds(ClientTotal, st.sampled_from(["t1", "t2"]), st.sampled_from(MODELS[:2]), tokens), max_size=2
             )
         )
-        batch = a_report(calls, totals=totals, policy=self.policy_of[session])
+        batch = replace(
+            a_report(calls, totals=totals, policy=self.policy_of[session]), pull_requests=seen, commits=made
+        )
         with self.store.open(self.organization) as books:
             report(books, session, batch, self.now)
         self.sent.append((session, batch))
@@ -276,8 +306,34 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.now = max(self.now, breaker.open_until)
 
     @precondition(lambda self: self.sessions)
-    @rule(data=st.data(), branch=st.sampled_from(["claude/x", "claude/y"]))
-    def move_some(self, data: st.DataObject, branch: str) -> None:
+    @rule(data=st.data())
+    def attribute(self, data: st.DataObject) -> None:
+        """Where everything belongs is decided again; once more changes nothing."""
+        session_id = data.draw(st.sampled_from(self.sessions))
+        policy = self.policy_of[session_id]
+        with self.store.open(self.organization) as books:
+            session = books.session(session_id)
+            assert session is not None
+            attribute_again(books, session, policy, "alice", self.now)
+            once = entries_of(books)
+            assert attribute_again(books, session, policy, "alice", self.now) == 0
+            assert entries_of(books) == once
+
+    @rule(number=st.sampled_from([1, 2]), branch=st.sampled_from(["claude/x", "claude/z"]), state=st.booleans())
+    def pull_request(self, number: int, branch: str, *, state: bool) -> None:
+        """GitHub tells of a pull request; merged, its tab's generation ends."""
+        with self.store.open(self.organization) as books:
+            known = books.pull_request(REPOSITORY, number)
+            tab_id = known.tab_id if known else books.open_tab(REPOSITORY, branch, self.now).id
+            told = a_pull_request(number, known.head_branch if known else branch, tab_id, self.now)
+            books.save_pull_request(replace(told, state="open" if state else "merged"))
+            books.keep_pulls_of_commit(REPOSITORY, "0123456", [number], self.now)
+            if not state:
+                books.end_tab(tab_id, self.now)
+
+    @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), branch=st.sampled_from(["claude/x", "claude/y"]), by_hand=st.booleans())
+    def move_some(self, data: st.DataObject, branch: str, *, by_hand: bool) -> None:
         session_id = data.draw(st.sampled_from(self.sessions))
         with self.store.open(self.organization) as books:
             rows = books.usages_of(session_id)
@@ -286,7 +342,9 @@ class LedgerMachine(RuleBasedStateMachine):
             tab = books.open_tab(REPOSITORY, branch, self.now)
             budgets = [b for b in books.all_budgets(self.now) if b.key.scope in {Scope.REPOSITORY, Scope.TAB}]
             mine = [b.id for b in budgets if b.key.scope is Scope.REPOSITORY or b.key.subject_id == tab.id]
-            place = Place(tab.id, REPOSITORY, budget_ids=tuple(mine), reason="moved by hand")
+            place = Place(
+                tab.id, REPOSITORY, budget_ids=tuple(mine), reason="moved", confidence="manual" if by_hand else ""
+            )
             move(books, [row.id for row in rows], place, why="test", steps=(75, 90), now=self.now)
 
     @precondition(lambda self: self.sessions)

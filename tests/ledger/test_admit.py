@@ -11,13 +11,15 @@ from app.ledger.books import AuditRow
 from app.registry import Store
 from app.store.memory import MemoryStore
 from tabstop.budget import Amount, Scope
-from tabstop.governor.settings import Rules, Throttle, UnknownPrice
+from tabstop.gauge import GaugeReading, GaugeSource
+from tabstop.governor.settings import OnFull, Rules, Throttle, UnknownPrice, Windows
 from tabstop.money import dollars
 from tabstop.policy.model import Downgrade, OnEmpty
 from tabstop.usage import Billing
 from tabstop.wire import StartAnswer
 from tabstop.wire_json import from_json
 from tests.ledger.builders import (
+    ENGINEER,
     NOW,
     a_policy,
     a_report,
@@ -174,3 +176,32 @@ def test_asking_is_not_starting(store: Store) -> None:
         assert an_answer(a_start())(ask(books, a_start(policy=a_policy(tab="0")), NOW), None).session == ""
     with store.look(organization) as books:
         assert books.live_sessions() == []
+
+
+@pytest.mark.parametrize(
+    ("billing", "windows", "status", "minutes"),
+    [
+        (Billing.SUBSCRIPTION, Windows(), 201, 120),
+        (Billing.SUBSCRIPTION, Windows(OnFull.DEFER), 403, 0),
+        (Billing.SUBSCRIPTION, Windows(OnFull.DEFER, threshold=99, fit_sessions=True), 201, 10),
+        (Billing.UNKNOWN, Windows(OnFull.DEFER), 201, 120),
+        (Billing.API, Windows(OnFull.DEFER), 201, 120),
+    ],
+)
+def test_a_vendors_window_is_asked_about_where_it_matters(
+    store: Store, billing: Billing, windows: Windows, status: int, minutes: int
+) -> None:
+    """Of this engineer's gauges only; a refusal says when to come back, and the audit row names nobody."""
+    read = GaugeReading("anthropic", "org", "5h", 9_500, NOW, GaugeSource.HEADER, at(60), 300)
+    organization = an_organization(store).id
+    with store.open(organization) as books:
+        books.keep_gauge(ENGINEER, read)
+        books.keep_gauge(ENGINEER + 1, replace(read, used=0, observed_at=at(1)))
+        policy = replace(a_policy(), windows=windows)
+        attempt = begin(books, a_start(policy=policy, billing=billing))
+        other = begin(books, a_start("two", policy=policy, billing=billing, engineer_id=ENGINEER + 1))
+    assert (attempt.status, other.status) == (status, 201)
+    answer = from_json(StartAnswer, attempt.answer)
+    assert answer.verdict.retry_at == (at(60) if status == 403 else None)
+    assert (answer.allowance.limits.wall_clock_seconds if answer.allowance else 0) == minutes * 60
+    assert "alice" not in str([row.body for row in audit_of(store, organization)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ledger.books import Books, BudgetChange, Cause, Place
+from app.ledger.books import BudgetChange, Cause, Place
 from app.ledger.end_session import end_session
 from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
@@ -41,13 +41,13 @@ def books(store: Store) -> Transaction:
     return store.open(an_organization(store).id).__enter__()
 
 
-def outcome_of(books: Books) -> SessionOutcome | None:
+def outcome_of(books: Transaction) -> SessionOutcome | None:
     session = books.session("session-one")
     assert session is not None
     return session.outcome
 
 
-def test_an_end_releases_the_hold_once(books: Books) -> None:
+def test_an_end_releases_the_hold_once(books: Transaction) -> None:
     """Ending it again changes nothing."""
     session = begun(books, a_start())
     ended = end_session(books, session, SessionOutcome.FINISHED, "done", at(1))
@@ -56,7 +56,7 @@ def test_an_end_releases_the_hold_once(books: Books) -> None:
     assert outcome_of(books) is SessionOutcome.FINISHED
 
 
-def test_a_sessions_own_word_replaces_what_was_inferred(books: Books) -> None:
+def test_a_sessions_own_word_replaces_what_was_inferred(books: Transaction) -> None:
     """Silent or cancelled is what it looked like from outside; the session itself may still say how it ended."""
     session = begun(books, a_start())
     silent = end_session(books, session, SessionOutcome.SILENT, "", at(1))
@@ -67,7 +67,7 @@ def test_a_sessions_own_word_replaces_what_was_inferred(books: Books) -> None:
     assert recompute(books, NOW) == []
 
 
-def test_endings_teach_what_sessions_need(books: Books) -> None:
+def test_endings_teach_what_sessions_need(books: Transaction) -> None:
     """The next hold is what 9 of 10 needed."""
     for number in range(10):
         session = begun(books, a_start(str(number)))
@@ -100,7 +100,7 @@ def test_a_move_takes_from_one_place_and_gives_to_another(books: Transaction) ->
     assert recompute(books, NOW) == []
 
 
-def test_a_price_that_becomes_known_is_charged(books: Books) -> None:
+def test_a_price_that_becomes_known_is_charged(books: Transaction) -> None:
     """Entries bring each usage to its new cost; unknown ones are unknown no more; nothing twice."""
     session = begun(books, a_start())
     report(books, session.id, a_report([a_usage("a", model="mystery"), a_usage("b")]))
@@ -129,7 +129,7 @@ def test_a_raise_opens_the_gate_until_it_ends(books: Transaction) -> None:
     assert len(books.live_sessions()) == 2
 
 
-def test_recompute_finds_what_is_wrong(books: Books) -> None:
+def test_recompute_finds_what_is_wrong(books: Transaction) -> None:
     """A projection that drifted is named with both figures."""
     session = begun(books, a_start())
     report(books, session.id, a_report([a_usage("a")]))

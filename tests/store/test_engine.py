@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from app.store.engine import Database, DatabaseUrlError, database_url
 from app.store.memory import MemoryStore
@@ -52,6 +56,33 @@ def test_sqlite_keeps_what_it_acknowledged(new_url: Callable[[str], str]) -> Non
         }
     database.close()
     assert found == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 15_000}
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses to change the journal of a file at once while somebody writes; two servers start at once all the same."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ("COMMIT",))
+    done.start()
+    database = Database(f"sqlite:///{path}")
+    with database.reading() as db:
+        assert db.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    database.close()
+    done.join()
+    other.close()
+
+
+def test_a_file_in_use_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many seconds whoever asked is told."""
+    monkeypatch.setattr("app.store.engine.BUSY_SECONDS", 0)
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = Database(f"sqlite:///{path}")
+    with pytest.raises(OperationalError, match="locked"), database.reading():
+        pass
+    other.close()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
+from app.ledger.attribute_again import attribute_again
 from app.registry import Transaction
 from app.store.open import open_store
 from app.store.sql_store import SqlStore
 from tabstop.budget import Scope
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tests.ledger.builders import (
     ENGINEER,
     NOW,
@@ -27,6 +30,8 @@ from tests.ledger.builders import (
     report,
 )
 
+HEAD = "0123456789abcdef0123456789abcdef01234567"
+
 Sent = tuple[str, Any]
 
 
@@ -38,6 +43,22 @@ def admission(books: Transaction) -> None:
 def a_batch(books: Transaction) -> None:
     """A report of which one usage is stored already."""
     report(books, "session-first", a_report([a_usage("anthropic:req:1"), a_usage("anthropic:req:2")]))
+    books.gauges_of(ENGINEER)
+
+
+def a_told_batch(books: Transaction) -> None:
+    """A report that tells where its calls were made, and what is asked when GitHub tells of a pull request."""
+    told = [
+        a_usage("anthropic:req:1", evidence=Evidence("acme/web", "claude/x")),
+        a_usage("anthropic:req:2", evidence=Evidence("acme/web", "b")),
+        a_usage("anthropic:req:3", evidence=Evidence("", "", HEAD)),
+    ]
+    link, made = PullRequestLink("acme/web", 7, "b", NOW), CommitMade(HEAD[:7], "", "b", NOW)
+    report(books, "session-first", replace(a_report(told), pull_requests=[link], commits=[made]))
+    books.sessions_that_saw("acme/web", 7, "b", HEAD)
+    session = books.session("session-first")
+    assert session is not None
+    attribute_again(books, session, a_policy(), "alice", NOW)
 
 
 def refresh(books: Transaction) -> None:
@@ -54,7 +75,7 @@ def refresh(books: Transaction) -> None:
     books.usages([1, 2])
 
 
-@pytest.mark.parametrize("work", [admission, a_batch, refresh])
+@pytest.mark.parametrize("work", [admission, a_batch, a_told_batch, refresh])
 def test_no_hot_statement_reads_a_whole_table(
     work: Callable[[Transaction], None], new_url: Callable[[str], str]
 ) -> None:

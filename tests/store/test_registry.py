@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.registry import Engineer, EngineerKind, EngineerToken, PolicyFile, PullRequest, Repository, Store
+from app.registry import Engineer, EngineerKind, EngineerToken, PolicyFile, PullRequest, Repository, SlackMember, Store
 from tabstop.money import dollars
 from tabstop.policy.model import Policy
 from tests.ledger.builders import NOW, REPOSITORY, an_organization, at
@@ -91,6 +91,21 @@ def test_a_token_is_found_by_its_digest(store: Store) -> None:
     assert store.engineer_token("d3") is None
     with pytest.raises(Exception, match=r"UNIQUE|unique|already"), store.open(organization.id) as books:
         books.add_engineer_token(replace(token, id=3))
+
+
+def test_who_somebody_is_in_slack_is_remembered(store: Store) -> None:
+    """The newest finding of each engineer, of one organization."""
+    other = an_organization(store, "other").id
+    found = SlackMember(201, "d1", "U012AB3CD", "", NOW)
+    with store.open(an_organization(store).id) as books:
+        assert books.slack_member(201) is None
+        books.keep_slack_member(SlackMember(202, "d2", "", "Slack said `users_not_found`.", NOW))
+        books.keep_slack_member(SlackMember(201, "d1", "", "It could not be reached.", at(1)))
+        books.keep_slack_member(found)
+        assert books.slack_member(201) == found
+        assert [member.engineer_id for member in books.slack_members()] == [201, 202]
+    with store.look(other) as books:
+        assert (books.slack_members(), books.slack_member(201)) == ([], None)
 
 
 def a_pull(**more: Any) -> PullRequest:
