@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bench import admission, gate, github_writes, governor, growth, hooks, ingest, over_http, proxy, runaway
+from bench import admission, cost, gate, github_writes, governor, growth, hooks, ingest, over_http, proxy, runaway
 from bench.databases import Machine, machine
 from bench.figures import NotHereError, Part, say
 
@@ -25,6 +25,7 @@ def parts(here: Machine) -> list[Part]:
         *governor.parts(),
         *proxy.parts(),
         *runaway.parts(),
+        *cost.parts(),
     ]
 
 

@@ -16,6 +16,7 @@ from app.ledger.books import SessionRow
 from app.registry import Engineer, EngineerKind, Repository, Store
 from bench.threads import seconds_for
 from tabstop.admission import Admission
+from tabstop.attribution import Confidence
 from tabstop.budget import Scope
 from tabstop.money import NANO_PER_DOLLAR
 from tabstop.policy.model import Cap, Policy, SessionLimits
@@ -141,7 +142,7 @@ def _start(scene: Scene, repository: int, branch: str, policy: Policy = ROOMY) -
         policy_commit="c" * 40,
         agent="claude-code",
         place_reason="pull request #7, proven by the run's identity token",
-        place_confidence="proven",
+        place_confidence=Confidence.PROVEN,
         login=f"engineer-{engineer}",
         model="claude-sonnet-4-5",
         purpose="feature",

@@ -32,17 +32,26 @@ class Access:
             return self._engineer(bearer, scope)
         return _verified(lambda: self.verifier.verify(bearer))
 
-    def engineer(self, request: Request, scope: str) -> EngineerToken:
-        """An engineer by a token with this scope; a runner has no such right. Raises `ApiError`."""
+    def engineer(self, request: Request, scope: str = "") -> EngineerToken:
+        """An engineer by a token with this scope, or any; a runner has no such right. Raises `ApiError`."""
         bearer = _bearer(request)
         if not bearer.startswith(PREFIX):
             raise ApiError(
                 401,
                 "Only an engineer may do this, with their own token.",
                 "A workflow's identity, or a session's own token, is not enough.",
-                f"Ask an operator for one (`token new --scope {scope}`).",
+                f"Ask an operator for one (`token new --scope {scope or 'start'}`).",
             )
         return self._engineer(bearer, scope)
+
+    def telemetry(self, request: Request) -> EngineerToken:
+        """An engineer by a token that may report usage. Raises `ApiError`."""
+        token = self.engineer(request)
+        if not {"telemetry", "start"} & set(token.scopes):
+            raise ApiError(
+                403, "This engineer token is not good for `telemetry`.", f"It has: {', '.join(token.scopes)}."
+            )
+        return token
 
     def session(self, request: Request, session_id: str) -> SessionClaim:
         """The session a token speaks for, which has to be the one in the path. Raises `ApiError`."""
@@ -56,9 +65,11 @@ class Access:
         token = self.world.store.engineer_token(digest_of(bearer))
         if token is None or token.revoked_at is not None:
             raise ApiError(
-                401, "This engineer token is unknown or revoked.", remedy="Ask an operator for a new one (`token new`)."
+                401,
+                "This engineer token is unknown or revoked.",
+                remedy="Log in again with `tabstop login`, or ask an operator for a new one (`token new`).",
             )
-        if scope not in token.scopes:
+        if scope and scope not in token.scopes:
             raise ApiError(
                 403, f"This engineer token is not good for `{scope}`.", f"It has: {', '.join(token.scopes)}."
             )

@@ -13,7 +13,9 @@ from app.api.problems import ApiError
 from app.identity.oidc import OidcVerifier
 from app.web.access import Access
 from app.web.health import health
+from app.web.login import login
 from app.web.metrics import Meters
+from app.web.otlp import otlp
 from app.web.sessions import answered, sessions
 from app.web.setup import setup
 from app.web.webhooks import webhooks
@@ -31,7 +33,10 @@ def application(world: World, verifier: OidcVerifier, meters: Meters, renew: Cal
     """Build the application around one world. `renew` makes the running server build its world anew, where it can."""
     app = Flask("app.web")
     app.config["MAX_CONTENT_LENGTH"] = MOST_BYTES
-    app.register_blueprint(sessions(Access(world, verifier), meters))
+    access = Access(world, verifier)
+    app.register_blueprint(sessions(access, meters))
+    app.register_blueprint(login(access))
+    app.register_blueprint(otlp(access, meters))
     app.register_blueprint(webhooks(world, meters))
     app.register_blueprint(health(world, meters))
     app.register_blueprint(setup(world, renew))

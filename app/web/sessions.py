@@ -1,4 +1,4 @@
-"""Sessions: `POST /api/v1/sessions`, its usage, end, resume and overdrive, and the dry question `GET /api/v1/verdict`."""
+"""Sessions: `POST /api/v1/sessions`, its usage, end, resume and overdrive, the dry question `GET /api/v1/verdict`, and `GET /api/v1/gauges`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Request, Response, jsonify, request
 
+from app.api.gauges import gauges_for
 from app.api.overdrive import raise_session
 from app.api.problems import ApiError
 from app.api.report import finish_session, report_usage
@@ -54,8 +55,7 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
     @pages.post("/sessions/<session_id>/resume")
     def resume(session_id: str) -> Response:
         claim = access.session(request, session_id)
-        parsed(ResumeRequest, request)
-        answer = resume_session(world, claim)
+        answer = resume_session(world, claim, parsed(ResumeRequest, request))
         return answered(to_json(answer), 200 if answer.token else 403)
 
     @pages.post("/sessions/<session_id>/overdrive")
@@ -73,6 +73,10 @@ def sessions(access: Access, meters: Meters) -> Blueprint:
         problem_with_lengths(asked)
         asker = _asker(world, who, "", asked)
         return answered({"verdict": to_json(would_start(world, asker, asked))}, 200)
+
+    @pages.get("/gauges")
+    def gauges() -> Response:
+        return answered(to_json(gauges_for(world, access.engineer(request, "read"))), 200)
 
     return pages
 

@@ -16,7 +16,7 @@ class Invocation:
 
     agent: as its hooks are installed. argv: as it is to be started. headless: it works by itself and ends.
     session: the agent's own session id, where the command line tells it. resumed: it goes on with an earlier session.
-    blind: why nothing of what it uses can be seen; empty when it can.
+    blind: why nothing of what it uses can be seen in its log; empty when it can. leaves: why nothing of it can be seen at all.
     """
 
     agent: str
@@ -25,6 +25,7 @@ class Invocation:
     session: str = ""
     resumed: bool = False
     blind: str = ""
+    leaves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class AgentLog(Protocol):
     @property
     def session(self) -> str:
         """The agent's own session id; empty until its log was found."""
+        ...
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a log at all."""
         ...
 
     def read(self) -> list[Read]:
@@ -68,7 +74,7 @@ class CommandLine(Protocol):
 
     @property
     def summarizes(self) -> bool:
-        """Whether it can be asked for one last answer."""
+        """Whether it can be asked for one last answer that the proxy bounds."""
         ...
 
     def read(self, argv: Sequence[str], *, new_session: str, terminal: bool) -> Invocation | None:
@@ -78,12 +84,19 @@ class CommandLine(Protocol):
         """
         ...
 
+    def harmless(self, argv: Sequence[str]) -> bool:
+        """Whether a command line that begins no session asks no model either, such as `login`: then nothing need bound it."""
+        ...
+
     def with_hooks(self, argv: Sequence[str], settings: str) -> tuple[str, ...]:
         """The same with settings (JSON) for this run alone; unchanged where the agent takes none."""
         ...
 
     def last_answer(self, argv: Sequence[str], session: str, prompt: str, tokens: int) -> LastAnswer | None:
-        """How to ask for one more answer of at most so many tokens; None where it cannot be asked."""
+        """How to ask for one more answer of at most so many tokens; None where it cannot be asked.
+
+        Its own options bound it to neither: the metering proxy does, which stands between it and its vendor.
+        """
         ...
 
     def resume(self, session: str) -> str:

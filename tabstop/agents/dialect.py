@@ -10,14 +10,15 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from tabstop.agents.claude_code.tools import canonical_json
+from tabstop.gauge import GaugeReading
 from tabstop.governor.facts import Fact
 from tabstop.governor.orders import Order, Step
 from tabstop.governor.tool_kinds import says_it_waits
-from tabstop.usage import Usage
+from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Finding
 
 LONGEST_WAIT = 60.0
@@ -73,11 +74,25 @@ SILENCE = Spoken()
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One model answer found in an agent's log. thread: empty for the main one. likeness: of its text."""
+    """One model answer found in an agent's log. thread: empty for the main one. likeness: of its text.
+
+    unread: that it was made is all that can be read of it; its usage then has no tokens, and names no model where it names none.
+    gauges: how full the vendor's windows are, where the log has told so since the answer before.
+    """
 
     usage: Usage
     thread: str = ""
     likeness: int | None = None
+    unread: bool = False
+    gauges: tuple[GaugeReading, ...] = ()
+
+
+def not_read(key: str, agent: str, at: datetime | None, *, model: str = "", thread: str = "") -> Usage:
+    """What stands for an answer whose usage cannot be read. key: one and the same however often the answer is met.
+
+    at: None where not even that is told: it then counts as made now, since what cannot be read must not be left out.
+    """
+    return Usage((key,), model, Tokens(), at or datetime.max.replace(tzinfo=UTC), agent, thread)
 
 
 class UsageLog(Protocol):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -56,17 +57,24 @@ class _File:
 class Credentials:
     """Of this user on this machine."""
 
-    def __init__(self, path: Path | None, keyring: Keyring | None) -> None:
-        """path: of the file; None where this user has no folder for it, and then nothing is ever kept."""
+    def __init__(self, path: Path | None, keyring: Callable[[], Keyring | None] = lambda: None) -> None:
+        """path: of the file; None where this user has no folder for it, and then nothing is ever kept.
+
+        keyring: finds the keyring, which takes a moment; asked for where one is needed.
+        """
         self.path = path
-        self._keyring = keyring
+        self._find_keyring = keyring
+
+    @cached_property
+    def _keyring(self) -> Keyring | None:
+        return self._find_keyring()
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Credentials:
         """By XDG_CONFIG_HOME, else HOME; without either there are none."""
         config, home = environ.get("XDG_CONFIG_HOME", ""), environ.get("HOME", "")
         folder = Path(config) if config.startswith("/") else Path(home, ".config") if home else None
-        return cls(folder / "tabstop" / "credentials.json" if folder else None, system_keyring())
+        return cls(folder / "tabstop" / "credentials.json" if folder else None, system_keyring)
 
     def logins(self) -> tuple[Login, ...]:
         """All, newest first, without the tokens that a keyring has. What cannot be read is as good as none."""

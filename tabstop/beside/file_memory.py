@@ -6,17 +6,15 @@ import msgspec
 
 from tabstop.agents.log_table import LogTable
 from tabstop.beside.usage_cache import FileState
-from tabstop.usage_groups import UsageGroup
 
 
 class FileMemory(msgspec.Struct, array_like=True):
     """What a file told when it was in this state.
 
     tables: one per session in it, or, of a file that grows, one per reading. mark: a hash of both ends of what was read, to know
-    that a longer file goes on where this one ended. groups: its calls, where no other file has any of them; else None.
+    that a longer file goes on where this one ended.
     """
 
     state: FileState
     mark: bytes
     tables: list[LogTable]
-    groups: list[UsageGroup] | None = None

@@ -15,7 +15,7 @@ from tabstop.wire_json import WireError, from_json, to_json
 def read_gauges(folder: SessionFolder) -> tuple[GaugeReading, ...]:
     """By vendor and account, the shorter window first; what cannot be read is left out."""
     try:
-        rows = json.loads(_path(folder).read_bytes())
+        rows = json.loads(gauges_path(folder).read_bytes())
     except (OSError, ValueError, RecursionError):
         return ()
     found = []
@@ -28,8 +28,9 @@ def read_gauges(folder: SessionFolder) -> tuple[GaugeReading, ...]:
 def keep_gauges(folder: SessionFolder, heard: Iterable[GaugeReading]) -> None:
     """Keep the newest reading of each gauge, beside those others heard of. Raises `OSError`."""
     kept = newest((*read_gauges(folder), *heard))
-    write_privately(_path(folder), json.dumps([to_json(one) for one in kept.values()]).encode())
+    write_privately(gauges_path(folder), json.dumps([to_json(one) for one in kept.values()]).encode())
 
 
-def _path(folder: SessionFolder) -> Path:
+def gauges_path(folder: SessionFolder) -> Path:
+    """Where they are kept."""
     return folder.path / "gauges.json"

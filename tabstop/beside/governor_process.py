@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.governor_call import governor_socket, hooks_folder
 from tabstop.beside.hook_desk import HookDesk
+from tabstop.beside.hook_gate import question_about
 from tabstop.beside.hook_socket import Answer, HookSocket, make_private
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
@@ -53,7 +54,15 @@ class Governor:
         self._told, self.wake = os.pipe()
         os.set_blocking(self.wake, False)
         self._asked = time.monotonic()
-        self.desk = HookDesk(sessions_root(environ), environ, now, self.log, self._socket, self._reporter)
+        self.desk = HookDesk(
+            sessions_root(environ),
+            environ,
+            now,
+            self.log,
+            self._socket,
+            self._reporter,
+            lambda record: question_about(record, environ, now(), self.log),
+        )
 
     def run(self) -> int:
         """Serve until nobody asks any more or `end` is called; the exit code. One at a time: a second one ends at once."""

@@ -99,9 +99,11 @@ def heard(request: bytes, home: str, about: str) -> "Answer | None":
     """The governor's answer; None when nobody gives one. A governor that fails is as good as none."""
     try:
         return ask(request, home)
-    except (OSError, ValueError) as error:
-        note(home, f"{about}: {type(error).__name__}: {error}")
-        return None
+    except ValueError as error:
+        note(home, f"{about}: {error}")
+    except OSError as error:
+        note(home, f"{about}: the governor cannot be asked: {type(error).__name__}: {error}")
+    return None
 
 
 def ask(request: bytes, home: str) -> "Answer | None":
@@ -159,7 +161,10 @@ def talk(connection: socket.socket, request: bytes) -> "Answer":
 def read_answer(answer: bytes) -> "Answer":
     """(exit code, seconds, text). Raises ValueError for what is no answer."""
     first, _, text = answer.partition(b"\n")
-    code, wait, length = first.split()
+    words = first.split()
+    if len(words) != 3:
+        raise ValueError("the governor could not read this payload, or failed over it; governor.log may say why")
+    code, wait, length = words
     if int(length) != len(text):
         raise ValueError("the answer was cut off")
     return int(code), float(wait), text

@@ -10,59 +10,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from tabstop.agents.dialect import dialect_of
+from tabstop.agents.dialect import Spoken, dialect_of
+from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.hook_gate import NOTHING_SAID, HookGate, QuestionOf
 from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
+from tabstop.beside.watched_session import ReportsOf, Watched
 from tabstop.governor.orders import Event, Order
 from tabstop.session import SessionOutcome
-from tabstop.verdict import Verdict
 from tabstop.wire_json import to_json
 
-
-class Reports(Protocol):
-    """Who tells a session's server what happens in it, such as `tabstop.beside.reporting.Reporter`."""
-
-    def begin(self, *, wait: bool = True) -> Verdict:
-        """Start; a hook must not wait for a network."""
-        ...
-
-    def on_event(self, event: Event) -> None:
-        """What the hooks themselves have to tell; the session's own events are heard anyway."""
-        ...
-
-    def close(self, outcome: SessionOutcome | None) -> bool:
-        """Tell the rest. None leaves the session open at the server."""
-        ...
-
-
-ReportsOf = Callable[[Record, GovernedSession, SessionFolder], Reports | None]
-"""Who reports this session; None where it has no server."""
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A governed session with the client sessions it is heard through; by (agent, client session).
-
-    said: what is to be said of its policy at its start.
-    """
-
-    folder: SessionFolder
-    record: Record
-    governed: GovernedSession
-    journal: Journal | None = None
-    reports: Reports | None = None
-    heard: dict[tuple[str, str], HookedSession] = field(default_factory=dict)
-    said: str = ""
+_CLOSING_SECONDS = 5.0
+"""How long a session that is taken up again waits until its last end is told."""
 
 
 class _HeldElsewhereError(LookupError):
@@ -84,6 +53,7 @@ class HookDesk:
         log: Log,
         socket: Path,
         reports_of: ReportsOf = lambda _record, _session, _folder: None,
+        question_of: QuestionOf = lambda _record: None,
     ) -> None:
         """root: where session folders lie. socket: where this process listens; each session's own path leads there."""
         self._root = root
@@ -92,14 +62,16 @@ class HookDesk:
         self._log = log
         self._socket = socket
         self._reports_of = reports_of
+        self._question_of = question_of
+        self._closing: dict[str, threading.Thread] = {}
         self._standing = StandingOrders(root.parent / "hooks")
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()
 
     def watch(self, folder: SessionFolder, record: Record, governed: GovernedSession) -> None:
         """Answer hooks for a session that this process governs already, whatever client sessions it has."""
         with self._lock:
-            self._watched[folder.path.name] = _Watched(folder, record, governed)
+            self._watched[folder.path.name] = Watched(folder, record, governed)
 
     def hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
         """`hook AGENT EVENT SESSION`, with the payload; of a session that another process watches, that one's answer as it comes.
@@ -107,7 +79,7 @@ class HookDesk:
         What goes wrong is raised: the hook then gets no answer, and sees to it that this does not go on for ever.
         """
         try:
-            return self._hear(words, body, self._now()).encode()
+            return self._hear(words, body, self._now(), live=True).encode()
         except _HeldElsewhereError as held:
             return self._hand_on(held.folder, words, body)
 
@@ -129,6 +101,7 @@ class HookDesk:
         with self._lock:
             running = [one for one in self._watched.values() if one.governed.state.totals.running_since is not None]
         for one in running:
+            one.gauges.look()
             order = one.governed.order()
             for (agent, session), heard in list(one.heard.items()):
                 self._stand(agent, session, heard, order)
@@ -171,21 +144,50 @@ class HookDesk:
         """Let go of all sessions."""
         for name in list(self._watched):
             self.let_go(name)
+        for thread in list(self._closing.values()):
+            thread.join()
 
-    def _hear(self, words: tuple[str, ...], body: bytes, at: datetime) -> HookAnswer:
+    def _hear(self, words: tuple[str, ...], body: bytes, at: datetime, *, live: bool = False) -> HookAnswer:
+        """live: the agent waits for the answer; what was kept asks for nothing any more."""
         agent, event, given = words
         payload = _payload(body)
         watched, hooked = self._session(agent, payload, given, at)
+        said = NOTHING_SAID
+        if live and given == "-":
+            starts = event == "SessionStart" and payload.get("source") != "compact"
+            said = watched.gate.at(event, watched.record, self._question_of, starts=starts)
+        if said.refusal is not None:
+            self._log(f"a prompt of {watched.record.id} was refused: {said.refusal.sentence}")
+            return HookAnswer(hooked.refuse(event, payload, said.refusal).text)
+        note = said.note
+        if said.admitted is not None and self._admitted(watched, said.admitted):
+            before = hooked.governed.settings.limits
+            watched, hooked = self._session(agent, payload, given, at)
+            if hooked.governed.settings.limits != before:
+                note = f"{hooked.greeting()} {note}".strip()
         with watched.governed.lock:
             spoken, order = hooked.hear(event, payload, at)
+        if note:
+            spoken = _saying(spoken, note)
         session = str(payload["session_id"])
         self._stand(agent, session, hooked, order)
         if event == "SessionStart" and watched.said and spoken.body is not None:
-            said = f"{spoken.body.get('systemMessage', '')} {watched.said}".strip()
-            return HookAnswer(json.dumps({**spoken.body, "systemMessage": said}), spoken.wait)
+            spoken = _saying(spoken, watched.said)
         if event == "SessionEnd":
-            self._ended(watched, (agent, session))
+            self._ended(watched, (agent, session), given)
         return HookAnswer(spoken.text, spoken.wait)
+
+    def _admitted(self, watched: Watched, record: Record) -> bool:
+        """Take it up anew, under what its server said. Whether that was done."""
+        with self._lock:
+            name = watched.folder.path.name
+            if self._watched.get(name) is not watched or watched.journal is None:
+                return False
+            watched.folder.write_record(record)
+            self._let_go(name)
+            after = self._take_up(watched.folder)
+            after.gate, after.said = watched.gate, watched.said
+        return True
 
     def _hand_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> Iterator[bytes]:
         """Ask whoever watches it. Raises `NobodyError` where that cannot be told."""
@@ -204,7 +206,7 @@ class HookDesk:
 
     def _session(
         self, agent: str, payload: Mapping[str, Any], given: str, at: datetime
-    ) -> tuple[_Watched, HookedSession]:
+    ) -> tuple[Watched, HookedSession]:
         """The session this payload is about, taken up or begun where nobody watches it. Raises `_HeldElsewhereError`."""
         dialect = dialect_of(agent)
         first = dialect.read("", payload, at, b"")
@@ -219,7 +221,7 @@ class HookDesk:
                 watched.heard[agent, first.session] = hooked
             return watched, hooked
 
-    def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> _Watched:
+    def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> Watched:
         name = name_of(agent, session) if given == "-" else given
         if name in self._watched:
             return self._watched[name]
@@ -227,8 +229,10 @@ class HookDesk:
             try:
                 return self._take_up(find(self._root, given))
             except NoSessionError as error:
-                self._log(f"{error}; the policy of {cwd or 'nowhere'} holds instead")
                 name = name_of(agent, session)
+                if name in self._watched:
+                    return self._watched[name]
+                self._log(f"{error}; the policy of {cwd or 'nowhere'} holds instead")
         folder = SessionFolder(self._root / name)
         said = ""
         try:
@@ -242,8 +246,11 @@ class HookDesk:
             watched.said = said
         return watched
 
-    def _take_up(self, folder: SessionFolder) -> _Watched:
+    def _take_up(self, folder: SessionFolder) -> Watched:
         name = folder.path.name
+        closing = self._closing.pop(name, None)
+        if closing is not None:
+            closing.join(_CLOSING_SECONDS)
         record = folder.record()
         try:
             journal = Journal(folder.journal)
@@ -263,7 +270,8 @@ class HookDesk:
         reports = self._reports_of(record, governed, folder)
         if reports is not None:
             reports.begin(wait=False)
-        watched = self._watched[name] = _Watched(folder, record, governed, journal, reports)
+        gate = HookGate(begun=governed.state.totals.running_since is not None)
+        watched = self._watched[name] = Watched(folder, record, governed, journal, reports, gate=gate)
         with suppress(OSError):
             folder.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.socket.unlink(missing_ok=True)
@@ -272,7 +280,7 @@ class HookDesk:
             folder.keep_watcher(self._socket)
         return watched
 
-    def _teller(self, watched: _Watched) -> Callable[[Event], None]:
+    def _teller(self, watched: Watched) -> Callable[[Event], None]:
         """For what the hooks themselves have to report."""
         log = self._logger(watched.folder)
 
@@ -298,21 +306,43 @@ class HookDesk:
         except OSError as error:
             self._log(f"the standing order of {session} cannot be written: {error}")
 
-    def _ended(self, watched: _Watched, which: tuple[str, str]) -> None:
-        """A session that is reported goes on between its client's sessions: whoever settles it says when it is over."""
+    def _ended(self, watched: Watched, which: tuple[str, str], given: str) -> None:
+        """A session that the hook was given goes on between its client's sessions: whoever gave it says when it is over.
+
+        Of any other that is reported the end is told from here, in the background: the agent does not wait for it.
+        """
         with self._lock:
             watched.heard.pop(which, None)
-            if not watched.heard and watched.journal is not None and watched.reports is None:
-                self._let_go(watched.folder.path.name)
+            watched.gate.close()
+            if watched.heard or watched.journal is None:
+                return
+            name = watched.folder.path.name
+            if watched.reports is None:
+                self._let_go(name)
+            elif given == "-" and not ends_elsewhere(watched.record):
+                stopped = watched.governed.state.stopped
+                outcome = stopped.ends_as if stopped else SessionOutcome.FINISHED
+                gone = self._watched.pop(name)
+                self._closing[name] = threading.Thread(target=self._close, args=(gone, outcome), name="tabstop-end")
+                self._closing[name].start()
 
     def _let_go(self, name: str) -> None:
-        watched = self._watched.pop(name)
+        self._close(self._watched.pop(name), None)
+
+    def _close(self, watched: Watched, outcome: SessionOutcome | None) -> None:
+        """outcome: how it ended; None where it may go on."""
         if watched.reports is not None:
-            watched.reports.close(None)
+            watched.reports.close(outcome)
         if watched.journal is not None:
             watched.journal.close()
             with suppress(OSError):
                 watched.folder.socket.unlink()
+
+
+def _saying(spoken: Spoken, more: str) -> Spoken:
+    """With something more for people."""
+    body = spoken.body or {}
+    return replace(spoken, body={**body, "systemMessage": f"{body.get('systemMessage', '')} {more}".strip()})
 
 
 def _payload(body: bytes) -> dict[str, Any]:
@@ -320,6 +350,8 @@ def _payload(body: bytes) -> dict[str, Any]:
         payload = json.loads(body)
     except RecursionError as error:
         raise ValueError("a payload nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"a payload that is no JSON: {error}") from error
     if not isinstance(payload, dict):
         raise ValueError("a payload that is no object")
     return payload

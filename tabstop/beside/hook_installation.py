@@ -29,6 +29,7 @@ from tabstop.beside.standing_orders import put_unheard
 BACKUP = ".before-tabstop"
 
 _OURS = re.compile(r"tabstop/hook\.py['\"]? (?:claude-code|codex|gemini) \w+\s*$")
+_OUR_STATUS_LINE = re.compile(r"tabstop/beside/status_start\.py['\"]?\s*$|\btabstop statusline\s*$")
 _MILLISECONDS = frozenset({"gemini"})
 """Agents that count a hook's time in milliseconds; the others count seconds."""
 
@@ -48,7 +49,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done. changed: False when the file was already so. backup: where the file as it was before lies."""
+    """What was done. changed: False when the file was already so. backup: where the file as it was before lies.
+
+    status_line: whether ours is in.
+    """
 
     path: Path
     changed: bool
@@ -56,6 +60,7 @@ class Outcome:
     backup: Path | None = None
     removed: bool = False
     warnings: tuple[str, ...] = ()
+    status_line: bool = False
 
 
 def place_of(agent: str, environ: Mapping[str, str], project: Path | None) -> Place:
@@ -70,10 +75,13 @@ def place_of(agent: str, environ: Mapping[str, str], project: Path | None) -> Pl
     return Place(agent, (project or home) / ".gemini" / "settings.json", project is not None)
 
 
-def install(place: Place, environ: Mapping[str, str], governor: Sequence[str] | None = None) -> Outcome:
+def install(
+    place: Place, environ: Mapping[str, str], governor: Sequence[str] | None = None, *, status_line: bool = False
+) -> Outcome:
     """Put our hooks in. Doing it again changes nothing. Raises `NotInstalledError`.
 
-    governor: how hooks start it; None for this Python with its packages.
+    governor: how hooks start it; None for this Python with its packages. status_line: put our status line in too, unless there is
+    one of somebody else's; one that is in stays.
     """
     command = _put_hook_there(environ, governor or governor_command())
     path, text, settings = _read(place.path)
@@ -84,12 +92,20 @@ def install(place: Place, environ: Mapping[str, str], governor: Sequence[str] | 
         timeout = seconds * 1000 if place.agent in _MILLISECONDS else seconds
         entry = {"type": "command", "command": f"{command} {place.agent} {event}", "timeout": timeout}
         hooks.setdefault(event, []).append({"hooks": [entry]})
-    warnings = _warnings(place.agent, settings)
+    if place.agent == "claude-code" and (status_line or "statusLine" in settings):
+        wanted.setdefault("statusLine", {"type": "command", "command": status_line_command()})
+    ours = _is_our_status_line(wanted.get("statusLine"))
+    warnings = _warnings(place.agent, settings, no_status_line=status_line and not ours)
     if wanted == settings:
-        return Outcome(place.path, changed=False, events=tuple(dialect.events), warnings=warnings)
+        return Outcome(place.path, changed=False, events=tuple(dialect.events), warnings=warnings, status_line=ours)
     backup = _backup(path, text) if text is not None and _without(settings) == settings else _kept_backup(path)
     _replace(path, _written(wanted, text))
-    return Outcome(place.path, True, tuple(dialect.events), backup, warnings=warnings)
+    return Outcome(place.path, True, tuple(dialect.events), backup, warnings=warnings, status_line=ours)
+
+
+def status_line_command(python: str = sys.executable) -> str:
+    """What Claude Code runs for its status line: this Python, and the packages it has."""
+    return f"{shlex.quote(python)} -I {shlex.quote(str(Path(hook_file.__file__).with_name('status_start.py')))}"
 
 
 def uninstall(place: Place) -> Outcome:
@@ -207,7 +223,9 @@ def _refuse(constant: str) -> Any:
 
 
 def _without(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without our hooks: groups and events that held nothing else go too."""
+    """The settings without our hooks and our status line: groups and events that held nothing else go too."""
+    if _is_our_status_line(settings.get("statusLine")):
+        settings = {name: value for name, value in settings.items() if name != "statusLine"}
     if "hooks" not in settings:
         return dict(settings)
     hooks: dict[str, Any] = {}
@@ -239,6 +257,10 @@ def _group_without(group: Any) -> Any:
 
 def _is_ours(entry: Any) -> bool:
     return isinstance(entry, dict) and _OURS.search(str(entry.get("command", ""))) is not None
+
+
+def _is_our_status_line(entry: Any) -> bool:
+    return isinstance(entry, dict) and _OUR_STATUS_LINE.search(str(entry.get("command", ""))) is not None
 
 
 def _written(settings: Mapping[str, Any], like: bytes | None) -> bytes:
@@ -283,7 +305,16 @@ def _replace(path: Path, content: bytes, like: Path | None = None) -> None:
         raise NotInstalledError(f"{path} cannot be written ({error.strerror}). Nothing was changed.") from error
 
 
-def _warnings(agent: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _warnings(agent: str, settings: Mapping[str, Any], *, no_status_line: bool) -> tuple[str, ...]:
+    found = []
     if agent == "claude-code" and settings.get("disableAllHooks") is True:
-        return ("`disableAllHooks` is true in this file: Claude Code runs no hook, ours neither, until it is removed.",)
-    return ()
+        found.append(
+            "`disableAllHooks` is true in this file: Claude Code runs no hook, ours neither, until it is removed."
+        )
+    if no_status_line:
+        found.append(
+            "There is a status line of your own; it was left. To have ours, remove `statusLine` and run this again."
+            if agent == "claude-code"
+            else "Only Claude Code has a status line."
+        )
+    return tuple(found)

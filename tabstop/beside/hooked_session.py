@@ -12,10 +12,10 @@ from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.sight import Sight
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.governor.degradation import apply
-from tabstop.governor.facts import Fact, SubagentEnded, SubagentSpawned, ToolFinished
+from tabstop.governor.facts import Fact, GaugesRead, SubagentEnded, SubagentSpawned, ToolFinished
 from tabstop.governor.limits import fullest, limits_in_force
 from tabstop.governor.model_ladder import Ahead, Switch, cheaper_model
-from tabstop.governor.orders import PROCEED, Event, EventKind, Order, Step
+from tabstop.governor.orders import PROCEED, Act, Event, EventKind, Order, Step
 from tabstop.money import show_exact
 from tabstop.price_card import PriceCard
 from tabstop.quantity import span
@@ -91,6 +91,11 @@ class HookedSession:
             spoken = replace(spoken, body={"systemMessage": self.greeting()})
         return self._with_defaults(spoken), order
 
+    def refuse(self, event: str, payload: Mapping[str, Any], why: Finding) -> Spoken:
+        """What to reply to a prompt with which the session may not begin. The session itself hears nothing of it."""
+        heard = self.dialect.read(event, payload, self.governed.now(), b"")
+        return self.dialect.reply(heard, Order(Act.HALT, (why,)), (), self._cheaper)
+
     def _with_defaults(self, spoken: Spoken) -> Spoken:
         """Tell people once, where a default limit steps in."""
         said = self.governed.state.said
@@ -156,6 +161,8 @@ class HookedSession:
             self._model = read.usage.model
             self._answers += 1
             self._output += read.usage.tokens.output
+        if read.gauges:
+            self.governed.tell(GaugesRead(self.governed.now(), read.gauges))
         return self.governed.answered(read.usage, thread=read.thread, likeness=read.likeness, unread=read.unread)
 
     def _placed(self, fact: Fact) -> Fact:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from tabstop.beside.session_folder import write_privately
 from tabstop.report.facts import PullRequest
 
 MOST_FOLDERS = 20_000
@@ -47,6 +46,8 @@ def read_known_places(path: Path | None) -> KnownPlaces:
 
 def keep_known_places(path: Path | None, places: KnownPlaces) -> None:
     """Keep it, as far as the disk lets us: it is not needed."""
+    from tabstop.beside.session_folder import write_privately  # noqa: PLC0415 - needed rarely, and not quick to load
+
     if path is not None:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -9,12 +9,11 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabstop.beside.git import git_says
+from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
 from tabstop.evidence import branch_named, repository_named
 from tabstop.report.facts import Checkouts, Repository
 
@@ -34,9 +33,12 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What git tells. folders: the repository's name by folder; roots: the working tree's root by folder."""
+    """What git tells. folders: the repository's name by folder; elsewhere: of the others, how people write them; roots: the working
+    tree's root by folder.
+    """
 
     folders: Mapping[str, str]
+    elsewhere: Mapping[str, str]
     roots: Mapping[str, Path]
     checkouts: Mapping[str, Checkouts]
     repositories: Mapping[str, Repository]
@@ -49,8 +51,8 @@ def look(folders: Iterable[str], remembered: Mapping[str, str], home: Path | Non
     with `~`, and a repository there is not taken for that of a folder that is gone.
     """
     wanted = [folder for folder in dict.fromkeys(folders) if folder.startswith("/")]
-    trees = {folder: tree for folder in wanted if (tree := _tree_of(Path(folder), home)) is not None}
-    common = {tree: _common_folder(tree) for tree in dict.fromkeys(trees.values())}
+    trees = {folder: tree for folder in wanted if (tree := tree_of(Path(folder), home)) is not None}
+    common = {tree: common_folder(tree) for tree in dict.fromkeys(trees.values())}
     asked = _asked(common, trees, home)
     names: dict[str, str] = {}
     checkouts: dict[str, Checkouts] = {}
@@ -64,27 +66,21 @@ def look(folders: Iterable[str], remembered: Mapping[str, str], home: Path | Non
             names[folder] = found.name
         if tree is not None and Path(folder).exists():
             if tree not in read:
-                read[tree] = checkouts_of(_git_folder(tree))
+                read[tree] = checkouts_of(git_folder(tree))
             checkouts[folder] = read[tree]
     return Seen(
         folders={folder: name for folder, name in names.items() if name},
+        elsewhere={folder: shown(Path(folder), home) for folder, name in names.items() if not name},
         roots=trees,
         checkouts=checkouts,
         repositories={one.name.lower(): one for one in asked.values()},
     )
 
 
-def shown(folder: Path, home: Path | None) -> str:
-    """A folder as people write it: `~/src/widget`."""
-    if home is not None and folder != home and folder.is_relative_to(home):
-        return f"~/{folder.relative_to(home)}"
-    return str(folder)
-
-
-def checkouts_of(git_folder: Path) -> Checkouts:
+def checkouts_of(folder: Path) -> Checkouts:
     """From the log of HEAD (git-reflog(1)); where it tells of no switch, the branch that is checked out now."""
     try:
-        with (git_folder / "logs" / "HEAD").open("rb") as stream:
+        with (folder / "logs" / "HEAD").open("rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - _LONGEST_LOG))
             log = stream.read(_LONGEST_LOG)
     except OSError:
@@ -92,48 +88,12 @@ def checkouts_of(git_folder: Path) -> Checkouts:
     switches = [(int(at), _branch(one), _branch(other)) for at, one, other in _ENTRY.findall(log)]
     if switches:
         return Checkouts(switches[0][1], tuple((at, after) for at, _, after in switches))
-    with suppress(OSError, UnicodeDecodeError):
-        head = (git_folder / "HEAD").read_text(encoding="utf-8").strip()
-        if head.startswith("ref: "):
-            return Checkouts(branch_named(head.removeprefix("ref: ")))
-    return Checkouts()
+    return Checkouts(branch_now(folder))
 
 
 def _branch(name: bytes) -> str:
     text = name.decode("utf-8", "replace")
     return "" if _SHA.fullmatch(text) else branch_named(text)
-
-
-def _tree_of(folder: Path, home: Path | None) -> Path | None:
-    """The root of the working tree; of a folder that is gone, that of the nearest one above it, unless that is the home folder."""
-    gone = False
-    for one in (folder, *folder.parents):
-        try:
-            if (one / ".git").exists():
-                return None if gone and one == home else one
-            gone = gone or not one.exists()
-        except OSError:
-            return None
-    return None
-
-
-def _git_folder(tree: Path) -> Path:
-    """`.git` itself, or where a worktree's file leads (gitrepository-layout(5))."""
-    dot_git = tree / ".git"
-    with suppress(OSError, UnicodeDecodeError):
-        if dot_git.is_file():
-            text = dot_git.read_text(encoding="utf-8").strip()
-            if text.startswith("gitdir: "):
-                return tree / text.removeprefix("gitdir: ")
-    return dot_git
-
-
-def _common_folder(tree: Path) -> Path:
-    """The same for every worktree of a repository."""
-    folder = _git_folder(tree)
-    with suppress(OSError, UnicodeDecodeError):
-        folder = folder / (folder / "commondir").read_text(encoding="utf-8").strip()
-    return Path(os.path.realpath(folder))
 
 
 def _asked(common: Mapping[Path, Path], trees: Mapping[str, Path], home: Path | None) -> dict[Path, Repository]:
@@ -144,21 +104,23 @@ def _asked(common: Mapping[Path, Path], trees: Mapping[str, Path], home: Path | 
     until = time.monotonic() + LONGEST_LOOK
     if not most:
         return {}
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a machine without repositories need not load it
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda item: _ask(item[1][0], item[0], home, until), most)
         return {folder: one for (folder, _), one in zip(most, found, strict=True)}
 
 
 def _ask(tree: Path, common: Path, home: Path | None, until: float) -> Repository:
-    # A worktree is named after its repository's own folder, not its own.
-    own = common.parent if common.name == ".git" else common
-    by_folder = shown(own, home)
+    by_folder = shown(own_folder(common), home)
     if time.monotonic() > until:
         return Repository(by_folder)
     remotes = _remotes(str(tree))
     name = remotes.get("origin") or next(iter(remotes.values()), "")
-    listed = _lines(str(tree), "for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/remotes/origin/HEAD")
-    heads = {words[0]: words[2] for one in listed if (words := one.partition(" "))}
+    listed = _lines(
+        str(tree), "for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/remotes/origin/HEAD"
+    )
+    heads = {name: target for name, _, target in (one.partition(" ") for one in listed)}
     default = heads.pop("refs/remotes/origin/HEAD", "").removeprefix("refs/remotes/origin/")
     branches = frozenset(filter(None, map(branch_named, heads)))
     return Repository(

@@ -12,28 +12,25 @@ from pathlib import Path
 
 import msgspec
 
-from tabstop.money import Nano
-from tabstop.price_card import KINDS, ModelPrice
+from tabstop.price_card import ModelPrice
 from tabstop.usage_groups import QUARTER
 
 _DAY = 86_400 // QUARTER
 """Quarters of an hour of a day."""
 
 _AHEAD = 14
-"""Days after the last one asked for that are looked up as well, so that the book is needed once in a fortnight."""
-
-Linear = tuple[Nano, Nano, Nano, Nano, Nano]
-"""Whole nano-dollars per token, by kind, for a prompt of any length: then a sum of calls costs the sum of their costs."""
+"""Days after today that are looked up as well, so that the book is needed once in a fortnight."""
 
 
 class LocalPrices(msgspec.Struct):
     """Prices by model and day; of models that cost more at some hours, by quarter of an hour.
 
-    book: identity of the price book they are from. prices: each once; None for a model without one. days and quarters: by model,
+    book: identity of the price book they are from. today: the day, counted from 1970 UTC. prices: each once; None for a model without one. days and quarters: by model,
     the place in `prices`.
     """
 
     book: tuple[str, int, int] = ("", 0, 0)
+    today: int = 0
     prices: list[ModelPrice | None] = []
     days: dict[str, dict[int, int]] = {}
     quarters: dict[str, dict[int, int]] = {}
@@ -78,19 +75,14 @@ class LocalPrices(msgspec.Struct):
                     self.quarters[model][quarter] = places.setdefault(price, len(places))
             else:
                 days = self.days.setdefault(model, {})
-                for day in _days(quarters):
+                for day in self._days(quarters):
                     price = price_of(model, at=_moment(day * _DAY))
                     days[day] = places.setdefault(price, len(places))
         self.prices = list(places)
 
-
-def linear(price: ModelPrice | None) -> Linear | None:
-    """Its rates where they are whole, the same for every prompt, and certain; None where each call must be priced by itself."""
-    if price is None or len(price.tiers) > 1 or not price.exact or price.borrowed:
-        return None
-    rates = [getattr(price.tiers[0].rates, kind) for kind in KINDS]
-    whole = [int(rate) for rate in rates if rate is not None and rate == int(rate)]
-    return (whole[0], whole[1], whole[2], whole[3], whole[4]) if len(whole) == len(KINDS) else None
+    def _days(self, quarters: set[int]) -> set[int]:
+        days = {quarter // _DAY for quarter in quarters}
+        return days | set(range(self.today, self.today + 1 + _AHEAD)) if max(days) >= self.today - 1 else days
 
 
 def book_identity() -> tuple[str, int, int]:
@@ -112,11 +104,6 @@ def _by_the_hour(model: str, quarter: int) -> bool:
 
     midnight = quarter - quarter % _DAY
     return len({price_of(model, at=_moment(midnight + step)) for step in range(_DAY)}) > 1
-
-
-def _days(quarters: set[int]) -> set[int]:
-    days = {quarter // _DAY for quarter in quarters}
-    return days | set(range(max(days) + 1, max(days) + 1 + _AHEAD))
 
 
 def _moment(quarter: int) -> datetime:

@@ -41,9 +41,6 @@ def read_again(
     states: of the files, each at its place. prices: of the installed book; other prices in the cache are replaced. now: ns.
     """
     known = {file.state.path: file for file in (cache.files(list[FileMemory]) if cache else None) or ()}
-    if not prices.prices:  # another book, or none yet: nothing keeps its cost
-        for file in known.values():
-            file.groups = None
     changed = [place for place, state in enumerate(states) if not _same(known.get(state.path), state)]
     wanted = [_wanted(files[place], states[place], known.get(states[place].path)) for place in changed]
     readings = read_logs(wanted, processes, prices.prepare, progress) if wanted else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import time
@@ -18,6 +19,9 @@ from tabstop.agents.log_files import READERS, LogFile
 from tabstop.beside.local_prices import LocalPrices, book_identity
 from tabstop.beside.local_usage_facts import LocalUsage
 from tabstop.beside.usage_cache import FileState, UsageCache
+
+_DAY = 86_400 * 1_000_000_000
+"""Nanoseconds."""
 
 Progress = Callable[[int, int], object]
 """Told how many bytes were read, and of how many."""
@@ -46,20 +50,28 @@ def local_usage(
     that draws on the screen keeps this process from starting others.
     """
     now = time.time_ns()
-    looked = _look(log_files.discover(homes, agents))
+    looked = look(log_files.discover(homes, agents))
     remembered = UsageCache(cache) if cache else None
     told = remembered.told() if remembered else None
-    prices = told.prices if told and told.prices.book == book_identity() else LocalPrices(book_identity())
+    book = book_identity()
+    prices = told.prices if told and told.prices.book == book else LocalPrices(book)
+    prices.today = now // _DAY
     if told and told.prices is prices and told.states == looked.states:
         return msgspec.structs.replace(told.usage, unread=(*told.usage.unread, *looked.unread), read=0)
     from tabstop.beside.local_reading import read_again  # noqa: PLC0415 - most of the time nothing has changed
 
-    usage = read_again(looked.files, looked.states, remembered, prices, now, processes or _cores(), progress)
+    collecting = gc.isenabled()
+    gc.disable()  # tens of thousands of things are made, none in a circle: looking for circles takes a tenth of the time
+    try:
+        usage = read_again(looked.files, looked.states, remembered, prices, now, processes or _cores(), progress)
+    finally:
+        if collecting:
+            gc.enable()
     return msgspec.structs.replace(usage, unread=(*usage.unread, *looked.unread))
 
 
 @dataclass(slots=True)
-class _Looked:
+class Looked:
     """Files that are there, with their states; and what could not be looked at."""
 
     files: list[LogFile] = field(default_factory=list)
@@ -67,8 +79,9 @@ class _Looked:
     unread: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _look(files: Iterable[LogFile]) -> _Looked:
-    looked = _Looked()
+def look(files: Iterable[LogFile]) -> Looked:
+    """The state of each file; one that is gone is left out."""
+    looked = Looked()
     for file in files:
         path = str(file.path)
         try:

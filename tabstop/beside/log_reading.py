@@ -117,12 +117,13 @@ def read_logs(
         meanwhile()
         found = dict(team.work(0, lambda: progress(team.done(), total)))
         found.update(team.gathered(lambda: progress(team.done(), total)))
+    progress(total, total)
     return [found.get(place) or read_log(one) for place, one in enumerate(wanted)]
 
 
 def _batches(wanted: Sequence[Wanted], total: int) -> list[list[int]]:
     """Places in `wanted`, some megabytes of files at a time, the largest first, so that nobody is left with one at the end."""
-    size = max(_BATCH, total // _MOST_BATCHES)
+    size = max(_BATCH, (total + _OPENING * len(wanted)) // _MOST_BATCHES)
     batches: list[list[int]] = []
     room = 0
     for place in sorted(range(len(wanted)), key=lambda place: -wanted[place].size):

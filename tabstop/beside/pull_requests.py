@@ -160,7 +160,9 @@ def read_pull_request(repository: str, row: Any) -> PullRequest | None:
         branch = branch_named(str(head["ref"]))
         fork = owner and owner.lower() != repository.partition("/")[0].lower()
         merged, closed = row.get("merged_at"), row.get("closed_at")
-        state = "merged" if merged else "closed" if row["state"] == "closed" else "draft" if row.get("draft") else "open"
+        state = (
+            "merged" if merged else "closed" if row["state"] == "closed" else "draft" if row.get("draft") else "open"
+        )
         return PullRequest(
             repository=repository,
             number=int(row["number"]),

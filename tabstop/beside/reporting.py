@@ -18,6 +18,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from tabstop.agents.gemini.hooks import AGENT as GEMINI
+from tabstop.agents.gemini.same_call import recognizable
 from tabstop.beside.delivery import call_of
 from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.governed_session import GovernedSession
@@ -28,8 +30,8 @@ from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder
 from tabstop.beside.spool import Undelivered, put, spool_root, take_back
 from tabstop.beside.transport import Transport, UrllibTransport
 from tabstop.explain import explain
-from tabstop.gauge import Gauge, GaugeReading
-from tabstop.governor.facts import ServerSaid
+from tabstop.gauge import Gauge, GaugeReading, newest
+from tabstop.governor.facts import Released, ServerSaid
 from tabstop.governor.orders import Event
 from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Usage
@@ -71,6 +73,7 @@ class Reporter:
         self._wake = threading.Event()
         self._queue = ReportQueue(f"tabstop-beside:{record.id}")
         self._gauges: dict[Gauge, GaugeReading] = {}
+        self._released_at: datetime | None = None
         self._thread: threading.Thread | None = None
         self._delivered = False
         self._gone = not (record.server_session and record.token)
@@ -95,6 +98,9 @@ class Reporter:
             self._marker.touch(mode=0o600)
         if self._gone:
             return Verdict()
+        if again:  # `tabstop release` of a session that nobody watches is in its journal only
+            released = (entry.fact.at for entry in self._journal() if isinstance(entry.fact, Released))
+            self._released_at = max(released, default=None)
         verdict = self.resume() if again and wait else Verdict()
         first = self.resume if again and not wait else None
         self._thread = threading.Thread(target=self._run, args=(first,), name="tabstop-reporter", daemon=True)
@@ -104,7 +110,7 @@ class Reporter:
     def resume(self) -> Verdict:
         """Ask to go on; an empty verdict where nobody can be asked."""
         try:
-            answer = self._server.resume(self._record.server_session, token=self._token)
+            answer = self._server.resume(self._record.server_session, token=self._token, released_at=self._released_at)
         except ServerError as error:
             self._failed(error)
             return Verdict()
@@ -182,12 +188,17 @@ class Reporter:
                     yield entry
 
     def _on_usage(self, usage: Usage) -> None:
+        if usage.agent == GEMINI:
+            # Hooks and the proxy have no id that its chats and its telemetry have too. Only here: two calls that look the same
+            # are two for the governor.
+            usage = recognizable(usage, self._record.agent_session or usage.thread)
         self._queue.add_call(call_of(usage))
         self._hurry()
 
     def _look_at_gauges(self) -> None:
-        """Queue the readings that are new in the session's folder, whoever wrote them."""
-        for reading in read_gauges(self._folder):
+        """Queue the readings that are new, in the session's folder or in its agent's log, whoever wrote them."""
+        known = newest((*read_gauges(self._folder), *self._session.state.gauged.readings))
+        for reading in known.values():
             if self._gauges.get(reading.gauge) != reading:
                 self._gauges[reading.gauge] = reading
                 self._queue.add_gauge(reading)

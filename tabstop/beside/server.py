@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -95,10 +96,10 @@ class Server:
         """Report usage; sending it again changes nothing."""
         return self._ask(f"/api/v1/sessions/{quote(session, safe='')}/usage", batch, UsageAnswer, token=token)
 
-    def resume(self, session: str, *, token: str) -> ResumeAnswer:
+    def resume(self, session: str, *, token: str, released_at: datetime | None = None) -> ResumeAnswer:
         """Ask to let an ended session go on. An answer without limits is a refusal, with its verdict."""
         path = f"/api/v1/sessions/{quote(session, safe='')}/resume"
-        return self._ask(path, ResumeRequest(), ResumeAnswer, token=token)
+        return self._ask(path, ResumeRequest(released_at), ResumeAnswer, token=token)
 
     def end(self, session: str, request: EndRequest, *, token: str) -> EndAnswer:
         """End the session."""

@@ -37,12 +37,24 @@ def rests(agent: str, sessions: Sessions, groups: Iterable[UsageGroup]) -> Itera
     for session, tables in counting.items():
         own = max((one for one in tables if one.checkpoints), key=lambda one: _order(one.checkpoints[-1].after))
         last = own.checkpoints[-1]
+        if _told_alike(last, called[session], tables):
+            continue
         counts = since(last.counts, _begun_with(session, sessions))
         totals = client_totals(session, counted(each_once(_late(session, tables, last.after)), counts))
         at = last.after or max((one.latest for one in tables if one.latest), default=None)
         if at is not None:
             for usage in true_up(called[session].values(), totals, session=session, at=at, agent=agent):
                 yield session, replace(usage, evidence=_last_place(own))
+
+
+def _told_alike(last: Checkpoint, called: Mapping[str, Usage], tables: Sequence[LogTable]) -> bool:
+    """Whether the client's last word of a session that is no fork says what its calls say: most do, and need no more thought."""
+    if any(one.copied_from or (one.latest and last.after and one.latest > last.after) for one in tables):
+        return False
+    return all(
+        model in called and (called[model].tokens, called[model].web_searches) == (one.tokens, one.web_searches)
+        for model, one in last.counts.items()
+    )
 
 
 def _add(called: dict[str, Usage], group: UsageGroup) -> None:

@@ -12,7 +12,6 @@ from tabstop.agents.claude_code.responses import each_once
 from tabstop.agents.log_table import LogTable
 from tabstop.beside.file_memory import FileMemory
 from tabstop.beside.local_prices import LocalPrices
-from tabstop.beside.session_rest import rests
 from tabstop.beside.usage_grouping import group_of, groups_of, quarter_of, quarters_of, session_of
 from tabstop.usage import Usage
 from tabstop.usage_groups import UsageGroup
@@ -22,36 +21,21 @@ _NAMES = 9
 
 
 def merged(files: Sequence[FileMemory], prices: LocalPrices) -> list[UsageGroup]:
-    """Every call once, and what the clients counted beyond their calls; oldest first.
-
-    Files that share no call with another keep their groups, here and in `files`, until they change. Most do; those of forked
-    sessions do not.
-    """
+    """Every call once, and what the clients counted beyond their calls; oldest first."""
+    prices.learn(quarters_of(table for file in files for table in file.tables))
     shared = _shared(files)
-    several = [[_rows_of(table, shared) for table in file.tables] for file in files]
-    for file, rows in zip(files, several, strict=True):
-        if any(rows):
-            file.groups = None
-    prices.learn(quarters_of(table for file in files if file.groups is None for table in file.tables))
     groups: list[UsageGroup] = []
-    for file, rows in zip(files, several, strict=True):
-        if file.groups is not None:
-            groups += file.groups
-            continue
-        told = [
-            group for table, of in zip(file.tables, rows, strict=True) for group in _groups(file, table, prices, of)
-        ]
-        groups += told
-        if not any(rows):
-            file.groups = told
-    groups += _told_by_several(files, several, prices)
+    several: list[tuple[FileMemory, LogTable, set[int]]] = []
+    for file in files:
+        for table in file.tables:
+            rows = _rows_of(table, shared)
+            groups += groups_of(file.state.agent, table, prices, rows)
+            if rows:
+                several.append((file, table, rows))
+    groups += _told_by_several(several, prices)
     groups += _rests(files, groups, prices)
     groups.sort(key=lambda group: group.began)
     return groups
-
-
-def _groups(file: FileMemory, table: LogTable, prices: LocalPrices, without: set[int]) -> list[UsageGroup]:
-    return groups_of(file.state.agent, table, prices, without)
 
 
 def _shared(files: Iterable[FileMemory]) -> set[int]:
@@ -74,18 +58,15 @@ def _rows_of(table: LogTable, shared: set[int]) -> set[int]:
     return {row for key, row in zip(keys, rows, strict=True) if key in shared}
 
 
-def _told_by_several(
-    files: Sequence[FileMemory], several: Sequence[Sequence[set[int]]], prices: LocalPrices
-) -> list[UsageGroup]:
+def _told_by_several(several: Iterable[tuple[FileMemory, LogTable, set[int]]], prices: LocalPrices) -> list[UsageGroup]:
     """Calls that several files tell of: the report that says most of each."""
     usages: list[Usage] = []
     sessions: dict[tuple[str, str], str] = {}
-    for file, of_tables in zip(files, several, strict=True):
-        for table, rows in zip(file.tables, of_tables, strict=True):
-            for _, usage in table.calls.usages(file.state.agent, rows) if rows else ():
-                usages.append(usage)
-                of, thread = session_of(table, usage.thread), (usage.agent, usage.thread)
-                sessions[thread] = min(of, sessions.get(thread, of))
+    for file, table, rows in several:
+        for _, usage in table.calls.usages(file.state.agent, rows):
+            usages.append(usage)
+            of, thread = session_of(table, usage.thread), (usage.agent, usage.thread)
+            sessions[thread] = min(of, sessions.get(thread, of))
     once = each_once(usages)
     prices.learn(_wanted(once))
     return _combined(group_of(sessions[usage.agent, usage.thread], usage, prices) for usage in once)
@@ -96,6 +77,10 @@ def _rests(files: Sequence[FileMemory], groups: Sequence[UsageGroup], prices: Lo
     for file in files:
         for table in file.tables:
             by_agent.setdefault(file.state.agent, {}).setdefault(table.session, []).append(table)
+    if not any(table.checkpoints for file in files for table in file.tables):
+        return []
+    from tabstop.beside.session_rest import rests  # noqa: PLC0415 - it loads the wire, and with it half of tabstop
+
     found = [rest for agent, sessions in by_agent.items() for rest in rests(agent, sessions, groups)]
     prices.learn(_wanted(usage for _, usage in found))
     return [group_of(session, usage, prices) for session, usage in found]

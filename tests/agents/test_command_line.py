@@ -86,6 +86,28 @@ def test_sessions(text: str, session: str, resumed: bool, headless: bool) -> Non
 def test_what_begins_no_session(text: str) -> None:
     """It is only run."""
     assert read(text) is None
+    assert line(text.split(maxsplit=1)[0]).harmless(text.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"claude {word} x" for word in ("agents", "attach", "auto-mode", "gateway", "respawn", "ultrareview")),
+        *(f"codex {word}" for word in ("app-server", "mcp-server", "exec-server", "remote-control", "cloud", "proto")),
+        "codex -c a=b app-server",
+        "gemini gemma x",
+    ],
+)
+def test_what_asks_a_model_without_a_session_of_its_own(text: str) -> None:
+    """It is no session that can be read, and it is not let run unbounded either."""
+    assert read(text) is None
+    assert not line(text.split(maxsplit=1)[0]).harmless(text.split())
+
+
+@pytest.mark.parametrize("program", ["claude", "codex", "gemini"])
+def test_an_agent_without_options_is_not_harmless(program: str) -> None:
+    """It begins a session."""
+    assert not line(program).harmless([program])
 
 
 def test_without_a_terminal_claude_and_gemini_do_not_wait_for_anybody() -> None:
@@ -101,7 +123,8 @@ def test_what_nobody_could_see(text: str) -> None:
     """Said, with the option that is in the way."""
     found = read(text)
     assert found is not None
-    assert next(word for word in text.split() if word.startswith("--")) in found.blind
+    assert next(word for word in text.split() if word.startswith("--")) in found.blind + found.leaves
+    assert bool(found.leaves) == ("--bg" in text)
 
 
 def test_hooks_for_one_run() -> None:
@@ -113,15 +136,16 @@ def test_hooks_for_one_run() -> None:
 
 
 def test_one_last_answer() -> None:
-    """The same model, one turn, bounded where the client can be told to."""
+    """The same model, one turn, and as much of its length for words as the agent can be told."""
     last = line("claude").last_answer(["claude", "--model", "haiku", "-p", "x"], OLD, "Sum up.", 2_000)
     assert last is not None
     assert last.argv == ("claude", "-p", "--resume", OLD, "--max-turns", "1", "--model", "haiku", "Sum up.")
-    assert last.environ == {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "2000"}
+    assert (last.environ["CLAUDE_CODE_MAX_OUTPUT_TOKENS"], last.environ["MAX_THINKING_TOKENS"]) == ("2000", "0")
     last = line("codex").last_answer(["codex", "exec", "-m", "gpt-5.5", "-c", "a=1", "x"], OLD, "Sum up.", 2_000)
     assert last is not None
     assert last.argv == (
-        *("codex", "exec", "resume", "-m", "gpt-5.5", "-c", "a=1"),
+        *("codex", "exec", "resume", "-m", "gpt-5.5", "-c", "a=1", "-c", 'model_reasoning_effort="low"'),
+        *("-c", 'sandbox_mode="read-only"', "-c", 'approval_policy="never"'),
         *("--skip-git-repo-check", OLD, "Sum up."),
     )
     assert line("gemini").last_answer(["gemini"], OLD, "Sum up.", 2_000) is None

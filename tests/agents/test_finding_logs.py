@@ -138,8 +138,8 @@ def test_a_chat(tmp_path: Path, known: bool) -> None:
     assert found.read() == []
 
 
-def test_rows_of_a_chat_that_tell_nothing(tmp_path: Path) -> None:
-    """Without an id, a model, a time or a count; a count that is none; tools that failed."""
+def test_rows_of_a_chat_that_cannot_be_read(tmp_path: Path) -> None:
+    """Without an id, a count that is none, no JSON: an answer was made. Without tokens none was; its tools count all the same."""
     path = tmp_path / ".gemini" / "tmp" / "w" / "chats" / "session-x.jsonl"
     found = log(GeminiCommand(), tmp_path)
     row = {"id": "1", "timestamp": "2026-11-21T21:22:10Z", "type": "gemini", "model": "m", "tokens": {"input": 5}}
@@ -151,6 +151,10 @@ def test_rows_of_a_chat_that_tell_nothing(tmp_path: Path) -> None:
         {**row, "tokens": {}, "toolCalls": [{"id": "t", "name": "x", "status": "error"}, {"id": "t"}, {}]},
         {**row, "content": ["no text"]},
     )
-    (one,) = found.read()
+    with path.open("ab") as stream:
+        stream.write(b'{"type":"gemini","id"\n{"type":"user","id"\n')
+    nameless, uncounted, one, cut = found.read()
+    assert [read.unread for read in (nameless, uncounted, one, cut)] == [True, True, False, True]
+    assert uncounted.usage.keys == one.usage.keys == ("google:chat:s/1",)
     assert (one.usage.tokens.input, one.likeness) == (5, None)
     assert [(call.name, call.failed) for call in one.usage.tool_calls] == [("x", True)]

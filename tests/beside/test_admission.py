@@ -92,7 +92,7 @@ def test_its_own_name_in_the_environment_is_no_other_session() -> None:
 def test_half_a_configuration_is_said() -> None:
     """A server without a token."""
     half = asked(FakeServer(), None, {"TABSTOP_TOKEN": ""})
-    assert half.said == "TABSTOP_SERVER is set and TABSTOP_TOKEN is not: no server is asked."
+    assert half.said == "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
 
 
 def test_a_budget_that_is_nearly_full_is_said() -> None:

@@ -41,7 +41,7 @@ class MemoryKeyring:
 
 def test_without_a_keyring_a_file_of_ones_own(tmp_path: Path) -> None:
     """Readable by this user only, in a folder of this user only; gone with the last login."""
-    credentials = Credentials(tmp_path / "tabstop" / "credentials.json", None)
+    credentials = Credentials(tmp_path / "tabstop" / "credentials.json")
     credentials.keep(ACME)
     path = tmp_path / "tabstop" / "credentials.json"
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
@@ -57,7 +57,7 @@ def test_without_a_keyring_a_file_of_ones_own(tmp_path: Path) -> None:
 def test_with_a_keyring_the_file_holds_no_token(tmp_path: Path) -> None:
     """And nothing is found while it is locked; a keyring that does not take it is as good as none."""
     keyring = MemoryKeyring()
-    credentials = Credentials(tmp_path / "credentials.json", keyring)
+    credentials = Credentials(tmp_path / "credentials.json", lambda: keyring)
     kept = credentials.keep(ACME)
     assert "tabstop_eng" not in (tmp_path / "credentials.json").read_text()
     assert credentials.place_of(kept) == "the system keyring"
@@ -80,7 +80,7 @@ def test_of_several_the_right_one(tmp_path: Path) -> None:
     credentials.keep(OTHER)
 
     def access(repository: str = "", **more: str) -> ServerAccess | None:
-        return ServerAccess.from_environ({**environ, **more}, repository, Credentials(credentials.path, None))
+        return ServerAccess.from_environ({**environ, **more}, repository, Credentials(credentials.path))
 
     theirs = access("umbrella/x")
     mine = access("Acme/widget")
@@ -105,7 +105,7 @@ def test_of_several_the_right_one(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_no_login(tmp_path: Path, text: str) -> None:
     """A damaged file is like none."""
     (tmp_path / "credentials.json").write_text(text)
-    assert Credentials(tmp_path / "credentials.json", None).find() is None
+    assert Credentials(tmp_path / "credentials.json").find() is None
 
 
 def test_a_user_without_a_home_keeps_nothing() -> None:

@@ -13,6 +13,7 @@ from tabstop.beside.delivery import CALLS_A_BATCH, NotTakenError, batches_of, de
 from tabstop.beside.server import NotAcceptedError, NoTokenError, Server, UnreachableError
 from tabstop.beside.spool import Undelivered
 from tabstop.beside.transport import NoAnswerError, Response
+from tabstop.evidence import MOST_LINKS, CommitMade, PullRequestLink
 from tabstop.usage import Billing, Tokens
 from tabstop.wire import Call, ClientTotal, EndRequest, StartRequest, UsageBatch
 from tests.action.fake_tabstop import FakeClock, FakeTabstop, InProcess, spent_tab
@@ -182,3 +183,15 @@ def test_batches_hold_every_call_once_and_the_totals_last(calls: int, totals: bo
     assert [bool(batch.client_totals) for batch in cut] == [False] * (len(cut) - 1) + [totals] * bool(cut)
     assert all(batch.billing is (Billing.API if billed else None) for batch in cut)
     assert bool(cut) == bool(calls or totals or billed)
+
+
+def test_links_and_commits_go_with_the_last_batch() -> None:
+    """Once, and no more than the server takes; they are something to tell by themselves."""
+    links = tuple(PullRequestLink("acme/widget", number) for number in range(1, MOST_LINKS + 3))
+    template = UsageBatch(pull_requests=links, commits=(CommitMade("0123456"),))
+    calls = tuple(map(call, range(CALLS_A_BATCH + 1)))
+    first, last = batches_of(calls, template=template)
+    assert (first.pull_requests, first.commits) == ((), ())
+    assert (last.pull_requests, last.commits) == (links[2:], template.commits)
+    assert batches_of((), template=template) == (replace(template, pull_requests=links[2:]),)
+    assert batches_of(()) == ()

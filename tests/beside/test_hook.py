@@ -206,6 +206,16 @@ FAULTS: dict[str, Callable[[socket.socket], None]] = {
 }
 
 
+SAID = {
+    "says nothing": "the governor could not read this payload, or failed over it; governor.log may say why",
+    "is cut off": "the answer was cut off",
+    "says nonsense": "the governor could not read this payload",
+    "says too much": "the answer is too long, or too long in coming",
+    "hangs": "the governor cannot be asked: TimeoutError: timed out",
+}
+"""For people: what to look at, not what the code stumbled over."""
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_broken_governor_breaks_no_agent(stage: Stage, fault: str) -> None:
     """Exit 0, nothing printed, a line in the log; but what was stopped stays stopped."""
@@ -218,7 +228,7 @@ def test_a_broken_governor_breaks_no_agent(stage: Stage, fault: str) -> None:
         begun = time.monotonic()
         assert stage.run() == (0, b"")
         assert time.monotonic() - begun < 11
-    assert "claude-code PreToolUse: " in stage.log
+    assert f"claude-code PreToolUse: {SAID[fault]}" in stage.log
     stage.socket.unlink()
     shutil.rmtree(stage.socket.parent)
     stage.stand(HookAnswer("stop").encode())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tabstop.agents.gemini.same_call import recognizable
 from tabstop.beside import spool
 from tabstop.beside.delivery import deliver
 from tabstop.beside.gauge_file import keep_gauges
@@ -25,7 +26,7 @@ from tabstop.governor.facts import Answer, Raised, Tick
 from tabstop.governor.orders import Act, Event, EventKind
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
-from tabstop.usage import Tokens
+from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import BreakerTrip, ResumeAnswer, SessionEvent, UsageAnswer, UsageBatch
 from tests.beside.fake_server import FakeServer, Told, told
@@ -79,6 +80,18 @@ def test_usage_without_a_key_gets_one_of_its_own(begun: Callable[..., Told]) -> 
     one.answered("")
     assert one.reporter.report()
     assert len({key for key in one.server.keys if key.startswith("tabstop-beside:s1:")}) == 2
+
+
+def test_geminis_calls_are_told_so_that_its_chats_find_them(begun: Callable[..., Told]) -> None:
+    """Its hooks have no id that the chat has too; counts and time go along, and only to the server."""
+    one = begun(FakeServer())
+    usage = Usage(("google:hook:s/1",), "m", Tokens(7, 0, 0, 0, 3), at(1), "gemini-cli", "s")
+    one.session.answered(usage)
+    assert one.reporter.report()
+    keys = one.server.batches[-1].calls[0].keys
+    assert keys[0] == "google:hook:s/1"
+    assert {*keys[1:]} == {*recognizable(replace(usage, tokens=Tokens(2, 5, 0, 0, 3)), "s").keys[1:]}
+    assert not one.session.knows(keys[1:])
 
 
 def test_batches_are_small(begun: Callable[..., Told]) -> None:
@@ -516,12 +529,12 @@ def test_what_can_be_kept_nowhere_is_said(begun: Callable[..., Told]) -> None:
 
 
 def test_an_answer_that_cannot_be_written_down_ends_no_thread(begun: Callable[..., Told]) -> None:
-    """The journal's disk is full: it is said, and the next report goes out."""
+    """The journal's disk is full: the server is told once, and the next report goes out."""
     one = begun(FakeServer(), interval=0)
     one.journal.append = _full  # type: ignore[method-assign]
     one.reporter.begin()
     _until(lambda: len(one.server.batches) >= 3)
-    assert any("cannot be kept" in line for line in one.log)
+    assert [event.scope for batch in one.server.batches for event in batch.events] == ["journal"]
 
 
 def test_trips_and_events_wait_in_the_spool_too(begun: Callable[..., Told]) -> None:

@@ -96,8 +96,9 @@ def test_the_servers_own_pause_is_kept_unless_too_long(peer: Peer, after: int, s
     if slept:
         assert peer.start() == "s1"
     else:
-        with pytest.raises(UnreachableError, match="HTTP 503"):
+        with pytest.raises(UnreachableError, match="HTTP 503") as caught:
             peer.start()
+        assert caught.value.retry_after == after
     assert peer.clock.slept == slept
 
 

@@ -28,6 +28,8 @@ EDGES = {
     "sqlmodel": ("app.store",),
     "alembic": ("app.store",),
     "psycopg": ("app.store",),
+    "opentelemetry": ("app.web",),
+    "google": ("app.web",),
     "granian": ("app.serving",),
     "aiohttp": ("tabstop.beside.proxy",),
     "multidict": ("tabstop.beside.proxy",),
@@ -47,7 +49,9 @@ DISTRIBUTIONS = {
     "claude_agent_sdk": "claude-agent-sdk",
     "genai_prices": "genai-prices",
     "github": "pygithub",
+    "google": "opentelemetry-proto",  # protobuf
     "jwt": "pyjwt",
+    "opentelemetry": "opentelemetry-proto",
     "prometheus_client": "prometheus-client",
     "slack_sdk": "slack-sdk",
     "yaml": "pyyaml",

@@ -10,15 +10,16 @@ from tests.house.source import Module, modules, walk_at_run_time, within
 
 # Modules that compute and touch nothing. What is missing here is missing on purpose: os, time, pathlib, socket, random …
 PURE = {
-    "__future__", "abc", "base64", "binascii", "bisect", "calendar", "collections", "contextlib", "copy", "dataclasses",
+    "__future__", "abc", "array", "base64", "binascii", "bisect", "calendar", "collections", "contextlib", "copy", "dataclasses",
     "datetime", "decimal", "difflib", "enum", "fnmatch", "fractions", "functools", "graphlib", "hashlib", "heapq", "hmac",
     "html", "itertools", "json", "math", "numbers", "operator", "re", "statistics", "string", "struct", "textwrap",
     "types", "typing", "unicodedata", "urllib.parse", "uuid", "zlib", "zoneinfo",
 }  # fmt: skip
-PURE_LIBRARIES = {"genai_prices", "pydantic", "pydantic_core", "yaml"}  # bundled data and parsing
+PURE_LIBRARIES = {"genai_prices", "msgspec", "pydantic", "pydantic_core", "yaml"}  # bundled data and parsing
 
 # Readers of agents' logs are handed paths and open files.
-READS_FILES = {"gzip", "io", "os", "os.path", "pathlib", "stat"}
+# importlib: a reader is loaded when it is asked for, and what it needs may be missing.
+READS_FILES = {"gzip", "importlib", "io", "os", "os.path", "pathlib", "sqlite3", "stat"}
 
 # Calls that ask the world, by the name they end in; `uuid1`, `uuid4` and the like draw random bytes.
 ASKS = {"now", "utcnow", "today", "getenv", "urandom", "uuid1", "uuid4", "monotonic", "perf_counter"}

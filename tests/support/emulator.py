@@ -228,6 +228,16 @@ class Emulators:
         ]
         return messages[::-1]
 
+    def direct_messages(self, member: str) -> list[dict[str, Any]]:
+        """What the bot told a member directly, oldest first."""
+        channels = self._slack("conversations.list", {"limit": 100, "types": "im"})["channels"]
+        ids = [found["id"] for found in channels if found["user"] == member]
+        return [
+            message
+            for channel in ids
+            for message in self._slack("conversations.history", {"channel": channel, "limit": 100})["messages"][::-1]
+        ]
+
     def deliver(self, event: str, payload: Mapping[str, Any], *, guid: str | None = None) -> int:
         """Posts a webhook to `webhook_url` as GitHub would, signed, with the installation named; answers the HTTP status.
 

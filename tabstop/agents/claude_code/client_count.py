@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping
+from tabstop.model_id import without_variant
 from tabstop.money import NANO_PER_DOLLAR, Nano, round_half_up
-from tabstop.usage import Tokens
-from tabstop.wire import ClientTotal
+from tabstop.usage import Tokens, Usage
+
+if TYPE_CHECKING:
+    from tabstop.wire import ClientTotal
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,18 @@ def larger(one: Counts, other: Counts) -> dict[str, ClientCount]:
 
 def client_totals(thread: str, counts: Counts) -> tuple[ClientTotal, ...]:
     """The counts as the wire carries them; `thread` is the client's session id, its subagents included."""
+    from tabstop.wire import ClientTotal  # noqa: PLC0415 - it loads half of tabstop, and few who count need it
+
     return tuple(ClientTotal(thread, model, one.tokens, one.web_searches) for model, one in sorted(counts.items()))
+
+
+def counted(usages: Iterable[Usage], onto: Counts | None = None) -> dict[str, ClientCount]:
+    """Usages as the client would count them, added to what it has; its own cost is not theirs to change."""
+    counts = dict(onto or {})
+    for usage in usages:
+        model = without_variant(usage.model)
+        counts[model] = counts.get(model, ClientCount()) + ClientCount(usage.tokens, usage.web_searches)
+    return counts
 
 
 def _count(row: Row) -> ClientCount:

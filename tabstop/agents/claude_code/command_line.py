@@ -36,6 +36,7 @@ _SUBCOMMANDS = frozenset(
         "upgrade",
     ]
 )
+_HARMLESS = _SUBCOMMANDS - {"agents", "attach", "auto-mode", "gateway", "import", "respawn", "ultrareview"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -53,11 +54,11 @@ class ClaudeCodeCommand:
         if options and (options[0] in _SUBCOMMANDS or has(options, "--version", "-v", "--help", "-h")):
             return None
         headless = has(options, "-p", "--print") or not terminal
-        blind = ""
+        blind = leaves = ""
         if has(options, "--no-session-persistence"):
             blind = "with --no-session-persistence Claude Code writes no transcript"
-        elif has(options, "--bg", "--background"):
-            blind = "with --bg Claude Code works in a process of its own, after this command has ended"
+        if has(options, "--bg", "--background"):
+            leaves = "with --bg Claude Code works in a process of its own, after this command has ended"
         resumed = has(options, "--resume", "-r", "--continue", "-c", "--from-pr", "--teleport")
         session = value_of(options, "--session-id")
         if not session and resumed and not has(options, "--fork-session"):
@@ -66,7 +67,12 @@ class ClaudeCodeCommand:
         elif not session:
             session, options = new_session, ("--session-id", new_session, *options)
         going_on = resumed and not has(options, "--fork-session")
-        return Invocation(self.agent, (argv[0], *options), headless, session, going_on, blind)
+        return Invocation(self.agent, (argv[0], *options), headless, session, going_on, blind, leaves)
+
+    def harmless(self, argv: Sequence[str]) -> bool:
+        """See `CommandLine.harmless`."""
+        options = argv[1:]
+        return bool(options) and (options[0] in _HARMLESS or has(options, "--version", "-v", "--help", "-h"))
 
     def with_hooks(self, argv: Sequence[str], settings: str) -> tuple[str, ...]:
         """See `CommandLine.with_hooks`. Settings of the user's own, on the same command line, stay as they are."""
@@ -75,7 +81,11 @@ class ClaudeCodeCommand:
         return (argv[0], "--settings", settings, *argv[1:])
 
     def last_answer(self, argv: Sequence[str], session: str, prompt: str, tokens: int) -> LastAnswer | None:
-        """See `CommandLine.last_answer`. One turn is one model request; what it may answer is bounded by the client."""
+        """See `CommandLine.last_answer`.
+
+        One turn may be four requests: an answer that is cut off is asked to go on three times. Thinking is off, since it would
+        count as answer, and with the rest of its own traffic off it asks for nothing else first.
+        """
         model = value_of(argv, "--model")
         command = (
             argv[0],
@@ -87,7 +97,12 @@ class ClaudeCodeCommand:
             *(("--model", model) if model else ()),
             prompt,
         )
-        return LastAnswer(command, {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(tokens)})
+        quietly = {
+            "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(tokens),
+            "MAX_THINKING_TOKENS": "0",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        }
+        return LastAnswer(command, quietly)
 
     def resume(self, session: str) -> str:
         """See `CommandLine.resume`."""

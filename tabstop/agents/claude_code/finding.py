@@ -25,6 +25,11 @@ class TranscriptLog:
         self._before = {} if session else self._sizes()
         self._follower: SessionFollower | None = None
 
+    @property
+    def found(self) -> bool:
+        """See `AgentLog.found`."""
+        return self._follower is not None
+
     def read(self) -> list[Read]:
         """See `AgentLog.read`."""
         if self._follower is None:

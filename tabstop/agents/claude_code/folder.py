@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tabstop.agents.claude_code.client_count import ClientCount, Counts, since
+from tabstop.agents.claude_code.client_count import ClientCount, Counts, counted, since
 from tabstop.agents.claude_code.responses import each_once
 from tabstop.agents.claude_code.rows import lines_of
-from tabstop.agents.claude_code.transcript import PullRequestLink, TranscriptPart, read_transcript
-from tabstop.model_id import without_variant
+from tabstop.agents.claude_code.transcript import TranscriptPart, read_transcript
+from tabstop.evidence import CommitMade, PullRequestLink
 from tabstop.usage import ToolCall, Usage
 
 _CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
@@ -48,6 +48,7 @@ class FoundSession:
     counts: Counts | None = None
     unread: tuple[ToolCall, ...] = ()
     pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
     cwd: str = ""
     branch: str = ""
     version: str = ""
@@ -151,6 +152,7 @@ class _Reading:
             counts=counts,
             unread=tuple(call for part in parts.values() for call in part.unread),
             pull_requests=lead.pull_requests,
+            commits=lead.commits,
             cwd=lead.cwd,
             branch=lead.branch,
             version=lead.version,
@@ -169,7 +171,7 @@ class _Reading:
         before = [one for one in own.checkpoints if one.after is None or one.after < self._gate]
         begun_with = before[-1].counts if before else self._counts_at_fork(main, own)
         late = (u for u in own.usages if u.occurred_at >= self._gate and not own.since_checkpoint.isdisjoint(u.keys))
-        return _counted(late, since(after[-1].counts, begun_with))
+        return counted(late, since(after[-1].counts, begun_with))
 
     def _counts_at_fork(self, main: Path, own: TranscriptPart) -> Counts:
         """A fork goes on counting from its parent's total; where the parent is gone, from the rows it copied."""
@@ -181,7 +183,7 @@ class _Reading:
             return max(totals, key=lambda one: sum(count.tokens.total for count in one.counts.values())).counts
         if parents:
             return {}  # a parent that was killed before its first total: the fork began from zero
-        return _counted(usage for usage in own.usages if usage.thread in own.copied_from)
+        return counted(usage for usage in own.usages if usage.thread in own.copied_from)
 
     def _here(self, cwd: str) -> bool:
         return bool(cwd) and Path(os.path.realpath(cwd)).is_relative_to(self._workspace)
@@ -190,15 +192,6 @@ class _Reading:
         if not part.cwd:
             return "names no working directory"
         return "nothing in it since the gate" if self._here(part.cwd) else "another workspace"
-
-
-def _counted(usages: Iterable[Usage], onto: Counts | None = None) -> dict[str, ClientCount]:
-    """Usages as the client would count them, added to what it has; its own cost is not theirs to change."""
-    counts = dict(onto or {})
-    for usage in usages:
-        model = without_variant(usage.model)
-        counts[model] = counts.get(model, ClientCount()) + ClientCount(usage.tokens, usage.web_searches)
-    return counts
 
 
 def _not_after(one: datetime | None, other: datetime | None) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tabstop.agents.claude_code.rows import Row, RowError, ident, mapping, parse_row
-from tabstop.agents.claude_code.transcript import TranscriptReader
-from tabstop.agents.dialect import Read
+from tabstop.agents.claude_code.rows import Row, RowError, ident, mapping, moment, parse_row
+from tabstop.agents.claude_code.transcript import AGENT, TranscriptReader
+from tabstop.agents.dialect import Read, not_read
 from tabstop.agents.growing_file import GrowingFile
 from tabstop.governor.likeness import likeness_of
 from tabstop.usage import Usage
 
 T = TypeVar("T")
+
+_ANSWER = b'"assistant"'
+"""In a row that is no JSON, the sign that it was to be an answer."""
 
 _TEXTS_KEPT = 64
 _CALLS_KEPT = 256
@@ -30,12 +34,12 @@ class SessionFollower:
 
     def read(self) -> list[Read]:
         """See `tabstop.agents.dialect.UsageLog`."""
-        found = [Read(usage, "", likeness) for usage, likeness in self._main.new()]
+        found = self._main.new()
         for path in _transcripts(self._folder):
             follower = self._subagents.get(path)
             if follower is None:
                 follower = self._subagents[path] = _FileFollower(path, self._key)
-            found += [Read(usage, usage.thread, likeness) for usage, likeness in follower.new()]
+            found += [replace(one, thread=one.usage.thread or path.stem) for one in follower.new()]
         return found
 
     def has_call(self, call: str) -> bool:
@@ -51,29 +55,38 @@ class _FileFollower:
         self._texts: dict[str, str] = {}
         self.calls: dict[str, None] = {}
 
-    def new(self) -> list[tuple[Usage, int | None]]:
-        """Answers not told yet, or not with these counts, each with the likeness of its text."""
-        answered = False
+    def new(self) -> list[Read]:
+        """Answers not told yet, or not with these counts, as of the main thread; and those whose usage cannot be read."""
+        answered, found = False, []
         for number, line in self._file.lines():
             if line is None or not line.strip():
                 continue
             try:
                 row = parse_row(line)
             except RowError:
+                if _ANSWER in line:
+                    found.append(self._unread(number, {}))
                 continue
-            self._reader.take(number, row)
+            read = self._reader.take(number, row)
             if row.get("type") == "assistant":
                 answered = True
                 self._note(mapping(row.get("message")))
-        if not answered:
-            return []
-        found = []
-        for usage in self._reader.part().usages:
+                if not read:
+                    found.append(self._unread(number, row))
+        for usage in self._reader.part().usages if answered else ():
             before = self._told.get(usage.keys)
             if before is None or before.tokens != usage.tokens:
                 self._told[usage.keys] = usage
-                found.append((usage, self._likeness(usage)))
+                found.append(Read(usage, "", self._likeness(usage)))
         return found
+
+    def _unread(self, number: int, row: Row) -> Read:
+        """An answer is written in several rows; they have its id in common."""
+        message = mapping(row.get("message"))
+        name, at = ident(message.get("id")), moment(row.get("timestamp"))
+        key = f"anthropic:msg:{name}" if name else f"{AGENT}:row:{self._file.path.stem}-{number}"
+        usage = not_read(key, AGENT, at, model=ident(message.get("model")), thread=ident(row.get("agentId")))
+        return Read(usage, unread=True)
 
     def _note(self, message: Row) -> None:
         """Keep the text of the latest answers, one row a block, until they are told, and the ids of the calls they asked for."""

@@ -87,12 +87,12 @@ class ClaudeCodeHooks:
         if order.act.ends_turn:
             return Spoken(_stop(heard.event, stop_text(order)))
         if heard.event == "UserPromptSubmit":
-            if order.act is Act.WIND_DOWN:
+            if order.summary_tokens:
                 return Spoken({"decision": "block", "reason": stop_text(order)})
             return _go_on(heard.event, order, fresh, {})
         if heard.event == "PreToolUse":
             spawns = ident(heard.payload.get("tool_name")) in SPAWNS
-            if order.act is Act.DENY or (spawns and order.act is Act.WIND_DOWN) or Step.NO_TOOLS in order.steps:
+            if order.act is Act.DENY or (spawns and order.summary_tokens) or Step.NO_TOOLS in order.steps:
                 return Spoken(_deny(stop_text(order)), short_wait(order))
             return _go_on(heard.event, order, fresh, _cheaper_subagent(heard, order, cheaper) if spawns else {})
         return SILENCE

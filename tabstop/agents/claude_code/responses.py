@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tabstop.evidence import Evidence
 from tabstop.usage import Usage
 
 
@@ -55,7 +56,14 @@ def _joined(one: Usage, other: Usage) -> Usage:
         occurred_at=max(one.occurred_at, other.occurred_at),
         web_searches=max(one.web_searches, other.web_searches),
         tool_calls=max(one.tool_calls, other.tool_calls, key=lambda calls: (len(calls), repr(calls))),
+        evidence=max(one.evidence, other.evidence, key=_told),
     )
+
+
+def _told(evidence: Evidence) -> tuple[object, ...]:
+    """What says more wins; the rest makes the choice the same in any order."""
+    said = (evidence.repository, evidence.branch, evidence.commit, evidence.folder)
+    return (sum(map(bool, said)), said)
 
 
 def _weight(usage: Usage) -> tuple[object, ...]:

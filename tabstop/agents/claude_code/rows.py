@@ -19,6 +19,9 @@ MOST_TOKENS = 10**12
 _DETAILS = 50
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/\[\]-]{0,199}")
 
+is_ident = _IDENT.fullmatch
+"""Whether a text is an id or a model's name as it may be stored and sent."""
+
 Row = dict[str, Any]
 
 
@@ -73,9 +76,11 @@ def rows_of(lines: Iterable[bytes | None], skips: Skips) -> Iterator[tuple[int, 
 
 
 def parse_row(line: bytes | str) -> Row:
-    """One JSON object. Raises `RowError`."""
+    """One JSON object. Bytes that are no UTF-8 spoil the text they are in, not its row. Raises `RowError`."""
     try:
         value = json.loads(line, parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        return parse_row(str(error.object, errors="replace"))
     except RecursionError as error:
         raise RowError("nested too deeply") from error
     except ValueError as error:
@@ -105,6 +110,8 @@ def moment(value: object) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
+        if at.tzinfo is UTC:
+            return at
         return at.astimezone(UTC) if at.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -24,6 +24,7 @@ from tabstop.agents.claude_code.rows import (
     text,
 )
 from tabstop.agents.claude_code.tools import ToolLog
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink, branch_named, commit_named, repository_named
 from tabstop.model_id import with_variant
 from tabstop.usage import Tokens, ToolCall, Usage
 
@@ -42,21 +43,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class PullRequestLink:
-    """A pull request the client saw being opened: `acme/widget`, 42."""
-
-    repository: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class TranscriptPart:
     """What one file tells. Memory grows with the responses and runs in it, not with its size.
 
     session: the client's session id (a subagent's file names its parent's). usages: each response once.
     unread: tools called whose results no response has read yet. checkpoints: in file order.
     since_checkpoint: keys of the responses first written after the last of them.
-    copied_from: sessions whose rows a fork copied. cwd, branch: the first working directory, the last branch.
+    copied_from: sessions whose rows a fork copied. commits: those the client saw being made.
+    cwd, branch: the first working directory, the last branch.
     ended: the latest time in it.
     """
 
@@ -67,6 +61,7 @@ class TranscriptPart:
     since_checkpoint: frozenset[str] = frozenset()
     copied_from: frozenset[str] = frozenset()
     pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
     cwd: str = ""
     branch: str = ""
     version: str = ""
@@ -97,12 +92,13 @@ class TranscriptReader:
         self._checkpoints: list[Checkpoint] = []
         self._since_checkpoint: set[str] = set()
         self._copied_from: set[str] = set()
-        self._pull_requests: dict[PullRequestLink, None] = {}
+        self._pull_requests: dict[tuple[str, int], PullRequestLink] = {}
+        self._commits: dict[str, CommitMade] = {}
         self._session = self._cwd = self._branch = self._version = ""
         self._latest: datetime | None = None
 
-    def take(self, number: int, row: Row) -> None:
-        """Take in one row; one that cannot be used is counted as skipped."""
+    def take(self, number: int, row: Row) -> bool:
+        """Take in one row; one that cannot be used is counted as skipped. Whether it could be."""
         try:
             self._note(row)
             match row.get("type"):
@@ -110,6 +106,7 @@ class TranscriptReader:
                     self._assistant(row)
                 case "user":
                     self._tools.results(_thread(row), mapping(row.get("message")).get("content"))
+                    self._git(row)
                 case "cost-state":
                     self._checkpoints.append(Checkpoint(read_counts(row.get("modelUsage")), self._latest))
                     self._since_checkpoint.clear()
@@ -117,6 +114,8 @@ class TranscriptReader:
                     self._pull_request(row)
         except (RowError, RecursionError) as error:
             self.skips.add(number, str(error))
+            return False
+        return True
 
     def part(self) -> TranscriptPart:
         """What was read so far."""
@@ -127,7 +126,8 @@ class TranscriptReader:
             checkpoints=tuple(self._checkpoints),
             since_checkpoint=frozenset(self._since_checkpoint),
             copied_from=frozenset(self._copied_from - {self._session}),
-            pull_requests=tuple(self._pull_requests),
+            pull_requests=tuple(self._pull_requests.values()),
+            commits=tuple(self._commits.values()),
             cwd=self._cwd,
             branch=self._branch,
             version=self._version,
@@ -140,7 +140,7 @@ class TranscriptReader:
         """Where and when: fields that most rows carry."""
         self._session = self._session or ident(row.get("sessionId"))
         self._cwd = self._cwd or text(row.get("cwd"))
-        self._branch = text(row.get("gitBranch"), 255) or self._branch
+        self._branch = branch_named(text(row.get("gitBranch"), 255)) or self._branch
         self._version = ident(row.get("version")) or self._version
         at = moment(row.get("timestamp"))
         if at is not None:
@@ -181,19 +181,43 @@ class TranscriptReader:
         tokens, split_known = read_tokens(used)
         return Usage(
             keys=tuple(sorted(keys)),
-            model=_served(model, used),
+            model=served(model, used),
             tokens=tokens,
             occurred_at=at,
             agent=AGENT,
             thread=ident(row.get("agentId")) or requested_by or ident(row.get("sessionId")) or self._session,
             web_searches=count(mapping(used.get("server_tool_use")), "web_search_requests"),
             cache_split_known=split_known,
+            evidence=Evidence(branch=branch_named(text(row.get("gitBranch"), 255)), folder=text(row.get("cwd"))),
         )
 
     def _pull_request(self, row: Row) -> None:
-        repository, number = ident(row.get("prRepository")), row.get("prNumber")
-        if repository and isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9:
-            self._pull_requests[PullRequestLink(repository, number)] = None
+        link = pull_request_link(row, self._branch, self._latest)
+        if link is not None:
+            self._pull_requests.setdefault((link.repository, link.number), link)
+
+    def _git(self, row: Row) -> None:
+        made = commit_made(row, self._branch, self._latest)
+        if made is not None:
+            self._commits.setdefault(made.sha, made)
+
+
+def pull_request_link(row: Row, branch: str, latest: datetime | None) -> PullRequestLink | None:
+    """What a `pr-link` row tells. branch, latest: of the rows before it, which it does not repeat."""
+    repository, number = repository_named(f"github.com/{ident(row.get('prRepository'))}"), row.get("prNumber")
+    if repository and isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**9:
+        return PullRequestLink(repository, number, branch, moment(row.get("timestamp")) or latest)
+    return None
+
+
+def commit_made(row: Row, branch: str, latest: datetime | None) -> CommitMade | None:
+    """The client notes beside a command's result what it saw git do (`git commit -q` it cannot see)."""
+    commit = mapping(mapping(mapping(row.get("toolUseResult")).get("gitOperation")).get("commit"))
+    sha = commit_named(ident(commit.get("sha")))
+    if not sha:
+        return None
+    on = branch_named(text(commit.get("branch"), 255)) or branch
+    return CommitMade(sha, branch=on, at=moment(row.get("timestamp")) or latest)
 
 
 def read_tokens(used: Row) -> tuple[Tokens, bool]:
@@ -216,7 +240,7 @@ def read_tokens(used: Row) -> tuple[Tokens, bool]:
     return tokens, untold == 0
 
 
-def _served(model: str, used: Row) -> str:
+def served(model: str, used: Row) -> str:
     """The model's id with how it was served behind it, where that has a price of its own."""
     if used.get("speed") == "fast":
         return with_variant(model, "fast")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tabstop.agents.codex.finding import RolloutLog
-from tabstop.agents.codex.rollout import AGENT
+from tabstop.agents.codex.rollout_rows import AGENT
 from tabstop.agents.command_line import AgentLog, Invocation, LastAnswer, has
 
 _SUBCOMMANDS = frozenset(
@@ -33,6 +33,9 @@ _SUBCOMMANDS = frozenset(
         "exec-server",
         "remote-control",
     ]
+)
+_HARMLESS = frozenset(
+    ["login", "logout", "mcp", "completion", "apply", "a", "features", "help", "update", "execpolicy"],
 )
 _WITH_VALUE = frozenset(
     [
@@ -61,6 +64,7 @@ _WITH_VALUE = frozenset(
     ]
 )
 _CARRIED = frozenset(["-c", "--config", "-m", "--model", "--enable", "--disable"])
+_QUIETLY = ("-c", 'model_reasoning_effort="low"', "-c", 'sandbox_mode="read-only"', "-c", 'approval_policy="never"')
 
 
 class CodexCommand:
@@ -83,21 +87,26 @@ class CodexCommand:
         blind = "with --ephemeral Codex writes no rollout" if has(argv, "--ephemeral") else ""
         return Invocation(self.agent, tuple(argv), headless, session, resumed, blind)
 
+    def harmless(self, argv: Sequence[str]) -> bool:
+        """See `CommandLine.harmless`."""
+        return has(argv, "--version", "-V", "--help", "-h") or next(iter(_positional(argv)), "") in _HARMLESS
+
     def with_hooks(self, argv: Sequence[str], settings: str) -> tuple[str, ...]:  # noqa: ARG002 - Codex takes hooks from its files only
         """See `CommandLine.with_hooks`."""
         return tuple(argv)
 
-    def last_answer(self, argv: Sequence[str], session: str, prompt: str, tokens: int) -> LastAnswer | None:  # noqa: ARG002
+    def last_answer(self, argv: Sequence[str], session: str, prompt: str, tokens: int) -> LastAnswer | None:  # noqa: ARG002 - no option of its own bounds it
         """See `CommandLine.last_answer`.
 
-        Codex 0.169 bounds neither the number of its calls nor the length of an answer (it ignores `model_max_output_tokens`):
-        whoever runs it ends it after one answer; only the proxy bounds how long that is.
+        Codex 0.169 bounds neither the number of its calls nor the length of an answer (it ignores `model_max_output_tokens`).
+        Reasoning counts as answer, so there is little of it.
         """
         carried: list[str] = []
         for at, word in enumerate(argv[:-1]):
             if word in _CARRIED:
                 carried += [word, argv[at + 1]]
-        return LastAnswer((argv[0], "exec", "resume", *carried, "--skip-git-repo-check", session, prompt))
+        command = (argv[0], "exec", "resume", *carried, *_QUIETLY, "--skip-git-repo-check", session, prompt)
+        return LastAnswer(command)
 
     def resume(self, session: str) -> str:
         """See `CommandLine.resume`."""

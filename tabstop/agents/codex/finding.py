@@ -30,6 +30,11 @@ class RolloutLog:
             for path in self._sessions.glob(f"*/*/*/rollout-*{session}.jsonl"):
                 self._follow(path)
 
+    @property
+    def found(self) -> bool:
+        """See `AgentLog.found`."""
+        return bool(self._followed)
+
     def read(self) -> list[Read]:
         """See `AgentLog.read`."""
         for path in self._newest():
@@ -39,7 +44,7 @@ class RolloutLog:
 
     def _look_at(self, path: Path) -> None:
         """Whether a new rollout is this session's: the first of this working directory is, and what names it as its session."""
-        about = _session_meta(path)
+        about = session_meta(path)
         if about is None:
             return
         names = {name for name in (ident(about.get("session_id")), ident(about.get("id"))) if name}
@@ -67,7 +72,7 @@ def _read(follower: RolloutFollower, tools: RolloutTools) -> list[Read]:
     return found
 
 
-def _session_meta(path: Path) -> Row | None:
+def session_meta(path: Path) -> Row | None:
     """What the first row tells; None while it is being written."""
     for _, line in GrowingFile(path).lines():
         try:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tabstop.agents.claude_code.rows import ident, mapping, text
-from tabstop.agents.codex.rollout import AGENT, RolloutFollower
+from tabstop.agents.codex.rollout import RolloutFollower
+from tabstop.agents.codex.rollout_rows import AGENT
 from tabstop.agents.dialect import (
     HOOK_SECONDS,
     SILENCE,
@@ -69,14 +70,14 @@ class CodexHooks:
         if order.act.ends_turn:
             return Spoken(_stop(heard.event, order))
         if heard.event == "UserPromptSubmit":
-            if order.act is Act.WIND_DOWN:
+            if order.summary_tokens:
                 return Spoken({"decision": "block", "reason": stop_text(order)})
             said = advice_text(fresh)
             body = {"hookSpecificOutput": {"hookEventName": heard.event, "additionalContext": said}} if said else None
             return Spoken(body, short_wait(order), told=True)
         if heard.event == "PreToolUse":
             spawns = _SPAWNS.search(str(heard.payload.get("tool_name")))
-            if order.act is Act.DENY or (spawns and order.act is Act.WIND_DOWN) or Step.NO_TOOLS in order.steps:
+            if order.act is Act.DENY or (spawns and order.summary_tokens) or Step.NO_TOOLS in order.steps:
                 return Spoken(_deny(stop_text(order)), short_wait(order))
             return Spoken(None, short_wait(order))
         return SILENCE

@@ -35,7 +35,7 @@ class RolloutTools:
             except RowError:
                 continue
             payload = mapping(row.get("payload"))
-            kind, call = payload.get("type"), ident(payload.get("call_id"))
+            kind, call = ident(payload.get("type")), ident(payload.get("call_id"))
             if kind in _CALLS and call:
                 asked = payload.get("arguments", payload.get("input"))
                 self._running[call] = ToolCall(ident(payload.get("name")) or "tool", digest(self._key, asked))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
-from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping, moment, parse_row
-from tabstop.agents.dialect import Read, digest
+from tabstop.agents.claude_code.rows import Row, RowError, ident, mapping, moment, parse_row
+from tabstop.agents.dialect import Read, digest, not_read
+from tabstop.agents.gemini.chat_rows import ChatRows
 from tabstop.agents.gemini.hooks import AGENT
 from tabstop.agents.growing_file import GrowingFile, sizes_of
 from tabstop.governor.likeness import likeness_of
-from tabstop.usage import Tokens, ToolCall, Usage
+from tabstop.usage import ToolCall
 
 
 class ChatLog:
@@ -26,6 +27,11 @@ class ChatLog:
         self._key = key
         self._before = {} if session else self._sizes()
         self._follower: ChatFollower | None = None
+
+    @property
+    def found(self) -> bool:
+        """See `AgentLog.found`."""
+        return self._follower is not None
 
     def read(self) -> list[Read]:
         """See `AgentLog.read`."""
@@ -53,60 +59,53 @@ class ChatLog:
 
 
 class ChatFollower:
-    """The usage of one chat. An answer is written when it is there, and again with each of its tools' results."""
+    """The usage of one chat, answer by answer."""
 
     def __init__(self, path: Path, key: bytes) -> None:
         """Start before the first row. key: for the digests of tools' arguments."""
         self._file = GrowingFile(path)
         self._key = key
-        self._session = ""
+        self._rows = ChatRows()
         self._called: dict[str, None] = {}
         self._finished: list[ToolCall] = []
 
     def read(self) -> list[Read]:
         """See `tabstop.agents.dialect.UsageLog`."""
         found: list[Read] = []
-        for _, line in self._file.lines():
+        for number, line in self._file.lines():
             try:
                 row = parse_row(line or b"{}")
-                self._session = self._session or ident(row.get("sessionId"))
-                usage = self._usage(row) if row.get("type") == "gemini" else None
             except RowError:
+                if b'"gemini"' in (line or b""):
+                    found.append(self._unread(number, {}))
                 continue
-            if usage is not None:
-                content = row.get("content")
-                found.append(Read(usage, "", likeness_of(content) if isinstance(content, str) else None))
+            for message in self._rows.messages(row):
+                read, self._finished = tuple(self._finished), []
+                self._tools(message.get("toolCalls"))
+                try:
+                    usage = self._rows.usage(message)
+                except RowError:
+                    found.append(self._unread(number, message))
+                    continue
+                if usage is not None:
+                    content = message.get("content")
+                    likeness = likeness_of(content) if isinstance(content, str) else None
+                    found.append(Read(replace(usage, tool_calls=read), "", likeness))
         return found
 
-    def _usage(self, row: Row) -> Usage | None:
-        name, model, at = ident(row.get("id")), ident(row.get("model")), moment(row.get("timestamp"))
-        if not name or not model or at is None:
-            return None
-        read, self._finished = tuple(self._finished), []
-        usage = self._told(name, model, at, mapping(row.get("tokens")), read)
-        calls = row.get("toolCalls")
-        for call in calls if isinstance(calls, list) else []:
-            self._tool(mapping(call))
-        return usage
+    def _unread(self, number: int, row: Row) -> Read:
+        """Written again with each of its tools' results: the id tells that it is the same."""
+        key = f"google:chat:{self._rows.session}/{ident(row.get('id')) or number}"
+        usage = not_read(key, AGENT, moment(row.get("timestamp")), model=ident(row.get("model")))
+        return Read(usage, unread=True)
 
-    def _told(self, name: str, model: str, at: datetime, used: Row, read: tuple[ToolCall, ...]) -> Usage | None:
-        """`input` holds what was cached; thoughts are billed as output and stand beside it."""
-        cached = count(used, "cached")
-        tokens = Tokens(
-            input=max(0, count(used, "input") - cached) + count(used, "tool"),
-            cache_read=cached,
-            output=count(used, "output") + count(used, "thoughts"),
-        )
-        if not tokens.total:
-            return None
-        return Usage((f"google:chat:{self._session}/{name}",), model, tokens, at, AGENT, self._session, tool_calls=read)
-
-    def _tool(self, call: Row) -> None:
-        name = ident(call.get("id"))
-        if name and name not in self._called:
-            self._called[name] = None
-            asked = digest(self._key, call.get("args"))
-            self._finished.append(ToolCall(ident(call.get("name")) or "tool", asked, call.get("status") == "error"))
+    def _tools(self, calls: object) -> None:
+        for call in map(mapping, calls if isinstance(calls, list) else []):
+            name = ident(call.get("id"))
+            if name and name not in self._called:
+                self._called[name] = None
+                asked = digest(self._key, call.get("args"))
+                self._finished.append(ToolCall(ident(call.get("name")) or "tool", asked, call.get("status") == "error"))
 
 
 def _first_row(path: Path) -> Row:

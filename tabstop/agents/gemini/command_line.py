@@ -10,6 +10,7 @@ from tabstop.agents.gemini.chats import ChatLog
 from tabstop.agents.gemini.hooks import AGENT
 
 _SUBCOMMANDS = frozenset(["mcp", "extensions", "extension", "skills", "hooks", "gemma"])
+_HARMLESS = _SUBCOMMANDS - {"gemma"}
 
 
 class GeminiCommand:
@@ -34,12 +35,18 @@ class GeminiCommand:
             session, options = new_session, ("--session-id", new_session, *options)
         return Invocation(self.agent, (argv[0], *options), headless, session, resumed)
 
+    def harmless(self, argv: Sequence[str]) -> bool:
+        """See `CommandLine.harmless`."""
+        options = argv[1:]
+        asks = has(options, "--version", "-v", "--help", "-h", "--list-sessions")
+        return bool(options) and (options[0] in _HARMLESS or asks)
+
     def with_hooks(self, argv: Sequence[str], settings: str) -> tuple[str, ...]:  # noqa: ARG002 - it takes hooks from its files only
         """See `CommandLine.with_hooks`."""
         return tuple(argv)
 
     def last_answer(self, argv: Sequence[str], session: str, prompt: str, tokens: int) -> LastAnswer | None:  # noqa: ARG002
-        """See `CommandLine.last_answer`. Nothing bounds one answer of it."""
+        """See `CommandLine.last_answer`. With a Google account it asks past the proxy, and nothing else bounds one answer of it."""
         return None
 
     def resume(self, session: str) -> str:

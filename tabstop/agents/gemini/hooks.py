@@ -93,7 +93,7 @@ class GeminiHooks:
         if order.act.ends_turn:
             return Spoken(_stop(event, stop_text(order)))
         if event == "BeforeAgent":
-            if order.act is Act.WIND_DOWN:
+            if order.summary_tokens:
                 return Spoken(_stop(event, stop_text(order)))
             said = advice_text(fresh)
             context = {"hookEventName": event, "additionalContext": said}

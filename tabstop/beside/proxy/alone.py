@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tabstop.beside.admission import ends_elsewhere
+from tabstop.beside.gauge_watch import GaugeWatch
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import pricer_of
 from tabstop.beside.journal import Journal
@@ -76,10 +77,12 @@ def serve(
             ) as proxy,
         ):
             tree = _Tree(governed, key)
+            gauges = GaugeWatch(kept, governed)
             governed.tell(Resumed(now()))
             try:
                 began(proxy, governed, opened)
                 while not over.wait(TICK_SECONDS):
+                    gauges.look()
                     if not _tick(governed, proxy, now):
                         tree.nudge(folder or proxy.learning.workspace or record.cwd)
             finally:

@@ -18,6 +18,7 @@ from tabstop.agents.command_line import PROGRAMS, CommandLine, Invocation, comma
 from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.control import who
 from tabstop.beside.exit_codes import NOT_FOUND, ExitCode, code_where_missing
+from tabstop.beside.gauge_watch import GaugeWatch
 from tabstop.beside.hook_records import pricer_of
 from tabstop.beside.journal import Journal, JournalBusyError
 from tabstop.beside.proxy.attached import ProxyAttachment
@@ -248,6 +249,7 @@ class _Session:
             tee=tee,
             growth=Growth(1),
             tree=TreeWatch(governed, cwd, key) if self.line else None,
+            gauges=GaugeWatch(self.opened.folder, governed),
             counts=self.proxy is None,
             interactive=self.look.interactive,
         )

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tabstop.agents.command_line import AgentLog, CommandLine
+from tabstop.beside.gauge_watch import GaugeWatch
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
 from tabstop.beside.wrapper.tee import Growth, Tee
-from tabstop.governor.facts import Heartbeat, ToolFinished, Unreadable
+from tabstop.governor.facts import GaugesRead, Heartbeat, ToolFinished, Unreadable
 
 _BEAT_SECONDS = 5.0
 
@@ -34,11 +35,12 @@ class Watching:
         tee: Tee | None,
         growth: Growth,
         tree: TreeWatch | None = None,
+        gauges: GaugeWatch | None = None,
         counts: bool = True,
         interactive: bool = False,
     ) -> None:
         """since: what was used before it is not this session's. command, log: None for a program nobody knows.
-        tree: where the agent works; its hooks have it looked at themselves.
+        tree: where the agent works; its hooks have it looked at themselves. gauges: what is told of the vendor's windows.
 
         interactive: somebody types to it. counts: False where the proxy sees every call: then the log only tells which session it is, and that it lives.
         """
@@ -52,6 +54,7 @@ class Watching:
         self._tee = tee
         self._growth = growth
         self._tree = tree
+        self._gauges = gauges
         self._alive_at = time.monotonic()
         self._beat_at = 0.0
         self._begun_at = self._alive_at
@@ -91,6 +94,8 @@ class Watching:
             self._alive_at, seen = now, True
         if self._tree is not None and not self.hooks:
             self._tree.nudge()
+        if self._gauges is not None:
+            self._gauges.look()
         if (seen or alive) and now - self._beat_at > _BEAT_SECONDS:
             self._beat_at = now
             self._governed.tell(Heartbeat(self._now()))
@@ -120,6 +125,8 @@ class Watching:
                         self._now(), tool.name, tool.arguments_hmac, tool.failed, one.thread, unseen=True
                     )
                     self._governed.tell(fact)
+            if one.gauges:
+                self._governed.tell(GaugesRead(self._now(), one.gauges))
             self._governed.answered(one.usage, thread=one.thread, likeness=one.likeness, unread=one.unread)
         return found
 

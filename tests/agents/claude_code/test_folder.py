@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tabstop.agents.claude_code.folder import SessionsFound, SkippedFile, read_folder
-from tabstop.agents.claude_code.transcript import PullRequestLink
 from tests.agents.claude_code.jobs import KEY, Job
 from tests.support.samples import claude_case
 
@@ -29,7 +28,11 @@ def test_a_session_says_where_it_worked(tmp_path: Path) -> None:
     assert session.cwd == str(job.workspace)
     assert session.branch == "feature/rename-heading"
     assert session.version == "2.1.330"
-    assert session.pull_requests == (PullRequestLink("acme/widget", 42),)
+    (link,) = session.pull_requests
+    assert (link.repository, link.number, link.branch) == ("acme/widget", 42, "feature/rename-heading")
+    (commit,) = session.commits
+    assert (commit.sha, commit.branch) == ("9d5f0cd", "feature/rename-heading")
+    assert {usage.evidence.branch for usage in session.usages} == {"feature/rename-heading"}
 
 
 def test_a_session_in_another_workspace_is_left_out(tmp_path: Path) -> None:

@@ -97,3 +97,26 @@ def test_memory_does_not_grow_with_the_session(tmp_path: Path) -> None:
     follower.read()
     assert not follower.has_call("toolu_0")
     assert follower.has_call("toolu_299")
+
+
+def test_an_answer_whose_usage_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    """Counts that are strings or negative, no usage, no JSON: that it was made is told, once a row, a subagent's as its own."""
+    path = tmp_path / "s.jsonl"
+    rows = [answer(number, 5, []) for number in range(4)]
+    rows[1]["message"]["usage"] = {"input_tokens": "5"}
+    rows[2]["message"]["usage"] = {"output_tokens": -5}
+    del rows[3]["message"]["usage"], rows[3]["message"]["id"], rows[3]["timestamp"]
+    user = {"type": "user", "message": {"content": []}}
+    path.write_bytes(written([*rows, user]) + b'{"type":"assistant","mess\n{"type":"user","mess\n')
+    below = tmp_path / "s" / "subagents" / "agent-a.jsonl"
+    below.parent.mkdir(parents=True)
+    below.write_bytes(written([{**rows[1], "agentId": "a"}]))
+    follower = SessionFollower(path, b"key")
+    found = follower.read()
+    assert [(one.unread, one.thread) for one in found] == [(True, "")] * 4 + [(False, ""), (True, "a")]
+    first, second, third, cut, _, subagents = (one.usage for one in found)
+    assert first.keys == subagents.keys == (f"anthropic:msg:{rows[1]['message']['id']}",)
+    assert (first.model, first.tokens.total) == (rows[1]["message"]["model"], 0)
+    assert {third.keys, cut.keys} == {("claude-code:row:s-4",), ("claude-code:row:s-6",)}
+    assert second.occurred_at.year < third.occurred_at.year == 9999
+    assert follower.read() == []

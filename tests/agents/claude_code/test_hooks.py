@@ -32,6 +32,7 @@ LIMIT = Finding(
 NEAR = Finding(
     Signal.DEGRADATION, Outcome.WARN, "finish subtask", "96 % of the cost limit is used: finish the subtask."
 )
+RED_TAB = Finding(Signal.BUDGET, Outcome.WARN, "tab", "The tab's budget is spent. Finish what is begun.")
 HALT = Order(Act.HALT, (LIMIT,))
 DIALECT: Dialect = ClaudeCodeHooks()
 
@@ -153,15 +154,29 @@ def test_only_this_call_is_denied() -> None:
     assert reply(tool("PostToolUse"), Order(Act.DENY, (NEAR,))).body is None
 
 
-def test_winding_down_starts_nothing_new() -> None:
+def test_before_its_last_answer_nothing_new_starts() -> None:
     """No new prompt, no new subagent; what is begun goes on."""
-    order = Order(Act.WIND_DOWN, (NEAR,))
+    order = Order(Act.WIND_DOWN, (NEAR,), summary_tokens=2_000)
     assert reply(payload("UserPromptSubmit"), order).body == {
         "decision": "block",
         "reason": f"Tabstop: {NEAR.sentence}",
     }
     assert "deny" in reply(tool("PreToolUse", "Agent"), order).text
     assert reply(tool("PreToolUse"), order).body is None
+
+
+def test_a_red_tab_blocks_no_prompt_and_no_subagent() -> None:
+    """Promise 4: the server asks to wind down; the model is told why, and goes on."""
+    order = Order(Act.WIND_DOWN, (RED_TAB,))
+    prompt, subagent = reply(payload("UserPromptSubmit"), order, (RED_TAB,)), reply(tool("PreToolUse", "Agent"), order)
+    assert prompt.body == {
+        "hookSpecificOutput": {
+            "hookEventName": "UserPromptSubmit",
+            "additionalContext": f"Tabstop: {RED_TAB.sentence}",
+        },
+        "systemMessage": f"Tabstop: {RED_TAB.sentence}",
+    }
+    assert (prompt.told, subagent.body) == (True, None)
 
 
 def test_slowing_down_is_waiting_before_the_tool() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabstop.agents.claude_code.rows import MOST_TOKENS, lines_of
-from tabstop.agents.claude_code.transcript import PullRequestLink, TranscriptPart, read_transcript
+from tabstop.agents.claude_code.transcript import TranscriptPart, read_transcript
+from tabstop.evidence import PullRequestLink
 from tabstop.usage import Tokens, ToolCall
 from tests.support.samples import CLAUDE, SAMPLES
 

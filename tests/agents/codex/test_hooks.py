@@ -23,6 +23,8 @@ LIMIT = Finding(
     remedy="To go on, run `tabstop overdrive codex-3f9a1c2b --tokens 5000000`, then resume the agent: its totals are carried over.",
 )  # fmt: skip
 NEAR = Finding(Signal.DEGRADATION, Outcome.WARN, "no tools", "No more tools: 92 % of the token limit is used.")
+RED_TAB = Finding(Signal.BUDGET, Outcome.WARN, "tab", "The tab's budget is spent. Finish what is begun.")
+LAST = Order(Act.WIND_DOWN, (NEAR,), summary_tokens=2_000)
 STOP = Order(Act.SUSPEND, (LIMIT,))
 DIALECT: Dialect = CodexHooks()
 
@@ -89,7 +91,7 @@ def test_less_than_a_stop() -> None:
     assert "deny" in reply(tool("PreToolUse"), Order(Act.DEGRADE, (NEAR,), steps=(Step.NO_TOOLS,))).text
     waiting = reply(tool("PreToolUse"), Order(Act.THROTTLE, seconds=2.0))
     assert (waiting.body, waiting.wait) == (None, 2.0)
-    assert "block" in reply(payload("UserPromptSubmit"), Order(Act.WIND_DOWN, (NEAR,))).text
+    assert "block" in reply(payload("UserPromptSubmit"), LAST).text
     told = reply(payload("UserPromptSubmit"), Order(Act.DEGRADE, (NEAR,)), (NEAR,))
     assert told.told
     assert told.body == {
@@ -103,7 +105,15 @@ def test_starting_subagents_is_asked_for() -> None:
     body = tool("PreToolUse", "multi_agent_v1.spawn_agent") | {"tool_input": {"agent_type": "explorer"}}
     heard = DIALECT.read("PreToolUse", body, BEGUN, KEY)
     assert heard.facts[1] == SubagentSpawned(BEGUN, "", "explorer")
-    assert "deny" in reply(body, Order(Act.WIND_DOWN, (NEAR,))).text
+    assert "deny" in reply(body, LAST).text
+    assert reply(body, Order(Act.WIND_DOWN, (RED_TAB,))).body is None
+
+
+def test_a_red_tab_blocks_no_prompt() -> None:
+    """Promise 4: the server asks to wind down; the model is told why, and goes on."""
+    told = reply(payload("UserPromptSubmit"), Order(Act.WIND_DOWN, (RED_TAB,)), (RED_TAB,))
+    said = {"hookEventName": "UserPromptSubmit", "additionalContext": f"Tabstop: {RED_TAB.sentence}"}
+    assert (told.body, told.told) == ({"hookSpecificOutput": said}, True)
 
 
 @pytest.mark.parametrize("event", [*DIALECT.events, "Interrupt"])

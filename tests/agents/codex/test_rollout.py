@@ -59,8 +59,8 @@ def test_a_subagents_thread_is_its_own(tmp_path: Path) -> None:
     assert {thread for _, _, thread, _ in follow(tmp_path / "r", changed)} == {"other"}
 
 
-def test_broken_rows_are_passed_over(tmp_path: Path) -> None:
-    """No id, no usage, no time, no JSON, a row too long: nothing is told of it, and the next one is."""
+def test_an_answer_that_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    """No id, no usage, no time, no count, no JSON: that it was made is told. Other rows, and one too long, tell nothing."""
     path = tmp_path / "r"
     bad: list[Any] = [
         {"type": "token_usage_record", "payload": {"response_id": "r", "usage": {"input_tokens": 1}}},
@@ -74,10 +74,13 @@ def test_broken_rows_are_passed_over(tmp_path: Path) -> None:
         "type": "token_usage_record",
         "payload": {"response_id": "r", "usage": {"input_tokens": 7, "cache_write_input_tokens": 3}},
     }
-    lines = [json.dumps(row).encode() for row in bad] + [b"{", b'"' + b"x" * (9 << 20), json.dumps(good).encode()]
+    cut = b'{"type":"token_usage_record","payload":{"response_id'
+    lines = [json.dumps(row).encode() for row in bad] + [b"{", cut, b'"' + b"x" * (9 << 20), json.dumps(good).encode()]
     path.write_bytes(b"\n".join(lines) + b"\n")
     follower = RolloutFollower(path)
-    (read,) = follower.read()
-    assert read.usage.tokens == Tokens(input=4, cache_write_5m=3)
+    *unread, read = follower.read()
+    assert [(one.unread, one.usage.tokens) for one in unread] == [(True, Tokens())] * 5
+    assert {one.usage.keys for one in unread} == {("openai:resp:r",), ("codex:row:r-3",), ("codex:row:r-8",)}
+    assert (read.unread, read.usage.tokens) == (False, Tokens(input=4, cache_write_5m=3))
     assert not read.usage.cache_split_known
     assert follower.has_call("any")

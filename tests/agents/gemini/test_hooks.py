@@ -149,9 +149,18 @@ def test_less_than_a_stop() -> None:
     assert told.body is not None
     assert told.body["hookSpecificOutput"]["additionalContext"] == f"Tabstop: {NEAR.sentence}"
     assert reply(payload("BeforeAgent"), PROCEED).body is None
-    wound = reply(payload("BeforeAgent"), Order(Act.WIND_DOWN, (NEAR,))).body
-    assert wound is not None
-    assert wound["continue"] is False
+    last = reply(payload("BeforeAgent"), Order(Act.WIND_DOWN, (NEAR,), summary_tokens=2_000)).body
+    assert last is not None
+    assert last["continue"] is False
+
+
+def test_a_red_tab_blocks_no_prompt() -> None:
+    """Promise 4: the server asks to wind down; the model is told why, and goes on."""
+    red = Finding(Signal.BUDGET, Outcome.WARN, "tab", "The tab's budget is spent. Finish what is begun.")
+    told = reply(payload("BeforeAgent"), Order(Act.WIND_DOWN, (red,)), (red,))
+    said = f"Tabstop: {red.sentence}"
+    context = {"hookEventName": "BeforeAgent", "additionalContext": said}
+    assert (told.body, told.told) == ({"hookSpecificOutput": context, "systemMessage": said}, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Log files: what every agent's logs are read into, and the table of who reads whose.
+
+Each agent has one module with two functions, named in `READERS`:
+
+    discover(homes: Homes) -> Iterable[LogFile]            what is there; a folder that is missing has none
+    read(file: LogFile) -> Iterable[LogReading]            one reading per session in the file; never raises for its content
+
+`read` raises `OSError` when the file cannot be opened. It streams: memory grows with the calls in a file, not with its size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabstop.agents.homes import Homes
+
+if TYPE_CHECKING:  # `discover` needs none of them, and must not wait for them
+    from tabstop.agents.claude_code.rows import SkippedRow
+    from tabstop.agents.claude_code.transcript import Checkpoint
+    from tabstop.evidence import CommitMade, PullRequestLink
+    from tabstop.gauge import GaugeReading
+    from tabstop.usage import Usage
+
+READERS: Mapping[str, str] = {
+    "claude-code": "tabstop.agents.claude_code.logs",
+    "codex": "tabstop.agents.codex.logs",
+    "gemini-cli": "tabstop.agents.gemini.logs",
+    "opencode": "tabstop.agents.opencode.logs",
+}
+"""Agent, as `Usage.agent` names it: the module with its `discover` and `read`. Imported when asked for, so that a machine without
+one agent's logs does not load its reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file of an agent's logs.
+
+    beside: files whose change means that this one changed (a database's `-wal`); they may not exist.
+    """
+
+    agent: str
+    path: Path
+    beside: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """What a file tells of one of the client's sessions.
+
+    session: the client's id of it; a subagent's file names the session it works for, so that both count as one.
+    usages: each response once, oldest first, with evidence; thread is the subagent, or the session.
+    copied_from: other sessions that responses were copied from (fork): a usage whose thread is one of them belongs to that session,
+    and is dropped beside the original by its keys.
+    checkpoints: what the client itself had counted for the whole session, subagents included, in file order: where it knows
+    of calls that no row tells (compaction). A client that copies a session goes on counting from its total.
+    gauges: of each of the plan's windows the newest reading, where the log tells of them.
+    skipped: the first fifty lines that could not be used, each with its number from 1. skip_reasons: all of them, counted.
+    """
+
+    session: str = ""
+    usages: tuple[Usage, ...] = ()
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
+    copied_from: frozenset[str] = frozenset()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    skipped: tuple[SkippedRow, ...] = ()
+    skip_reasons: Mapping[str, int] = field(default_factory=dict)
+    gauges: tuple[GaugeReading, ...] = ()
+
+
+Discover = Callable[[Homes], Iterable[LogFile]]
+Read = Callable[[LogFile], Iterable[LogReading]]
+
+
+_HOMES: Mapping[str, Callable[[Homes], tuple[Path, ...]]] = {
+    "claude-code": lambda homes: homes.claude_code,
+    "codex": lambda homes: homes.codex,
+    "gemini-cli": lambda homes: homes.gemini,
+    "opencode": lambda homes: homes.opencode,
+}
+
+
+def discover(homes: Homes, agents: Iterable[str] = READERS) -> tuple[LogFile, ...]:
+    """Every log file of these agents, each once, in a stable order."""
+    found: dict[Path, LogFile] = {}
+    for agent in agents:
+        if not any(map(os.path.isdir, _HOMES[agent](homes))):
+            continue
+        finding: Discover = import_module(READERS[agent]).discover
+        for file in finding(homes):
+            found.setdefault(file.path, file)
+    return tuple(found.values())
+
+
+def read(file: LogFile) -> tuple[LogReading, ...]:
+    """Read one file with its agent's reader. Raises `OSError` when it cannot be opened."""
+    reading: Read = import_module(READERS[file.agent]).read
+    return tuple(reading(file))

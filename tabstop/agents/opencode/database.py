@@ -1,0 +1,141 @@
+"""OpenCode's database, `~/.local/share/opencode/opencode.db`: read while the client runs, without writing to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tabstop.agents.claude_code.responses import Responses
+from tabstop.agents.claude_code.rows import LONGEST_ROW, Row, RowError, Skips, ident, parse_row, text
+from tabstop.agents.log_files import LogReading
+from tabstop.agents.opencode.messages import Messages, Place
+from tabstop.usage import Usage
+
+_PATIENCE = 5.0
+"""Seconds to wait for a client that is writing."""
+
+_STEPS = 1_000_000
+_MOST_STEPS = 50_000
+"""Of a million steps of SQLite's machine each; a session takes a few thousand steps. Stops what was made to never end."""
+
+_TABLES = frozenset({"session", "message", "part"})
+
+_SESSIONS = "SELECT id, parent_id, directory, workspace_id FROM session ORDER BY time_created, id"
+_MESSAGES = """SELECT id, CASE WHEN length(data) <= :longest THEN data END
+FROM message WHERE session_id = :session ORDER BY time_created, id"""
+_PARTS = """SELECT CASE WHEN length(data) <= :longest THEN data END FROM part WHERE message_id = :message
+AND (data LIKE '%"step-finish"%' OR data LIKE '%"bash"%') ORDER BY id"""
+
+
+class OpenCodeDatabase:
+    """One database, session by session. What cannot be read is in `skips` of the reading it belongs to, by its row's number."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+        self._known: dict[str, str] = {}
+
+    def readings(self) -> Iterator[LogReading]:
+        """One for each session, those of forks after what they were forked from. Raises `OSError` when it is not there."""
+        self._path.stat()
+        try:
+            with closing(self._open()) as database:
+                yield from self._sessions(database)
+        except sqlite3.Error as error:
+            yield _nothing(f"the database cannot be read ({type(error).__name__})")
+
+    def _open(self) -> sqlite3.Connection:
+        """Read-only. A client that has ended left no `-wal` with something in it: then no file is made beside the database either."""
+        wal = self._path.with_name(self._path.name + "-wal")
+        running = wal.exists() and wal.stat().st_size > 0
+        uri = f"{self._path.absolute().as_uri()}?{'mode=ro' if running else 'mode=ro&immutable=1'}"
+        database = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
+        # Others may have put text in there that is none.
+        database.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        steps = iter(range(_MOST_STEPS))
+        database.set_progress_handler(lambda: next(steps, None) is None, _STEPS)
+        return database
+
+    def _sessions(self, database: sqlite3.Connection) -> Iterator[LogReading]:
+        database.execute("PRAGMA trusted_schema = OFF")
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables >= _TABLES:
+            yield _nothing("a database of another kind, or of a version that is not known")
+            return
+        branches = _branches(database) if "workspace" in tables else {}
+        parents: dict[str, str] = {}
+        for session, parent, folder, workspace in database.execute(_SESSIONS):
+            name = ident(session)
+            if name:
+                parents[name] = ident(parent)
+                place = Place(text(folder), branches.get(text(workspace), ""))
+                yield self._session(database, Messages(name, place), _root(name, parents))
+
+    def _session(self, database: sqlite3.Connection, messages: Messages, root: str) -> LogReading:
+        skips, responses, copied_from = Skips(), Responses(), set[str]()
+        asked = {"session": messages.session, "longest": LONGEST_ROW}
+        for number, (name, data) in enumerate(database.execute(_MESSAGES, asked), start=1):
+            try:
+                message = _row(data)
+                parts = _parts(database, name) if message.get("role") == "assistant" else ()
+                for usage in messages.take(text(name), message, parts):
+                    origin = self._origin(usage)
+                    copied_from.update([origin] if origin else [])
+                    responses.add(replace(usage, thread=origin) if origin else usage)
+            except (RowError, RecursionError) as error:
+                skips.add(number, str(error))
+        return LogReading(
+            session=root,
+            usages=responses.usages(),
+            pull_requests=messages.git.pull_requests,
+            commits=messages.git.commits,
+            copied_from=frozenset(copied_from),
+            skipped=tuple(skips.first),
+            skip_reasons=dict(skips.reasons),
+        )
+
+    def _origin(self, usage: Usage) -> str:
+        """The session an answer was copied from by a fork; empty for one met for the first time."""
+        met = [self._known.setdefault(key, usage.thread) for key in usage.keys]
+        return next((session for session in met if session != usage.thread), "")
+
+
+def _parts(database: sqlite3.Connection, message: object) -> Iterator[Row]:
+    for (data,) in database.execute(_PARTS, {"message": message, "longest": LONGEST_ROW}):
+        try:
+            yield _row(data)
+        except RowError:
+            continue  # the message has what it used itself
+
+
+def _branches(database: sqlite3.Connection) -> dict[str, str]:
+    try:
+        found = database.execute("SELECT id, branch FROM workspace").fetchall()
+    except sqlite3.OperationalError:
+        return {}
+    return {text(name): text(branch) for name, branch in found}
+
+
+def _row(data: Any) -> Row:
+    if data is None:
+        raise RowError("longer than 8 MiB")
+    if not isinstance(data, str):
+        raise RowError("not JSON")
+    return parse_row(data)
+
+
+def _root(session: str, parents: dict[str, str]) -> str:
+    """The session that a subagent's works for."""
+    seen = {session}
+    while (parent := parents.get(session, "")) and parent not in seen:
+        session = parent
+        seen.add(parent)
+    return session
+
+
+def _nothing(reason: str) -> LogReading:
+    return LogReading(skip_reasons={reason: 1})

@@ -1,0 +1,49 @@
+"""What `opencode export SESSION` prints: one session with its messages, as JSON."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from tabstop.agents.claude_code.responses import Responses
+from tabstop.agents.claude_code.rows import Row, RowError, Skips, ident, mapping, parse_row, text
+from tabstop.agents.log_files import LogReading
+from tabstop.agents.opencode.messages import Messages, Place
+
+LONGEST_EXPORT = 64 * 1024 * 1024
+"""Bytes; it is one JSON object and is read at once."""
+
+
+def read_export(stream: BinaryIO) -> LogReading:
+    """Read an export. The number of what was skipped is its message's. Never raises for its content."""
+    content = stream.read(LONGEST_EXPORT + 1)
+    if len(content) > LONGEST_EXPORT:
+        return LogReading(skip_reasons={"longer than 64 MiB": 1})
+    try:
+        # The client prints a line of its own before it when its output is a terminal.
+        whole = parse_row(content[max(0, content.find(b"{")) :])
+    except RowError as error:
+        return LogReading(skip_reasons={str(error): 1})
+    about = mapping(whole.get("info"))
+    messages = Messages(ident(about.get("id")), Place(text(about.get("directory"))))
+    skips, responses = Skips(), Responses()
+    held = whole.get("messages")
+    for number, one in enumerate(map(mapping, held if isinstance(held, list) else []), start=1):
+        message = mapping(one.get("info"))
+        try:
+            for usage in messages.take(text(message.get("id")), message, _parts(one)):
+                responses.add(usage)
+        except (RowError, RecursionError) as error:
+            skips.add(number, str(error))
+    return LogReading(
+        session=ident(about.get("parentID")) or messages.session,
+        usages=responses.usages(),
+        pull_requests=messages.git.pull_requests,
+        commits=messages.git.commits,
+        skipped=tuple(skips.first),
+        skip_reasons=dict(skips.reasons),
+    )
+
+
+def _parts(one: Row) -> list[Row]:
+    parts = one.get("parts")
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []

@@ -1,0 +1,32 @@
+"""OpenCode's database as a log file, and the exports of single sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tabstop.agents.homes import Homes
+from tabstop.agents.log_files import LogFile, LogReading
+from tabstop.agents.opencode.database import OpenCodeDatabase
+from tabstop.agents.opencode.export import read_export
+from tabstop.agents.opencode.messages import AGENT
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+def discover(homes: Homes) -> Iterator[LogFile]:
+    """The databases: one, and one more for each release channel that was tried."""
+    for home in homes.opencode:
+        for path in sorted(home.glob("opencode*.db")):
+            if path.is_file():
+                # All of a running client's newest work is in the `-wal` alone.
+                yield LogFile(AGENT, path, (path.with_name(f"{path.name}-wal"),))
+
+
+def read(file: LogFile) -> Iterable[LogReading]:
+    """Every session of a database, or the one of an export. Raises `OSError`."""
+    with file.path.open("rb") as stream:
+        head = stream.read(len(_SQLITE))
+        if head != _SQLITE:
+            stream.seek(0)
+            return (read_export(stream),)
+    return OpenCodeDatabase(file.path).readings()

@@ -1,0 +1,152 @@
+"""Local cost: this machine's usage joined with local git and GitHub, placed and added up; what `tabstop cost` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from tabstop.beside.known_places import KnownPlaces, keep_known_places, read_known_places
+from tabstop.beside.local_git import Seen, look
+from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.plan_sessions import plan_sessions
+from tabstop.report.facts import Facts, PullRequest
+from tabstop.report.placing import Linked, Placed, linked_repositories, place
+from tabstop.report.report import Charts, Report
+from tabstop.report.tally import By, Plans, Row, day_in, tally, total, unpriced
+from tabstop.usage_groups import QUARTER
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked. paths: absolute folders, without links; none for everywhere. zone: of days; None for this machine's.
+
+    plans: agents that a plan pays for.
+    """
+
+    by: By
+    now: datetime
+    since: datetime | None = None
+    since_words: str = ""
+    paths: tuple[Path, ...] = ()
+    zone: tzinfo | None = None
+    plans: tuple[str, ...] = ()
+    offline: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCost:
+    """The report, and what it was made of."""
+
+    report: Report
+    placed: Sequence[Placed]
+    facts: Facts
+    plans: Plans
+    zone: tzinfo | None
+
+    def charts(self) -> Charts:
+        """For a page."""
+        day_of = day_in(self.zone)
+
+        def by(what: By, placed: Sequence[Placed]) -> list[Row]:
+            return tally(placed, what, self.facts, plans=self.plans, day_of=day_of)
+
+        agents = by(By.AGENT, self.placed)
+        days = {row.name: by(By.DAY, [one for one in self.placed if one.group.agent == row.name]) for row in agents}
+        return Charts(days, by(By.MODEL, self.placed), agents)
+
+
+def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], kept: Path | None) -> LocalCost:
+    """Join, place, add up. kept: the file of known places; None to remember nothing."""
+    known = read_known_places(kept)
+    home = Path(environ["HOME"]) if environ.get("HOME", "").startswith("/") else None
+    seen = look({group.folder for group in usage.groups if group.folder}, known.folders, home)
+    new = known.learn(dict(seen.folders))
+    facts = Facts(seen.folders, seen.elsewhere, seen.checkouts, seen.repositories, _remembered(known))
+    linked = {(one.agent, one.session): Linked(one.pull_requests, one.commits) for one in usage.sessions}
+    placed = place(usage.groups, linked, facts)
+    chosen = _chosen(placed, wanted, seen)
+    notes: tuple[str, ...] = ()
+    if not wanted.offline:
+        told, notes = _asked(chosen, linked, known, wanted, environ, seen)
+        new = new or told
+        if told:
+            facts = replace(facts, pull_requests=_remembered(known))
+            chosen = _chosen(place(usage.groups, linked, facts), wanted, seen)
+    if new:
+        keep_known_places(kept, known)
+    plans = Plans(frozenset(wanted.plans), plan_sessions(environ))
+    report = Report(
+        by=wanted.by,
+        rows=tally(chosen, wanted.by, facts, plans=plans, day_of=day_in(wanted.zone)),
+        total=total(chosen, plans),
+        made_at=wanted.now,
+        timezone=str(wanted.zone or wanted.now.astimezone().tzname()),
+        since=wanted.since,
+        since_words=_since_words(wanted),
+        paths=tuple(map(str, wanted.paths)),
+        unpriced=unpriced(chosen),
+        files=usage.files,
+        skipped=sum(sum(one.reasons.values()) for one in usage.skipped),
+        unread=usage.unread,
+        notes=notes,
+    )
+    return LocalCost(report, chosen, facts, plans, wanted.zone)
+
+
+def _since_words(wanted: Wanted) -> str:
+    if wanted.since is None:
+        return ""
+    here = wanted.since.astimezone(wanted.zone)
+    return here.strftime("%Y-%m-%d" if here.hour == here.minute == 0 else "%Y-%m-%d %H:%M")
+
+
+def _remembered(known: KnownPlaces) -> tuple[PullRequest, ...]:
+    return tuple(one for pulls in known.pull_requests.values() for one in pulls)
+
+
+def _chosen(placed: Sequence[Placed], wanted: Wanted, seen: Seen) -> list[Placed]:
+    """Those of the time and the folders that are asked for. A quarter of an hour counts whole."""
+    since = int(wanted.since.timestamp()) // QUARTER * QUARTER if wanted.since else 0
+    found = [one for one in placed if one.group.began >= since]
+    if not wanted.paths:
+        return found
+    roots = {name.lower() for folder, name in seen.folders.items() if seen.roots.get(folder) in wanted.paths}
+    within: dict[str, bool] = {}
+
+    def inside(folder: str) -> bool:
+        if folder not in within:
+            within[folder] = any(Path(folder).is_relative_to(path) for path in wanted.paths)
+        return within[folder]
+
+    return [one for one in found if inside(one.group.folder) or one.repository.lower() in roots]
+
+
+def _asked(
+    chosen: Sequence[Placed],
+    linked: Mapping[tuple[str, str], Linked],
+    known: KnownPlaces,
+    wanted: Wanted,
+    environ: Mapping[str, str],
+    seen: Seen,
+) -> tuple[bool, tuple[str, ...]]:
+    """Ask GitHub about the repositories there is work in; whether it told anything new, and what people should know."""
+    from tabstop.beside.pull_requests import GitHubAccess, ask  # noqa: PLC0415 - the network's library is not quick to load
+
+    access = GitHubAccess.from_environ(environ)
+    now = wanted.now.timestamp()
+    bases = {name: one.fork_of for name, one in seen.repositories.items()}
+    names = [bases.get(name.lower()) or name for name in linked_repositories(chosen)]
+    stale = [name for name in names if not known.is_fresh(name.lower(), now)]
+    if access is None or not stale:
+        return False, ()
+    numbers: dict[str, set[int]] = {}
+    for one in linked.values():
+        for link in one.pull_requests:
+            numbers.setdefault(link.repository.lower(), set()).add(link.number)
+    told = ask(access, stale, numbers)
+    for name in told.repositories:
+        known.asked[name.lower()] = int(now)
+        known.pull_requests[name.lower()] = [one for one in told.pull_requests if one.repository == name]
+    return bool(told.repositories), told.problems

@@ -1,0 +1,298 @@
+"""Queue: what was read of the agents' logs and is to be told to one server, and what of it was told. An SQLite file of this user's.
+
+Losing it is harmless: everything is read and sent again, and changes nothing there. What it holds is counts, names and ids, as
+they go over the wire, and the folders that were worked in, which do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tabstop.agents.claude_code.client_count import ClientCount
+from tabstop.beside.delivery import call_of
+from tabstop.evidence import CommitMade, PullRequestLink
+from tabstop.model_id import bare
+from tabstop.usage import Tokens, Usage
+from tabstop.wire import Call, ClientTotal
+from tabstop.wire_json import from_json, to_json
+
+_VERSION = 1
+_TABLES = """
+create table files (path text primary key, seen text not null, unread integer not null);
+create table folders (folder text primary key, repository text not null);
+create table calls (
+    key text primary key, agent text not null, session text not null, repository text not null, at real not null,
+    model text not null, counts text not null, searches integer not null, wire text not null, sent integer not null);
+create index calls_of_session on calls (agent, session);
+create index calls_to_send on calls (repository, sent);
+create table told (
+    id text primary key, kind text not null, agent text not null, session text not null, repository text not null,
+    at real not null, wire text not null, sent integer not null);
+create table totals (
+    agent text not null, session text not null, after real not null, counts text not null, told text not null,
+    primary key (agent, session));
+create table sessions (
+    agent text not null, session text not null, repository text not null, ended real not null,
+    primary key (agent, session, repository));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one client's session did in one repository: what the server is told as one session."""
+
+    agent: str
+    session: str
+    repository: str
+
+
+class Queue:
+    """Of one server. Not for several threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; one that cannot be read, or is another version's, begins anew. Raises `OSError`, `sqlite3.Error`."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._db = _opened(path)
+        except sqlite3.DatabaseError:
+            path.unlink()
+            self._db = _opened(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._db:
+            yield self._db
+
+    def seen(self, path: Path) -> str:
+        """How the file was when it was last read; empty before."""
+        row = self._db.execute("select seen from files where path = ?", (str(path),)).fetchone()
+        return row[0] if row else ""
+
+    def unread(self) -> int:
+        """Lines that could not be used, in all files."""
+        return int(self._db.execute("select coalesce(sum(unread), 0) from files").fetchone()[0])
+
+    def repository_of(self, folder: str) -> str | None:
+        """Of the folder's remote, as it was when it was first met; None before."""
+        row = self._db.execute("select repository from folders where folder = ?", (folder,)).fetchone()
+        return row[0] if row else None
+
+    def know_folder(self, folder: str, repository: str) -> None:
+        """Remember it: the folder may be gone by the next time."""
+        with self._writing() as db:
+            db.execute("insert or replace into folders values (?, ?)", (folder, repository))
+
+    def take(
+        self,
+        path: Path,
+        seen: str,
+        unread: int,
+        calls: Iterable[tuple[Part, Usage]],
+        links: Iterable[tuple[Part, PullRequestLink]],
+        commits: Iterable[tuple[Part, CommitMade]],
+        totals: Iterable[tuple[str, str, datetime, dict[str, ClientCount]]],
+    ) -> None:
+        """Take in what a file tells, in one transaction. What is known already, and is no more than before, is not sent again."""
+        with self._writing() as db:
+            for part, usage in calls:
+                _take_call(db, part, usage)
+            for kind, told in (("link", links), ("commit", commits)):
+                for part, one in told:
+                    wire = _text(to_json(one))
+                    named = hashlib.sha256(f"{kind}\0{part}\0{wire}".encode()).hexdigest()
+                    at = one.at.timestamp() if one.at else 0.0
+                    row = (named, kind, part.agent, part.session, part.repository, at, wire)
+                    db.execute("insert or ignore into told values (?, ?, ?, ?, ?, ?, ?, 0)", row)
+            for agent, session, after, counts in totals:
+                counted = _text({model: to_json(one) for model, one in counts.items()})
+                db.execute(
+                    "insert into totals values (?, ?, ?, ?, '') on conflict (agent, session) do update set "
+                    "after = excluded.after, counts = excluded.counts where excluded.after >= after",
+                    (agent, session, after.timestamp(), counted),
+                )
+            db.execute("insert or replace into files values (?, ?, ?)", (str(path), seen, unread))
+
+    def waiting(self) -> list[Part]:
+        """What has something to tell, by when it began."""
+        rows = self._db.execute(
+            "select agent, session, repository, min(at) from ("
+            "select agent, session, repository, at from calls where not sent and repository != '' union all "
+            "select agent, session, repository, at from told where not sent) group by 1, 2, 3 order by 4"
+        )
+        return [Part(*row[:3]) for row in rows]
+
+    def calls(self, part: Part) -> list[tuple[str, Call]]:
+        """Those of a part that wait, oldest first, by their key here."""
+        rows = self._db.execute(
+            "select key, wire from calls where agent = ? and session = ? and repository = ? and not sent order by at, key",
+            (part.agent, part.session, part.repository),
+        )
+        return [(key, from_json(Call, json.loads(wire))) for key, wire in rows]
+
+    def told(self, part: Part) -> list[tuple[str, PullRequestLink | CommitMade]]:
+        """Its links and commits that wait."""
+        rows = self._db.execute(
+            "select id, kind, wire from told where agent = ? and session = ? and repository = ? and not sent order by at, id",
+            (part.agent, part.session, part.repository),
+        )
+        kinds: dict[str, type[PullRequestLink | CommitMade]] = {"link": PullRequestLink, "commit": CommitMade}
+        return [(name, from_json(kinds[kind], json.loads(wire))) for name, kind, wire in rows]
+
+    def count(self, repository: str) -> int:
+        """Calls there that wait."""
+        row = self._db.execute("select count(*) from calls where repository = ? and not sent", (repository,)).fetchone()
+        return int(row[0])
+
+    def unsent(self) -> list[tuple[str, int]]:
+        """Calls that wait, by repository."""
+        return self._db.execute(
+            "select repository, count(*) from calls where not sent and repository != '' group by 1 order by 1"
+        ).fetchall()
+
+    def nowhere(self) -> int:
+        """Calls made where no repository is known."""
+        return int(self._db.execute("select count(*) from calls where repository = ''").fetchone()[0])
+
+    def sent(self, calls: Iterable[str], told: Iterable[str] = ()) -> None:
+        """They arrived, or will never be taken."""
+        with self._writing() as db:
+            db.executemany("update calls set sent = 1, wire = '' where key = ?", [(one,) for one in calls])
+            db.executemany("update told set sent = 1 where id = ?", [(one,) for one in told])
+
+    def span(self, part: Part) -> tuple[datetime, datetime] | None:
+        """When its first and its last call were made."""
+        low, high = self._db.execute(
+            "select min(at), max(at) from calls where agent = ? and session = ? and repository = ?",
+            (part.agent, part.session, part.repository),
+        ).fetchone()
+        return None if low is None else (datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC))
+
+    def totals(self, part: Part) -> tuple[ClientTotal, ...]:
+        """What the client counted for the session, less what it did in other repositories; empty where that is told already.
+
+        One part of a session has them: that of its first call. Calls after the client's last count are added, since it counts
+        only where a run ends.
+        """
+        row = self._db.execute(
+            "select after, counts, told from totals where agent = ? and session = ?", (part.agent, part.session)
+        ).fetchone()
+        if row is None or self._first(part) != part.repository:
+            return ()
+        after, counts, told = row
+        left = {model: from_json(ClientCount, one) for model, one in json.loads(counts).items()}
+        for repository, at, model, tokens, searches in self._db.execute(
+            "select repository, at, model, counts, searches from calls where agent = ? and session = ?",
+            (part.agent, part.session),
+        ):
+            late, here = at > after, repository == part.repository
+            if late != here:
+                continue  # here and counted by the client, or elsewhere and not counted
+            name = next((one for one in left if bare(one) == bare(model)), model)
+            change = ClientCount(from_json(Tokens, json.loads(tokens)), searches)
+            before = left.get(name, ClientCount())
+            left[name] = before + change if here else before - change
+        found = tuple(
+            ClientTotal(part.session, name, one.tokens, one.web_searches) for name, one in sorted(left.items())
+        )
+        return () if _digest(found) == told else found
+
+    def totals_told(self, part: Part, totals: tuple[ClientTotal, ...]) -> None:
+        """They arrived."""
+        with self._writing() as db:
+            row = (_digest(totals), part.agent, part.session)
+            db.execute("update totals set told = ? where agent = ? and session = ?", row)
+
+    def ended(self, part: Part) -> datetime | None:
+        """Up to which call the server was told that it ended."""
+        row = self._db.execute(
+            "select ended from sessions where agent = ? and session = ? and repository = ?",
+            (part.agent, part.session, part.repository),
+        ).fetchone()
+        return datetime.fromtimestamp(row[0], UTC) if row else None
+
+    def end(self, part: Part, at: datetime) -> None:
+        """Its end was told, after the call of that time."""
+        row = (part.agent, part.session, part.repository, at.timestamp())
+        with self._writing() as db:
+            db.execute("insert or replace into sessions values (?, ?, ?, ?)", row)
+
+    def open_parts(self) -> list[Part]:
+        """Parts that were told of and whose end was not, since their last call."""
+        rows = self._db.execute(
+            "select agent, session, repository, max(at) as last from calls where repository != '' group by 1, 2, 3 "
+            "having min(sent) = 1 and last > coalesce((select ended from sessions s where s.agent = calls.agent and "
+            "s.session = calls.session and s.repository = calls.repository), 0)"
+        )
+        return [Part(*row[:3]) for row in rows]
+
+    def drop_before(self, at: datetime) -> int:
+        """Forget calls made earlier; how many had not been sent."""
+        with self._writing() as db:
+            (left,) = db.execute(
+                "select count(*) from calls where at < ? and not sent and repository != ''", (at.timestamp(),)
+            ).fetchone()
+            # What the client counted for a session cannot be compared with a part of it.
+            db.execute(
+                "delete from totals where exists (select 1 from calls c where c.agent = totals.agent and "
+                "c.session = totals.session and c.at < ?)",
+                (at.timestamp(),),
+            )
+            db.execute("delete from calls where at < ?", (at.timestamp(),))
+            db.execute("delete from told where at < ? and at > 0", (at.timestamp(),))
+            return int(left)
+
+    def _first(self, part: Part) -> str:
+        row = self._db.execute(
+            "select repository from calls where agent = ? and session = ? order by at, key limit 1",
+            (part.agent, part.session),
+        ).fetchone()
+        return row[0] if row else ""
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    db = sqlite3.connect(path)
+    try:
+        (version,) = db.execute("pragma user_version").fetchone()
+        if version != _VERSION:
+            if version or db.execute("select count(*) from sqlite_master").fetchone()[0]:
+                raise sqlite3.DatabaseError("another version's")
+            db.executescript(f"{_TABLES} pragma user_version = {_VERSION};")
+    except sqlite3.Error:
+        with suppress(sqlite3.Error):
+            db.close()
+        raise
+    return db
+
+
+def _take_call(db: sqlite3.Connection, part: Part, usage: Usage) -> None:
+    """A call that is new, or that a client told more fully than before."""
+    key, wire, counts = usage.keys[0], _text(to_json(call_of(usage))), _text(to_json(usage.tokens))
+    before = db.execute("select counts, searches from calls where key = ?", (key,)).fetchone()
+    if before is not None and before == (counts, usage.web_searches):
+        return
+    if before is not None and from_json(Tokens, json.loads(before[0])).total > usage.tokens.total:
+        return
+    at = usage.occurred_at.timestamp()
+    row = (key, part.agent, part.session, part.repository, at, usage.model, counts, usage.web_searches, wire)
+    db.execute("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _digest(totals: tuple[ClientTotal, ...]) -> str:
+    return hashlib.sha256(_text(to_json(totals)).encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""A watched session: what the desk where hooks are answered keeps of each session, from its journal to who reports it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tabstop.beside.gauge_watch import GaugeWatch
+from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.hook_gate import HookGate
+from tabstop.beside.hooked_session import HookedSession
+from tabstop.beside.journal import Journal
+from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.governor.orders import Event
+from tabstop.session import SessionOutcome
+from tabstop.verdict import Verdict
+
+
+class Reports(Protocol):
+    """Who tells a session's server what happens in it, such as `tabstop.beside.reporting.Reporter`."""
+
+    def begin(self, *, wait: bool = True) -> Verdict:
+        """Start; a hook must not wait for a network."""
+        ...
+
+    def on_event(self, event: Event) -> None:
+        """What the hooks themselves have to tell; the session's own events are heard anyway."""
+        ...
+
+    def close(self, outcome: SessionOutcome | None) -> bool:
+        """Tell the rest. None leaves the session open at the server."""
+        ...
+
+
+ReportsOf = Callable[[Record, GovernedSession, SessionFolder], Reports | None]
+"""Who reports this session; None where it has no server."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """A governed session with the client sessions it is heard through; by (agent, client session).
+
+    said: what is to be said of its policy at its start.
+    """
+
+    folder: SessionFolder
+    record: Record
+    governed: GovernedSession
+    journal: Journal | None = None
+    reports: Reports | None = None
+    heard: dict[tuple[str, str], HookedSession] = field(default_factory=dict)
+    said: str = ""
+    gate: HookGate = field(default_factory=HookGate)
+    gauges: GaugeWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What the folder tells of the vendor's windows is watched from the start."""
+        self.gauges = GaugeWatch(self.folder, self.governed)

@@ -1,0 +1,125 @@
+"""`tabstop sync`: tell the team's server what the agents on this machine used, as their own logs have it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from tabstop.agents.log_files import READERS
+from tabstop.beside.server import ServerError
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Passed, Wanted
+from tabstop.beside.sync.run import sync as sync_once
+from tabstop.usage import Billing
+from tabstop.window import LATE_LIMIT
+
+EVERY = 60
+"""Seconds between two passes of `--watch`."""
+
+_BILLINGS = tuple(one.value for one in Billing if one is not Billing.UNKNOWN)
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+class NotSynced(click.ClickException):
+    """Nothing was sent."""
+
+
+def _back(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([dhm])", value.strip())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a length of time; write `7d`, `12h` or `30m`.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help=f"Go on, a pass every {EVERY} seconds, until Ctrl-C.")
+@click.option(
+    "--since",
+    "back",
+    default=f"{LATE_LIMIT.days}d",
+    callback=_back,
+    metavar="TIME",
+    help="How far back: `7d`, `12h`.  [35d, the most]",
+)
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    default=tuple(READERS),
+    type=click.Choice(tuple(READERS)),
+    help="Only this agent's logs; may be repeated.",
+)
+@click.option(
+    "--billing",
+    type=click.Choice(_BILLINGS),
+    help="How these tokens are paid for; without it they count as dollars.",
+)
+@click.option("--dry-run", is_flag=True, help="Read the logs and say what waits; send nothing.")
+def sync(watch: bool, back: timedelta, agents: tuple[str, ...], billing: str | None, dry_run: bool) -> None:
+    """Upload what your agents used: tokens, models, times, branches, commits, pull requests. Never a word of content.
+
+    Only work in repositories of the organization you are logged in for. Run it as often as you like: nothing counts twice.
+    """
+    wanted = Wanted(agents, back, Billing(billing or Billing.UNKNOWN), dry_run)
+    try:
+        while True:
+            passed = _pass(wanted)
+            for one in passed:
+                for line in lines_of(one, brief=watch, dry=dry_run):
+                    click.echo(line)
+            if not watch:
+                break
+            time.sleep(max(EVERY, *(one.retry_after for one in passed)))
+    except KeyboardInterrupt:
+        return
+    if any(one.problem for one in passed):
+        raise click.exceptions.Exit(1)
+
+
+def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Iterator[str]:
+    """What people read of a pass. brief: only where something was sent or went wrong. dry: nothing was to be sent."""
+    sent = passed.sent
+    if dry:
+        yield f"Nothing is sent. {_calls(passed.waiting)} for {passed.server}."
+    elif passed.problem:
+        yield f"{passed.problem} Kept here for a later `tabstop sync`: {_calls(passed.waiting)}."
+    elif sent.calls or not brief:
+        known = f", {sent.calls - sent.new:,} of them known there already" if sent.calls > sent.new else ""
+        sessions = f"{sent.sessions:,} session" if sent.sessions == 1 else f"{sent.sessions:,} sessions"
+        yield f"Sent to {passed.server} for {', '.join(passed.organizations)}: {_calls(sent.calls)} of {sessions}{known}."
+    if brief:
+        return
+    for repository, count in sorted(sent.not_covered.items()):
+        yield f"{_calls(count)}: kept, since the server does not have {repository}. An owner can add it to the App."
+    if passed.waiting and not (passed.problem or sent.not_covered or dry):
+        yield f"{_calls(passed.waiting)}: kept for later."
+    if passed.elsewhere:
+        yield f"{_calls(passed.elsewhere)}: in repositories of others. They stay here; the server is not told of them."
+    if passed.nowhere:
+        yield f"{_calls(passed.nowhere)}: in folders without a git remote `origin`, or that are gone. They stay here."
+    if passed.too_late:
+        yield f"{_calls(passed.too_late)}: never sent, and older than {LATE_LIMIT.days} days now, which the server does not take."
+    if sent.refused:
+        yield f"{_calls(sent.refused)}: refused by the server as not valid, and left out."
+    if passed.unread:
+        yield f"Lines of the logs that could not be used: {passed.unread:,}."
+    for path, why in passed.read.missed:
+        yield f"{path} could not be read: {why}."
+
+
+def _pass(wanted: Wanted) -> list[Passed]:
+    try:
+        return sync_once(os.environ, wanted, datetime.now(UTC), time.sleep)
+    except (NobodyToTellError, AlreadyRunningError, ServerError) as error:
+        raise NotSynced(str(error)) from error
+    except (OSError, sqlite3.Error) as error:
+        raise NotSynced(f"What was sent cannot be remembered here: {error}. Look at the disk and try again.") from error
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call" if count == 1 else f"{count:,} calls"

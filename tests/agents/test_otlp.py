@@ -1,0 +1,231 @@
+"""What telemetry tells: each event's table of records and what they mean, and what is never taken."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.web.otlp_body import JSON, PROTOBUF, records_in
+from tabstop.agents.claude_code.rows import RowError
+from tabstop.agents.gemini.logs import read
+from tabstop.agents.gemini.same_call import recognizable
+from tabstop.agents.log_files import LogFile
+from tabstop.agents.otlp import ALLOWED, event_named, heard
+from tabstop.agents.telemetry import Heard, LogRecord, counted
+from tabstop.evidence import NOWHERE, CommitMade, Evidence
+from tabstop.usage import Tokens, Usage
+from tests.support.otlp import as_protobuf, sent_by
+
+AT = datetime(2026, 11, 21, 21, 21, 45, 501_000, tzinfo=UTC)
+SHA, OTHER = "4543a44b1a7873eedc8daa0fc4898234ad6911b3", "0123456789012345678901234567890123456789"
+CALL: dict[str, Any] = {
+    "session.id": "s",
+    "request_id": "req_1",
+    "model": "claude-opus-5-5",
+    "input_tokens": 1,
+    "output_tokens": 2,
+}
+RESPONSE: dict[str, Any] = {
+    "session.id": "s",
+    "model": "gemini-2.5-pro",
+    "input_token_count": 10,
+    "output_token_count": 3,
+}
+
+
+def told(event: str, attributes: dict[str, Any], resource: dict[str, Any] | None = None) -> Heard:
+    """What one record tells."""
+    found = heard(LogRecord(event, AT, attributes, resource or {}))
+    assert found is not None
+    return found
+
+
+def call(changes: dict[str, Any], resource: dict[str, Any] | None = None) -> Usage:
+    """A call of Claude Code, with changes; a value of None leaves an attribute out."""
+    values = {name: value for name, value in {**CALL, **changes}.items() if value is not None}
+    usage = told("claude_code.api_request", values, resource).usage
+    assert usage is not None
+    return usage
+
+
+@pytest.mark.parametrize(
+    ("changes", "tokens", "split_known"),
+    [
+        ({}, Tokens(1, 0, 0, 0, 2), True),
+        ({"input_tokens": "7", "output_tokens": 9.0}, Tokens(7, 0, 0, 0, 9), True),
+        ({"cache_read_tokens": 5}, Tokens(1, 5, 0, 0, 2), True),
+        (
+            {"cache_creation_tokens": 9, "cache_creation_5m_tokens": 4, "cache_creation_1h_tokens": 5},
+            Tokens(1, 0, 4, 5, 2),
+            True,
+        ),
+        ({"cache_creation_tokens": 9}, Tokens(1, 0, 9, 0, 2), False),
+        ({"cache_creation_tokens": 9, "cache_creation_1h_tokens": 5}, Tokens(1, 0, 4, 5, 2), False),
+    ],
+)
+def test_tokens_of_claude_code(changes: dict[str, Any], tokens: Tokens, split_known: bool) -> None:
+    """Numbers or texts; cache writes by how long they live, where that is told."""
+    found = call(changes)
+    assert (found.tokens, found.cache_split_known) == (tokens, split_known)
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys", "model", "thread"),
+    [
+        ({}, ("anthropic:req:req_1",), "claude-opus-5-5", "s"),
+        ({"agent_id": "a1"}, ("anthropic:req:req_1",), "claude-opus-5-5", "a1"),
+        ({"speed": "fast"}, ("anthropic:req:req_1",), "claude-opus-5-5[fast]", "s"),
+        ({"speed": "normal"}, ("anthropic:req:req_1",), "claude-opus-5-5", "s"),
+        ({"request_id": None}, ("anthropic:otel:s/1795296105501.0",), "claude-opus-5-5", "s"),
+        (
+            {"request_id": "", "event.sequence": 31},
+            ("anthropic:otel:s/1795296105501.31",),
+            "claude-opus-5-5",
+            "s",
+        ),
+    ],
+)
+def test_which_call_it_is(changes: dict[str, Any], keys: tuple[str, ...], model: str, thread: str) -> None:
+    """By the API's request id, as in transcripts; another cloud's answer has none."""
+    found = call(changes)
+    assert (found.keys, found.model, found.thread, found.occurred_at) == (keys, model, thread, AT)
+
+
+@pytest.mark.parametrize(
+    ("event", "attributes"),
+    [
+        ("claude_code.api_request", {**CALL, "session.id": ""}),
+        ("claude_code.api_request", {**CALL, "model": "a model\nwith lines"}),
+        ("claude_code.api_request", {**CALL, "input_tokens": -1}),
+        ("claude_code.api_request", {**CALL, "input_tokens": True}),
+        ("claude_code.api_request", {**CALL, "input_tokens": float("inf")}),
+        ("claude_code.api_request", {**CALL, "input_tokens": 10**11}),
+        ("claude_code.api_request", {**CALL, "input_tokens": "1e3"}),
+        ("gemini_cli.api_response", {**RESPONSE, "model": ""}),
+        ("gemini_cli.api_response", {**RESPONSE, "output_token_count": "9" * 16}),
+    ],
+)
+def test_calls_that_cannot_be_read(event: str, attributes: dict[str, Any]) -> None:
+    """Are said to be none, without quoting them."""
+    with pytest.raises(RowError, match=r"^(a call without|\w+ is not a count)"):
+        heard(LogRecord(event, AT, attributes))
+    with pytest.raises(RowError):
+        heard(LogRecord(event, None, CALL if "claude" in event else RESPONSE))
+
+
+@pytest.mark.parametrize(
+    ("resource", "evidence"),
+    [
+        ({}, NOWHERE),
+        ({"vcs.repository.url.full": "https://x:secret@github.com/acme/widget.git"}, Evidence("acme/widget")),
+        ({"vcs.repository.url.full": "git@github.com:acme/widget"}, Evidence("acme/widget")),
+        ({"vcs.repository.url.full": "what is this"}, NOWHERE),
+        ({"vcs.ref.head.name": "refs/heads/fix", "vcs.ref.head.revision": SHA}, Evidence("", "fix", SHA)),
+        ({"vcs.ref.head.name": "v1", "vcs.ref.head.type": "tag"}, NOWHERE),
+        ({"vcs.ref.head.name": 7}, NOWHERE),
+    ],
+)
+def test_where_it_was_made(resource: dict[str, Any], evidence: Evidence) -> None:
+    """As the resource says, in OpenTelemetry's own words."""
+    assert call({}, resource).evidence == evidence
+
+
+@pytest.mark.parametrize(
+    ("attributes", "resource", "commit"),
+    [
+        ({}, {}, None),
+        ({"vcs.ref.head.revision": SHA, "vcs.ref.head.name": "fix"}, {}, CommitMade(SHA, "", "fix", AT)),
+        (
+            {"vcs.ref.head.revision": SHA, "vcs.ref.head.name": "fix", "vcs.ref.head.type": "branch"},
+            {"vcs.ref.head.revision": OTHER, "vcs.repository.url.full": "https://github.com/acme/widget"},
+            CommitMade(SHA, "acme/widget", "fix", AT),
+        ),
+        ({"vcs.ref.head.revision": SHA}, {"vcs.ref.head.revision": SHA}, None),
+        (
+            {"vcs.ref.head.revision": SHA, "vcs.ref.head.name": "v1", "vcs.ref.head.type": "tag"},
+            {},
+            CommitMade(SHA, at=AT),
+        ),
+        ({"vcs.ref.head.revision": "HEAD"}, {}, None),
+    ],
+)
+def test_commits(attributes: dict[str, Any], resource: dict[str, Any], commit: CommitMade | None) -> None:
+    """A tool's result names the commit it made. What the client merely repeats of its resource is none."""
+    found = heard(LogRecord("claude_code.tool_result", AT, {"session.id": "s", **attributes}, resource))
+    assert (found.commit if found else None) == commit
+    assert heard(LogRecord("claude_code.tool_result", AT, attributes, resource)) is None
+
+
+def test_geminis_counts() -> None:
+    """What was cached is in the input, thoughts stand beside the output; the session may be named by the resource alone."""
+    more = {"cached_content_token_count": 8, "thoughts_token_count": 4, "tool_token_count": "1"}
+    values = {name: value for name, value in {**RESPONSE, **more}.items() if name != "session.id"}
+    found = told("gemini_cli.api_response", values, {"session.id": "s"})
+    assert found.usage is not None
+    assert (found.session, found.usage.tokens) == ("s", Tokens(3, 8, 0, 0, 7))
+
+
+@pytest.mark.parametrize(
+    ("apart", "same"), [(0, True), (20, True), (499, True), (-499, True), (1_001, False), (-1_001, False)]
+)
+def test_geminis_calls_are_known_by_counts_and_time(apart: int, same: bool) -> None:
+    """For want of an id: at any place on the clock. Another session's, or other counts, are never the same."""
+    for shift in range(0, 2_000, 37):
+        one = Usage(("a",), "m", Tokens(1), AT + timedelta(milliseconds=shift))
+        other = Usage(("b",), "m", Tokens(1), one.occurred_at + timedelta(milliseconds=apart))
+        shared = {*recognizable(one, "s").keys} & {*recognizable(other, "s").keys}
+        assert bool(shared) == same
+        assert not {*recognizable(one, "s").keys} & {*recognizable(other, "t").keys}
+        more = Usage(("b",), "m", Tokens(2), other.occurred_at)
+        assert not {*recognizable(one, "s").keys} & {*recognizable(more, "s").keys}
+
+
+def test_a_real_chat_and_its_telemetry_are_the_same_calls(tmp_path: Path) -> None:
+    """One for one."""
+    chat = tmp_path / "chats" / "session-1.jsonl"
+    chat.parent.mkdir()
+    chat.write_bytes((Path(__file__).parents[1] / "samples" / "gemini" / "chat.jsonl").read_bytes())
+    (reading,) = read(LogFile("gemini-cli", chat))
+    sent = [record for body in sent_by("gemini") for record in records_in(json.dumps(body).encode(), JSON)]
+    calls = [found.usage for record in sent if (found := heard(record)) is not None and found.usage is not None]
+    assert len(calls) == len(reading.usages) == 5
+    for one, other in zip(reading.usages, calls, strict=True):
+        assert {*one.keys} & {*other.keys}
+        assert one.tokens == other.tokens
+
+
+@pytest.mark.parametrize("client", ["claude", "gemini", "codex"])
+def test_both_encodings_say_the_same(client: str) -> None:
+    """And only what the list allows comes out of either."""
+    for body in sent_by(client):
+        found = records_in(json.dumps(body).encode(), JSON)
+        if client == "claude":
+            assert found == records_in(as_protobuf(body), PROTOBUF)
+        for record in found:
+            assert {*record.attributes, *record.resource} <= ALLOWED[record.name]
+        assert bool(found) == (client != "codex")
+
+
+@pytest.mark.parametrize(
+    ("scope", "names", "event"),
+    [
+        ("", ("claude_code.api_request",), "claude_code.api_request"),
+        ("com.anthropic.claude_code.events", ("", "api_request"), "claude_code.api_request"),
+        ("somebody.else", ("api_request",), ""),
+        ("", ("codex.api_request", "gemini_cli.api_response"), "gemini_cli.api_response"),
+        ("", ("claude_code.user_prompt",), ""),
+        ("", (), ""),
+    ],
+)
+def test_which_events_are_read(scope: str, names: tuple[str, ...], event: str) -> None:
+    """By the body, the attribute or the field that names it, whichever a client's version uses."""
+    assert event_named(scope, *names) == event
+
+
+def test_a_missing_count_is_none() -> None:
+    """Nothing was read from a cache that is not told of."""
+    assert counted(LogRecord("claude_code.api_request"), "cache_read_tokens") == 0

@@ -1,0 +1,213 @@
+"""Hooks that announce a session ask the gate: what the first prompt is told, and that nobody waits for a server that is away."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabstop.agents.dialect import AGENTS
+from tabstop.beside.hook_desk import HookDesk
+from tabstop.beside.hook_gate import Question
+from tabstop.beside.hook_records import name_of
+from tabstop.beside.reporting import reporter_for
+from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.beside.spool import pending, spool_root
+from tabstop.beside.transport import Request, Response
+from tabstop.verdict import Finding, Outcome, Signal, Verdict
+from tabstop.wire import Allowance, StartAnswer
+from tests.beside.fake_server import ALLOWED, FakeServer
+from tests.governor.builders import BEGUN
+from tests.support.hook_payloads import SESSION, payload, tool
+
+RED = StartAnswer(Verdict((Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab's budget of $2 is spent."),)))
+GREEN = StartAnswer(Verdict(), "ses_9", "t9", Allowance(ALLOWED))
+PROMPT = {"claude-code": "UserPromptSubmit", "codex": "UserPromptSubmit", "gemini": "BeforeAgent"}
+
+
+class Slow:
+    """A server that answers only when `go` is set."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.server = server
+        self.go = threading.Event()
+
+    def send(self, request: Request, timeout: float) -> Response:
+        assert self.go.wait(10)
+        return self.server.send(request, timeout)
+
+
+class Gated:
+    """A desk whose questions go to `server`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = FakeServer(admits=GREEN)
+        self.transport: Any = self.server
+        self.patience = 5.0
+        self.environ = {
+            "TABSTOP_STATE": str(folder / "state"), "TABSTOP_SERVER": "https://tabstop.example",
+            "TABSTOP_TOKEN": "t", "TABSTOP_REPOSITORY": "acme/widget",
+        }  # fmt: skip
+        self.folder = folder
+        self.said: list[str] = []
+        root = folder / "state" / "sessions"
+        self.desk = HookDesk(
+            root,
+            self.environ,
+            lambda: BEGUN,
+            self.said.append,
+            folder / "g.sock",
+            lambda record, session, at: reporter_for(record, session, at, self.environ, transport=self.server),
+            self.question,
+        )
+        self.session = SessionFolder(root / name_of("claude-code", SESSION))
+
+    def question(self, record: Record) -> Question | None:
+        if record.server_session:
+            return None
+        return Question(record, self.environ, BEGUN, self.said.append, transport=self.transport, patience=self.patience)
+
+    def hook(self, event: str, agent: str = "claude-code", **more: Any) -> Any:
+        body = {**(tool(event) if event == "PreToolUse" else payload("SessionStart")), **more}
+        body |= {"cwd": str(self.folder), "transcript_path": str(self.folder / "t.jsonl"), "hook_event_name": event}
+        answer = self.desk.hook((agent, event, "-"), json.dumps(body).encode())
+        assert isinstance(answer, bytes)
+        text = answer.partition(b"\n")[2]
+        return json.loads(text) if text else {}
+
+
+@pytest.fixture
+def gated(tmp_path: Path) -> Iterator[Gated]:
+    """See `Gated`."""
+    found = Gated(tmp_path)
+    yield found
+    found.desk.close()
+
+
+def until(happened: Callable[[], Any]) -> None:
+    """Wait for what another thread does."""
+    for _ in range(500):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_a_red_cap_refuses_the_first_prompt(gated: Gated, agent: str) -> None:
+    """With its explanation, in every agent's words. The next prompt asks again: somebody may have raised the cap."""
+    gated.server.admits = RED
+    gated.hook("SessionStart", agent)
+    for count in (1, 2):
+        reply = gated.hook(PROMPT[agent], agent)
+        assert reply["decision"] in {"block", "deny"}
+        assert reply["reason"].startswith("Tabstop: this session may not begin. The tab's budget of $2 is spent.")
+        assert len(gated.server.starts) == count
+    gated.server.admits = GREEN
+    assert "decision" not in gated.hook(PROMPT[agent], agent)
+    assert len(gated.server.starts) == 3
+
+
+def test_the_servers_limits_apply(gated: Gated) -> None:
+    """People are told of them at the prompt; the session is reported from then on, and ends with its outcome."""
+    gated.hook("SessionStart")
+    reply = gated.hook("UserPromptSubmit")
+    assert "may use $1.00" in reply["systemMessage"]
+    record = gated.session.record()
+    assert (record.server_session, record.settings.limits, record.start.repository) == ("ses_9", ALLOWED, "acme/widget")
+    assert gated.hook("UserPromptSubmit") == {}
+    gated.hook("SessionEnd")
+    gated.desk.close()
+    assert [one.outcome for one in gated.server.ends] == ["finished"]
+    assert len(gated.server.starts) == 1
+
+
+def test_without_a_start_the_first_prompt_asks(gated: Gated) -> None:
+    """Hooks that were put in while the agent ran."""
+    gated.server.admits = RED
+    assert gated.hook("UserPromptSubmit")["decision"] == "block"
+
+
+def test_where_the_server_is_away_nobody_waits(gated: Gated) -> None:
+    """After its first failed try the prompt goes through; what is used is kept for later."""
+    gated.server.away = True
+    began = time.monotonic()
+    gated.hook("SessionStart")
+    assert gated.hook("UserPromptSubmit") == {}
+    assert time.monotonic() - began < gated.patience / 2
+    until(lambda: gated.desk._watched[gated.session.path.name].gate._question.answer)  # type: ignore[union-attr]
+    note = gated.hook("UserPromptSubmit")
+    assert "could not be asked (no route to host). The session keeps the limits it has" in note["systemMessage"]
+    gated.hook("SessionEnd")
+    gated.desk.close()
+    (waits,) = pending(spool_root(gated.environ))
+    assert waits.undelivered is not None
+    assert waits.undelivered.start.repository == "acme/widget"
+
+
+def test_a_policy_may_block_while_the_server_is_away(gated: Gated) -> None:
+    """`server_unreachable: block`: the prompt then waits for the last try, within its patience."""
+    (gated.folder / ".git").mkdir()
+    (gated.folder / ".github").mkdir()
+    (gated.folder / ".github" / "tabstop.yml").write_text("server_unreachable: block\n")
+    gated.server.away = True
+    gated.hook("SessionStart")
+    until(lambda: gated.desk._watched[gated.session.path.name].gate._question.answer)  # type: ignore[union-attr]
+    assert "`server_unreachable: block` is set" in gated.hook("UserPromptSubmit")["reason"]
+
+
+def test_a_slow_server_is_waited_for_a_moment(gated: Gated) -> None:
+    """A refusal that comes after the first prompt stops nothing: the session has begun. It is said, once."""
+    gated.transport = slow = Slow(gated.server)
+    gated.server.admits, gated.patience = RED, 0.05
+    gated.hook("SessionStart")
+    assert gated.hook("UserPromptSubmit") == {}
+    slow.go.set()
+    gate = gated.desk._watched[gated.session.path.name].gate
+    until(lambda: gate._question and gate._question.answer)
+    assert gated.hook("PreToolUse").get("continue") is not False
+    assert gated.hook("UserPromptSubmit") == {}
+
+
+def test_what_is_not_taken_stops_nobodys_work(gated: Gated) -> None:
+    """A token that is good no more is said, once; the session goes on within its own limits."""
+    gated.server.status = 401
+    gated.hook("SessionStart")
+    reply = gated.hook("UserPromptSubmit")
+    assert "decision" not in reply
+    assert "did not take the question. Not now." in reply["systemMessage"]
+    assert "The session goes on within its own limits, unreported." in reply["systemMessage"]
+    assert gated.hook("UserPromptSubmit") == {}
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_who_leaves_before_the_first_prompt_holds_nothing(gated: Gated, early: bool) -> None:
+    """Admitted or about to be: the server is told that it did not begin."""
+    gated.transport = slow = Slow(gated.server)
+    gated.hook("SessionStart")
+    gate = gated.desk._watched[gated.session.path.name].gate
+    if early:
+        slow.go.set()
+        until(lambda: gate._question and gate._question.answer)
+    gated.hook("SessionEnd")
+    slow.go.set()
+    until(lambda: gated.server.ends)
+    assert gated.server.ends[0].outcome in {"not started", "finished"}
+
+
+def test_a_fault_of_ours_stops_nobodys_work(gated: Gated) -> None:
+    """It is logged."""
+
+    class Broken:
+        def send(self, request: Request, timeout: float) -> Response:
+            raise RuntimeError("broken")
+
+    gated.transport = Broken()
+    gated.hook("SessionStart")
+    assert gated.hook("UserPromptSubmit") == {}
+    assert "could not be asked: RuntimeError: broken" in gated.said[-1]

@@ -1,0 +1,166 @@
+"""Local git: repositories by folder, worktrees, folders that are gone, checkouts; made with real git."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tabstop.beside import local_git
+from tabstop.beside.git_folder import branch_now, shown, tree_of
+from tabstop.beside.local_git import checkouts_of, look
+
+
+def git(folder: Path, *words: str, at: int = 1_790_000_000) -> str:
+    """Run git there at that second."""
+    who = {"GIT_AUTHOR_NAME": "Dana", "GIT_AUTHOR_EMAIL": "dana@example.com"}
+    who |= {"GIT_COMMITTER_NAME": "Dana", "GIT_COMMITTER_EMAIL": "dana@example.com"}
+    environ = {
+        "PATH": "/usr/bin:/bin:/usr/local/bin",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        **who,
+    }
+    environ |= {"GIT_AUTHOR_DATE": f"{at} +0000", "GIT_COMMITTER_DATE": f"{at} +0000"}
+    done = subprocess.run(["git", "-C", str(folder), *words], env=environ, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home folder with one repository that has a remote, a default branch, a merged branch and one that is not."""
+    origin, home = tmp_path / "origin.git", tmp_path / "home"
+    origin.mkdir()
+    git(origin, "init", "-q", "--bare", "-b", "trunk")
+    tree = home / "src" / "widget"
+    tree.mkdir(parents=True)
+    git(tree, "init", "-q", "-b", "trunk")
+    (tree / "src").mkdir()
+    git(tree, "commit", "-q", "--allow-empty", "-m", "one")
+    git(tree, "remote", "add", "origin", str(origin))
+    git(tree, "push", "-q", "origin", "trunk")
+    git(tree, "fetch", "-q", "origin")
+    git(tree, "remote", "set-head", "origin", "trunk")
+    git(tree, "branch", "done")
+    git(tree, "checkout", "-q", "-b", "feature/login", at=1_790_001_000)
+    git(tree, "commit", "-q", "--allow-empty", "-m", "two")
+    git(tree, "remote", "set-url", "origin", "git@github.com:Acme/widget.git")
+    return home
+
+
+def test_a_repository(home: Path) -> None:
+    """Its name, its default branch, which local branches are in it; from any folder inside."""
+    tree = home / "src" / "widget"
+    seen = look([str(tree), str(tree / "src"), "relative", str(home / "elsewhere")], {}, home)
+    assert seen.folders == {str(tree): "Acme/widget", str(tree / "src"): "Acme/widget"}
+    assert seen.elsewhere == {str(home / "elsewhere"): "~/elsewhere"}
+    found = seen.repositories["acme/widget"]
+    assert (found.name, found.default_branch, found.fork_of) == ("Acme/widget", "trunk", "")
+    assert found.branches == {"trunk", "done", "feature/login"}
+    assert found.merged == {"done"}
+    assert seen.checkouts[str(tree)].at(1_790_002_000) == "feature/login"
+    assert seen.checkouts[str(tree)].at(1_790_000_500) == "trunk"
+
+
+def test_a_worktree_is_its_repository_and_has_its_own_checkouts(home: Path) -> None:
+    """Wherever it lies; and once it is gone, what an earlier look told still names it."""
+    tree, worktree = home / "src" / "widget", home / "wt"
+    git(tree, "worktree", "add", "-q", "-b", "fix/a", str(worktree))
+    seen = look([str(worktree)], {}, home)
+    assert seen.folders == {str(worktree): "Acme/widget"}
+    assert seen.checkouts[str(worktree)].at(1_790_005_000) == "fix/a"
+    git(tree, "worktree", "remove", str(worktree))
+    assert look([str(worktree)], {}, home).folders == {}
+    assert look([str(worktree)], dict(seen.folders), home).folders == seen.folders
+
+
+def test_a_folder_that_is_gone_belongs_to_the_repository_around_it(home: Path) -> None:
+    """But never to one that is the whole home folder; what was known of it stands before both."""
+    tree = home / "src" / "widget"
+    gone = tree / ".claude" / "worktrees" / "a"
+    assert look([str(gone)], {}, home).folders == {str(gone): "Acme/widget"}
+    assert look([str(gone)], {str(gone): "acme/other"}, home).folders == {str(gone): "acme/other"}
+    git(home, "init", "-q")
+    other = home / "deleted"
+    assert look([str(other)], {}, home).folders == {}
+    other.mkdir()
+    assert look([str(other)], {}, home).folders == {str(other): str(home)}
+
+
+def test_without_a_remote_it_is_called_after_its_folder(home: Path) -> None:
+    """Its worktrees too."""
+    tree = home / "src" / "scratch"
+    tree.mkdir()
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "commit", "-q", "--allow-empty", "-m", "one")
+    git(tree, "worktree", "add", "-q", str(home / "wt2"))
+    seen = look([str(tree), str(home / "wt2")], {}, home)
+    assert set(seen.folders.values()) == {"~/src/scratch"}
+    assert seen.repositories["~/src/scratch"].default_branch == ""
+
+
+def test_a_fork(home: Path) -> None:
+    """`upstream` is where its pull requests are; without `origin` the first remote names it."""
+    tree = home / "src" / "widget"
+    git(tree, "remote", "add", "upstream", "https://github.com/base/widget")
+    assert look([str(tree)], {}, home).repositories["acme/widget"].fork_of == "base/widget"
+    git(tree, "remote", "remove", "origin")
+    assert look([str(tree)], {}, home).folders == {str(tree): "base/widget"}
+
+
+def test_it_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the time is over, a repository is known by its folder; without git too."""
+    tree = home / "src" / "widget"
+    monkeypatch.setattr(local_git, "LONGEST_LOOK", -1.0)
+    assert look([str(tree)], {}, home).folders == {str(tree): "~/src/widget"}
+    monkeypatch.setattr(local_git, "LONGEST_LOOK", 5.0)
+    monkeypatch.setenv("PATH", str(home))
+    assert look([str(tree)], {}, home).folders == {str(tree): "~/src/widget"}
+    monkeypatch.setattr(local_git, "MOST_REPOSITORIES", 0)
+    assert look([str(tree)], {}, home).folders == {}
+
+
+def test_many_folders_of_one_repository_cost_one_look(home: Path) -> None:
+    """A thousand folders are a thousand looks at the disk, and three questions to git."""
+    tree = home / "src" / "widget"
+    begun = time.monotonic()
+    assert len(look([str(tree / f"gone{n}") for n in range(1000)], {}, home).folders) == 1000
+    assert time.monotonic() - begun < 4
+
+
+def test_checkouts_without_a_log(home: Path, tmp_path: Path) -> None:
+    """What is checked out now; nothing on a detached head, in a broken repository, or where there is none."""
+    tree = home / "src" / "widget"
+    shutil.rmtree(tree / ".git" / "logs")
+    assert checkouts_of(tree / ".git").at(0) == "feature/login"
+    assert branch_now(tree / ".git") == "feature/login"
+    (tree / ".git" / "HEAD").write_bytes(b"0123456789012345678901234567890123456789\n")
+    assert checkouts_of(tree / ".git").at(0) == branch_now(tree / ".git") == ""
+    (tree / ".git" / "HEAD").write_bytes(b"ref: refs/heads/\xff\n")
+    assert branch_now(tree / ".git") == ""
+    assert checkouts_of(tmp_path / "nothing").at(0) == ""
+
+
+def test_checkouts_of_a_detached_head(home: Path) -> None:
+    """A commit's id is no branch."""
+    tree = home / "src" / "widget"
+    git(tree, "checkout", "-q", git(tree, "rev-parse", "HEAD"), at=1_790_009_000)
+    assert checkouts_of(tree / ".git").at(1_790_009_001) == ""
+    assert checkouts_of(tree / ".git").at(1_790_008_999) == "feature/login"
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
+def test_odd_folders(name: str, home: Path) -> None:
+    """A path from a log may be anything."""
+    assert tree_of(Path("/", name), home) is None
+    assert look([f"/{name}"], {}, home).folders == {}
+
+
+def test_folders_as_people_write_them() -> None:
+    """Below home with a tilde."""
+    assert shown(Path("/home/me/a"), Path("/home/me")) == "~/a"
+    assert shown(Path("/home/me"), Path("/home/me")) == "/home/me"
+    assert shown(Path("/srv/a"), None) == "/srv/a"

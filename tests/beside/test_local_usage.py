@@ -1,0 +1,432 @@
+"""`tabstop cost`'s engine: every call once and priced, and a cache that is never wrong, whatever happens to the files."""
+
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import dense_transcripts
+from tabstop.agents.homes import Homes
+from tabstop.agents.log_files import READERS, LogFile
+from tabstop.beside import log_reading
+from tabstop.beside.file_memory import FileMemory
+from tabstop.beside.local_prices import LocalPrices
+from tabstop.beside.local_usage import cache_path, local_usage, look
+from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.log_reading import Wanted, read_logs
+from tabstop.beside.usage_cache import Told, UsageCache
+from tabstop.usage import Tokens
+from tests.agents.claude_code.test_bulk import an_answer, lines
+from tests.support.samples import CLAUDE, CLAUDE_CASES, SAMPLES, claude_case
+
+OLD = 1_700_000_000
+"""A time of change long past, so that a file counts as settled."""
+
+
+class Machine:
+    """A machine with Claude Code's logs, and a cache."""
+
+    def __init__(self, home: Path) -> None:
+        self.projects = home / "claude" / "projects" / "-home-dev-widget"
+        self.homes = Homes(claude_code=(home / "claude",))
+        self.cache = home / "cache" / "tabstop" / "usage"
+
+    def write(self, name: str, body: bytes, at: int = OLD) -> Path:
+        """Replace a file's content in place; its time of change is `at`."""
+        path = self.projects / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            stream.write(body)
+        os.utime(path, (at, at))
+        return path
+
+    def read(self, processes: int = 1) -> LocalUsage:
+        """As the command does; it must be what a machine without a cache would tell."""
+        usage = local_usage(self.homes, cache=self.cache, processes=processes)
+        fresh = local_usage(self.homes, cache=None, processes=1)
+        assert told(usage) == told(fresh)
+        return usage
+
+
+def told(usage: LocalUsage) -> tuple[object, ...]:
+    """What must be equal however it was read."""
+    counted: Counter[tuple[object, ...]] = Counter()
+    for one in usage.groups:
+        names = (one.agent, one.session, one.model, one.branch, one.folder, one.began, one.aggregate)
+        for field in one.__struct_fields__[9:]:
+            counted[*names, field] += getattr(one, field)
+    return (
+        dict(counted),
+        usage.sessions,
+        usage.unpriced,
+        usage.unread,
+        usage.files,
+        {s.path: s.reasons for s in usage.skipped},
+    )
+
+
+def tokens_of(usage: LocalUsage, *, aggregate: bool | None = None) -> dict[str, Tokens]:
+    found: dict[str, Tokens] = {}
+    for one in usage.groups:
+        if aggregate is None or one.aggregate is aggregate:
+            found[one.model] = found.get(one.model, Tokens()) + one.tokens
+    return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize("case", CLAUDE_CASES)
+def test_every_call_of_the_invoice(case: str, tmp_path: Path) -> None:
+    """Forks, resumes, subagents and compaction: what the API billed, no more and no less. Only a row that was cut in half is lost."""
+    usage = local_usage(Homes(claude_code=(CLAUDE / case,)), cache=tmp_path / "usage")
+    billed: dict[str, Tokens] = {}
+    for line in claude_case(case).invoice:
+        spent = Tokens(line.input, line.cache_read, line.cache_write_5m, line.cache_write_1h, line.output)
+        billed[line.model] = billed.get(line.model, Tokens()) + spent
+    if case == "killed-half-row":
+        assert tokens_of(usage)["claude-opus-5-5"].output < billed["claude-opus-5-5"].output
+        assert [one.reasons for one in usage.skipped] == [{"half-written": 1}]
+    else:
+        assert tokens_of(usage) == billed
+    rest = tokens_of(usage, aggregate=True)
+    assert bool(rest) == (case == "compacted")
+    assert all(one.estimated == 1 and one.cost for one in usage.groups if one.aggregate)
+
+
+def test_a_fork_whose_parent_is_gone(machine: Machine) -> None:
+    """The copied rows are then the only ones, and count; its total is not counted on top of them."""
+    case = CLAUDE / "forked" / "projects" / "-home-dev-widget"
+    fork = case / "52332725-ac52-4ef5-8a3f-de034fe66b3d.jsonl"
+    machine.write(fork.stem, fork.read_bytes())
+    usage = machine.read()
+    assert sum(one.calls for one in usage.groups) == 6
+    assert {one.session for one in usage.groups} == {fork.stem, "e2311903-8f04-4a73-92c9-ecc80131dc1f"}
+    assert not tokens_of(usage, aggregate=True)
+
+
+def test_links_and_commits_by_session(tmp_path: Path) -> None:
+    """What the session saw git and GitHub do."""
+    usage = local_usage(Homes(claude_code=(CLAUDE / "pull-request",)), cache=None)
+    (facts,) = usage.sessions
+    assert facts.session == usage.groups[0].session
+    assert [(one.repository, one.number) for one in facts.pull_requests] == [("acme/widget", 42)]
+    assert facts.commits
+
+
+def test_a_price_that_is_not_known_is_not_zero(machine: Machine) -> None:
+    """Counted by model, in no sum."""
+    machine.write(
+        "a",
+        lines(
+            an_answer("req_1"), an_answer("req_2", model="nobodys-model-9"), an_answer("req_3", model="nobodys-model-9")
+        ),
+    )
+    usage = machine.read()
+    assert usage.unpriced == {"nobodys-model-9": 2}
+    assert {one.model: (one.cost > 0, one.unpriced) for one in usage.groups} == {
+        "claude-opus-5-5": (True, 0),
+        "nobodys-model-9": (False, 2),
+    }
+
+
+def test_a_long_prompt_has_its_own_price(machine: Machine) -> None:
+    """Tiers hold per call: three prompts of a quarter of an hour are not one prompt three times as long."""
+    short = {"input_tokens": 90_000, "output_tokens": 100}
+    long = {"input_tokens": 290_000, "output_tokens": 100}
+    machine.write("a", lines(*(an_answer(f"req_{n}", model="claude-sonnet-4-5", usage=short) for n in range(3))))
+    cheap = machine.read().groups[0].cost
+    machine.write(
+        "a", lines(*(an_answer(f"req_{n}", model="claude-sonnet-4-5", usage=long) for n in range(3))), OLD + 1
+    )
+    dear = machine.read().groups[0].cost
+    assert cheap == 3 * (90_000 * 3_000 + 100 * 15_000)
+    assert dear > 3 * (290_000 * 3_000 + 100 * 15_000)
+
+
+def test_costs_that_are_only_estimates(machine: Machine) -> None:
+    """Cache writes without a lifetime are priced as five minutes, and say so; searches cost per request."""
+    unsplit = an_answer("req_1", usage={"cache_creation_input_tokens": 1_000})
+    searched = an_answer("req_2", usage={"output_tokens": 1, "server_tool_use": {"web_search_requests": 3}})
+    machine.write("a", lines(unsplit, searched))
+    (group,) = machine.read().groups
+    assert (group.estimated, group.web_searches, group.calls) == (1, 3, 2)
+    assert group.cost == 1_000 * 5_000 + 20_000 + 3 * 10_000_000
+
+
+def test_a_fork_of_a_session_that_was_killed(machine: Machine) -> None:
+    """A parent without any total: the fork counted from zero, and its total is its own."""
+    for path in sorted((CLAUDE / "forked" / "projects" / "-home-dev-widget").iterdir()):
+        body = path.read_bytes()
+        if path.stem.startswith("e2311903"):
+            body = b"".join(line for line in body.splitlines(keepends=True) if b'"cost-state"' not in line)
+        machine.write(path.stem, body)
+    usage = machine.read()
+    assert sum(one.calls for one in usage.groups) == 7
+
+
+def test_another_agents_logs(tmp_path: Path) -> None:
+    """Codex's, read by its own reader, beside Claude Code's."""
+    day = tmp_path / "codex" / "sessions" / "2026" / "11" / "21"
+    day.mkdir(parents=True)
+    shutil.copy(
+        SAMPLES / "codex" / "rollout.jsonl",
+        day / "rollout-2026-11-21T21-00-00-019a0000-0000-7000-8000-000000000000.jsonl",
+    )
+    homes = Homes(claude_code=(CLAUDE / "plain",), codex=(tmp_path / "codex",))
+    usage = local_usage(homes, cache=tmp_path / "usage")
+    assert {one.agent for one in usage.groups} == {"claude-code", "codex"}
+    assert told(local_usage(homes, cache=tmp_path / "usage")) == told(usage)
+
+
+def test_what_is_looked_at(tmp_path: Path) -> None:
+    """A file that went away is not there; one that cannot be asked about is told. A write-ahead log is part of its database."""
+    database = tmp_path / "opencode.db"
+    database.write_bytes(b"x")
+    gone, odd = LogFile("opencode", tmp_path / "gone"), LogFile("opencode", tmp_path / ("x" * 300))
+    log = tmp_path / "opencode.db-wal"
+    before = look([gone, odd, LogFile("opencode", database, (log,))])
+    log.write_bytes(b"x")
+    after = look([gone, odd, LogFile("opencode", database, (log,))])
+    assert [path for path, _ in before.unread] == [str(odd.path)]
+    assert len(before.states) == len(after.states) == 1
+    assert before.states != after.states
+
+
+def test_a_cache_of_another_shape(tmp_path: Path) -> None:
+    """Whole, and yet not what is expected: nothing is taken from it."""
+    cache = UsageCache(tmp_path / "usage")
+    cache.write(Told([], LocalPrices(), LocalUsage()), "something else")
+    assert cache.told() is not None
+    assert cache.files(list[FileMemory]) is None
+
+
+def test_nothing_changed_nothing_is_read(machine: Machine) -> None:
+    """The second time comes from the cache, which only its owner can read."""
+    machine.write("a", lines(an_answer("req_1")))
+    machine.write("b", lines(an_answer("req_2"), "half")[:-2])
+    first = machine.read()
+    second = local_usage(machine.homes, cache=machine.cache)
+    assert (first.read, second.read) == (2, 0)
+    assert told(first) == told(second)
+    assert machine.cache.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in machine.cache.parent.iterdir()] == ["usage"]
+
+
+def test_what_was_added_is_read_alone(machine: Machine) -> None:
+    """A session that goes on: its last answer may go on too, and counts once."""
+    body = lines(*(an_answer(f"req_{n}", timestamp=f"2026-11-21T12:{n:02}:00.000Z") for n in range(40)))
+    ends = [place + 1 for place, byte in enumerate(body) if byte == 10]
+    for step, end in enumerate(ends[::3]):
+        again = lines(an_answer("req_0", usage={"input_tokens": 10, "output_tokens": 50 + step}))
+        machine.write("a", body[:end], OLD + 2 * step)
+        machine.read()
+        machine.write("a", body[:end] + again, OLD + 2 * step + 1)
+        assert machine.read().read == 1
+    assert sum(one.calls for one in machine.read().groups) == len(ends[::3]) * 3 - 2
+
+
+def _shrunk(path: Path) -> None:
+    body = path.read_bytes()
+    path.write_bytes(body[: len(body) // 2])
+
+
+def _rewritten_as_long(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"output_tokens": 5', b'"output_tokens": 7'))
+
+
+def _rewritten_longer(path: Path) -> None:
+    path.write_bytes(lines(an_answer("req_9", gitBranch="other")) + path.read_bytes())
+
+
+def _replaced(path: Path) -> None:
+    new = path.with_name("new")
+    new.write_bytes(path.read_bytes() + lines(an_answer("req_8")))
+    new.rename(path)
+
+
+def _cut_and_grown(path: Path) -> None:
+    body = path.read_bytes()
+    path.write_bytes(body[: body.find(b"\n") + 1] + lines(*(an_answer(f"req_x{n}") for n in range(60))))
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "change", [_shrunk, _rewritten_as_long, _rewritten_longer, _replaced, _cut_and_grown, _removed, _a_folder]
+)
+@pytest.mark.parametrize("same_time", [True, False])
+def test_whatever_happens_to_a_file(change: object, same_time: bool, machine: Machine) -> None:
+    """Shorter, other content of the same length and time, another file under the name: told as it is now."""
+    path = machine.write("a", lines(*(an_answer(f"req_{n}") for n in range(20))))
+    machine.write("b", lines(an_answer("req_b")))
+    machine.read()
+    assert callable(change)
+    change(path)
+    if path.exists():
+        os.utime(path, (OLD, OLD) if same_time else (OLD + 5, OLD + 5))
+    machine.read()
+    machine.read()
+
+
+def test_a_call_in_several_files_counts_once(machine: Machine) -> None:
+    """The report that says most of it, also when a file with another one appears later, or goes away."""
+    small, large = ({"input_tokens": 10, "output_tokens": count} for count in (5, 500))
+    machine.write("a", lines(an_answer("req_1", usage=small), an_answer("req_2")))
+    assert tokens_of(machine.read())["claude-opus-5-5"].output == 10
+    other = machine.write("b", lines(an_answer("req_1", usage=large, sessionId="22222222-2222-4222-8222-222222222222")))
+    usage = machine.read()
+    assert (tokens_of(usage)["claude-opus-5-5"].output, sum(one.calls for one in usage.groups), usage.read) == (
+        505,
+        2,
+        1,
+    )
+    other.unlink()
+    assert tokens_of(machine.read())["claude-opus-5-5"].output == 10
+
+
+def test_a_file_written_this_moment_is_looked_at_again(machine: Machine) -> None:
+    """Within a tick of the file system's clock it could change without a trace."""
+    path = machine.write("a", lines(an_answer("req_1")))
+    os.utime(path)
+    assert machine.read().read == 1
+    assert machine.read().read == 1
+
+
+def test_a_cache_of_any_content(machine: Machine) -> None:
+    """Cut anywhere, any byte changed, of another version, a folder: read again, and written anew where it can be."""
+    machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
+    expected = told(machine.read())
+    whole = machine.cache.read_bytes()
+    chance = random.Random(4)
+    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 1", b"cache 0"), whole + b"x"]
+    broken += [whole[: chance.randrange(len(whole))] for _ in range(20)]
+    for _ in range(60):
+        place = chance.randrange(len(whole))
+        broken.append(whole[:place] + bytes([whole[place] ^ (1 << chance.randrange(8))]) + whole[place + 1 :])
+    for body in broken:
+        machine.cache.write_bytes(body)
+        assert told(machine.read()) == expected
+        path = machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
+        path.touch()
+        machine.cache.write_bytes(body)  # and where the files' part is needed
+        assert told(machine.read()) == expected
+        machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
+    machine.cache.unlink()
+    machine.cache.mkdir()
+    assert told(machine.read()) == expected
+
+
+def test_another_price_book_prices_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Costs are from the book that is installed now; the logs need not be read for that."""
+    machine.write("a", lines(an_answer("req_1")))
+    first = machine.read()
+    monkeypatch.setattr("tabstop.beside.local_usage.book_identity", lambda: ("another", 1, 1))
+    second = machine.read()
+    assert (second.read, told(second)) == (0, told(first))
+
+
+def test_a_disk_that_cannot_be_written_to(machine: Machine) -> None:
+    """The next time takes longer, nothing else."""
+    machine.write("a", lines(an_answer("req_1")))
+    machine.cache.parent.parent.write_bytes(b"a file where the folder would be")
+    assert machine.read().read == 1
+
+
+def test_what_cannot_be_read_is_told(machine: Machine) -> None:
+    """A link could lead anywhere; a pipe would wait for its writer."""
+    path = machine.write("a", lines(an_answer("req_1")))
+    (machine.projects / "link.jsonl").symlink_to(path)
+    os.mkfifo(machine.projects / "pipe.jsonl")
+    usage = machine.read()
+    assert [(Path(one).name, why) for one, why in usage.unread] == [
+        ("link.jsonl", "not a plain file"),
+        ("pipe.jsonl", "not a plain file"),
+    ]
+    assert sum(one.calls for one in usage.groups) == 1
+
+
+def test_no_logs_at_all(tmp_path: Path) -> None:
+    """A machine without any agent has used nothing."""
+    usage = local_usage(Homes.from_environ({"HOME": str(tmp_path)}), cache=tmp_path / "usage")
+    assert (usage.groups, usage.files, usage.unread) == ((), 0, ())
+
+
+@pytest.fixture
+def dense(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    dense_transcripts.write(machine.projects.parents[1], files=12, answers=8)
+    monkeypatch.setattr(log_reading, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(log_reading, "_BATCH", 30_000)
+    yield machine
+    shutil.rmtree(machine.projects.parents[1])
+
+
+def test_many_processes_tell_the_same(dense: Machine) -> None:
+    """Each file is read by one of them. Progress ends at all there is."""
+    seen: list[tuple[int, int]] = []
+    usage = local_usage(
+        dense.homes, cache=None, processes=3, progress=lambda done, everything: seen.append((done, everything))
+    )
+    assert told(usage) == told(local_usage(dense.homes, cache=None, processes=1))
+    assert sum(one.calls for one in usage.groups) == 96
+    assert seen[-1][0] == seen[-1][1] > 0
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_a_process_that_dies_is_not_missed(dense: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did not finish is read here."""
+    this, read_log = os.getpid(), log_reading.read_log
+
+    def dying(wanted: Wanted) -> log_reading.Reading:
+        if os.getpid() != this:
+            os._exit(9)
+        return read_log(wanted)
+
+    monkeypatch.setattr(log_reading, "read_log", dying)
+    wanted = [
+        Wanted(LogFile("claude-code", path), path.stat().st_size)
+        for path in sorted(dense.projects.parent.rglob("*.jsonl"))
+    ]
+    found = read_logs(wanted, 2, lambda: None, lambda _done, _all: None)
+    assert [len(table.calls) for one in found for table in one.tables] == [8] * 12
+
+
+def test_an_error_leaves_no_process_behind(dense: Machine) -> None:
+    """Whoever presses Ctrl-C waits for nobody."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    wanted = [
+        Wanted(LogFile("claude-code", path), path.stat().st_size) for path in dense.projects.parent.rglob("*.jsonl")
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        read_logs(wanted, 3, interrupted, lambda _done, _all: None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_every_agent_has_a_reader(tmp_path: Path) -> None:
+    """Of a machine with no logs none of them finds any."""
+    for agent in READERS:
+        assert local_usage(Homes.from_environ({"HOME": str(tmp_path)}), cache=None, agents=[agent]).files == 0
+
+
+def test_where_the_cache_is() -> None:
+    """By the XDG rules."""
+    assert cache_path({"XDG_CACHE_HOME": "/c", "HOME": "/h"}) == Path("/c/tabstop/usage")
+    assert cache_path({"XDG_CACHE_HOME": "c", "HOME": "/h"}) == Path("/h/.cache/tabstop/usage")
+    assert cache_path({}) is None

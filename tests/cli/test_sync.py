@@ -1,0 +1,103 @@
+"""What people read of `tabstop sync`, and how often it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tabstop.beside.sync.reading import Read
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Passed
+from tabstop.beside.sync.sending import Sent
+from tabstop.cli import sync as command
+from tabstop.cli.main import main
+from tests.support.golden import expect
+
+SERVER = "https://tabstop.example"
+ALL_WELL = Passed(SERVER, ("acme",), Read(3), Sent(sessions=2, calls=312, new=300))
+OF_ALL_KINDS = Passed(
+    SERVER,
+    ("acme", "umbrella"),
+    Read(3, ((Path("/home/alice/.codex/sessions/x.jsonl"), "Permission denied"),)),
+    Sent(sessions=1, calls=1, new=1, not_covered={"acme/gadget": 4}, refused=1),
+    elsewhere=1_200,
+    nowhere=30,
+    waiting=4,
+    too_late=2,
+    unread=17,
+)
+AWAY = Passed(SERVER, ("acme",), Read(1), waiting=12, problem=f"{SERVER} could not be asked (no route to host).")
+DRY = Passed(SERVER, ("acme",), Read(1), waiting=12)
+
+
+def test_what_people_read() -> None:
+    """Numbers first; what stays here, and why."""
+    shown = {"all is well": ALL_WELL, "of all kinds": OF_ALL_KINDS, "away": AWAY, "kept": DRY}
+    text = "".join(
+        f"# {name}\n" + "".join(f"{line}\n" for line in command.lines_of(one)) for name, one in shown.items()
+    )
+    text += "# a dry run\n" + "".join(f"{line}\n" for line in command.lines_of(AWAY, dry=True))
+    expect("sync/passes.txt", text)
+    assert list(command.lines_of(DRY, brief=True)) == []
+    assert len(list(command.lines_of(AWAY, brief=True))) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--since", "7"), "'7' is not a length of time; write `7d`, `12h` or `30m`."),
+        (("--since", "-1d"), "is not a length of time"),
+        (("--agent", "vim"), "is not one of"),
+        (("--billing", "gifts"), "is not one of"),
+    ],
+)
+def test_slips(words: tuple[str, ...], said: str) -> None:
+    """What is allowed stands beside what was found."""
+    done = CliRunner().invoke(main, ["sync", *words])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NobodyToTellError("Nobody is logged in."), "Error: Nobody is logged in."),
+        (AlreadyRunningError("Another one runs."), "Error: Another one runs."),
+        (OSError(28, "No space left on device"), "cannot be remembered here: [Errno 28] No space left on device."),
+    ],
+)
+def test_what_cannot_be_done(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says so, and fails."""
+
+    def fail(*_: object) -> list[Passed]:
+        raise error
+
+    monkeypatch.setattr(command, "sync_once", fail)
+    done = CliRunner().invoke(main, ["sync"])
+    assert done.exit_code == 1
+    assert said in done.output
+
+
+def test_once_and_watching(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once says how it went by its exit code; watching goes on until Ctrl-C, and is as patient as the server asks."""
+    passes: Iterator[Passed] = iter([AWAY, AWAY, ALL_WELL])
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "sync_once", lambda *_: [next(passes)])
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert CliRunner().invoke(main, ["sync"]).exit_code == 1
+    AWAY.retry_after = 300
+    try:
+        done = CliRunner().invoke(main, ["sync", "--watch", "--since", "7d", "--billing", "api"])
+    finally:
+        AWAY.retry_after = 0
+    assert (done.exit_code, slept) == (0, [300, 60])
+    assert "312 calls of 2 sessions, 12 of them" in done.output
