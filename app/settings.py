@@ -70,7 +70,10 @@ class Settings:
         "TABSTOP_OIDC_JWKS_URL", "Where the issuer's keys are; empty means `ISSUER/.well-known/jwks`."
     )
     slack_token: str = _setting(
-        "TABSTOP_SLACK_TOKEN", "A bot token (`xoxb-…`) with `chat:write`; without it no messages are sent.", secret=True
+        "TABSTOP_SLACK_TOKEN",
+        "A bot token (`xoxb-…`) with `chat:write`, and `users:read.email` if `slack.people` holds addresses; without it no "
+        "messages are sent.",
+        secret=True,
     )
     slack_api_url: str = _setting("TABSTOP_SLACK_API_URL", "Slack's API.", "https://slack.com/api/")
     workers: str = _setting(

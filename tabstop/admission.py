@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from tabstop.budget import Amount, Budget, Scope, asking, show_amount, standing
 from tabstop.explain import approvers_in_words
+from tabstop.gauge import GaugeReading
+from tabstop.gauge_gate import Asked, at_the_windows
 from tabstop.governor.settings import UnknownPrice
 from tabstop.hold import auto_hold
 from tabstop.policy.model import OnEmpty, Policy, SessionLimits
@@ -28,6 +30,7 @@ class StartFacts:
 
     budgets: each budget the session would touch, locked. downgrade: the engineer's budget for cheaper models, where the
     policy offers one. subjects: what people call each scope (`tab` → branch, `repository` → `acme/web`).
+    gauges: the engineer's newest readings of their vendors' windows; vendor: whose windows this start draws on.
     needed: what 9 of 10 recent sessions of this repository and agent needed; None without history.
     others: findings known before money is looked at (an open breaker, a pause, a policy that cannot be read).
     """
@@ -40,6 +43,8 @@ class StartFacts:
     model: str = ""
     downgrade: Budget | None = None
     needed: Amount | None = None
+    gauges: tuple[GaugeReading, ...] = ()
+    vendor: str = ""
     subjects: dict[str, str] = field(default_factory=dict)
     others: tuple[Finding, ...] = ()
 
@@ -72,10 +77,14 @@ def may_start(facts: StartFacts) -> Admission:
     if engineer and facts.policy.on_empty is OnEmpty.DOWNGRADE and engineer.cause == "spent" and facts.downgrade:
         offer = _downgraded(facts, facts.downgrade, engineer)
     stops = [_explained(stop, facts) for stop in offer.stops]
-    verdict = verdict_of(*before_money, *stops, *offer.standings, *_unknown_prices(facts, offer.budgets))
+    asked = Asked(
+        facts.vendor, facts.model, facts.billing, facts.subjects.get(Scope.ENGINEER, ""), offer.limits, facts.now
+    )
+    windows, limits = at_the_windows(facts.gauges, asked, facts.policy.windows)
+    verdict = verdict_of(*before_money, *stops, *windows, *offer.standings, *_unknown_prices(facts, offer.budgets))
     if verdict.outcome is Outcome.STOP:
         return Admission(verdict)
-    return Admission(verdict, offer.hold, offer.limits, offer.models, offer.budgets)
+    return Admission(verdict, offer.hold, limits, offer.models, offer.budgets)
 
 
 @dataclass(frozen=True, slots=True)

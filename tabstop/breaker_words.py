@@ -19,20 +19,29 @@ _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
 def at_start(
-    breaker: RememberedBreaker, *, agent: str, repository: str, approvers: Sequence[str], now: datetime
+    breaker: RememberedBreaker,
+    *,
+    agent: str,
+    repository: str,
+    approvers: Sequence[str],
+    now: datetime,
+    released: bool = False,
 ) -> tuple[Finding, ...]:
     """What a start meets: nothing while it is closed, a refusal, or the news that it is admitted as the probe.
 
-    The findings carry the trip's value in `spent` and its threshold in `cap`, in the metric's unit.
+    released: it is a session that goes on, opened the breaker itself, and was released since. The findings carry the trip's value in `spent` and its threshold in `cap`, in the metric's unit.
     """
     trip, until, state = breaker.trip, breaker.open_until, breaker.stands_at(now)
     if trip is None or until is None:
         return ()
     name = f"The breaker of {quoted(agent)} in {quoted(repository)}"
     metric = trip.metric.value.replace(" ", "_")
-    if state is BreakerState.HALF_OPEN and not breaker.probe:
+    if not breaker.probe and (released or state is BreakerState.HALF_OPEN):
+        is_it = "is half-open: this session is its probe"
+        if state is BreakerState.OPEN:
+            is_it = "is open, but this session was released and is its probe"
         said = (
-            f"{name} is half-open: this session is its probe. If it finishes well the breaker closes, "
+            f"{name} {is_it}. If it finishes well the breaker closes, "
             f"if it trips the breaker opens again. {tripped_by(trip)}"
         )
         return (Finding(Signal.BREAKER, Outcome.WARN, metric, said, cap=trip.threshold, spent=trip.value),)

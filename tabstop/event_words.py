@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabstop.gauge_outlook import window_in_words
 from tabstop.governor.limits import NAMES, shown
 from tabstop.governor.orders import EventKind
 from tabstop.policy.problem import quoted
@@ -50,6 +51,9 @@ def because(event: SessionEvent) -> str:
             return "Its agent has shown nothing for a while: no answer, no tool, no sign of life."
         case Signal.PAUSE:
             return "An operator paused it."
+        case Signal.GAUGE:
+            # The share is its engineer's own: elsewhere a window is a state.
+            return f"Its vendor's {window_in_words(event.scope)} is nearly full."
         case Signal.PRICE:
             return (
                 "A model of it has no known price, and the policy stops what cannot be priced (`unknown_price: block`)."
@@ -58,14 +62,18 @@ def because(event: SessionEvent) -> str:
     return f"Its governor says why{about}." if event.signal is None else f"Signal {quoted(event.signal)}{about}."
 
 
-def to_go_on(event: SessionEvent, session: str) -> str:
-    """What somebody can do; empty where nothing needs doing."""
+def to_go_on(event: SessionEvent, session: str, *, yours: bool = False) -> str:
+    """What somebody can do; empty where nothing needs doing. yours: its engineer reads it."""
     if event.kind is EventKind.ALERT:
         return "It goes on; if it does not recover it is stopped." if event.signal is Signal.RUNAWAY else ""
     if event.signal is Signal.PAUSE:
         return f"Whoever operates Tabstop ends the pause with `python -m app.cli session resume {session}`."
+    if event.signal is Signal.GAUGE:
+        return "It goes on when the window begins anew, or when its engineer says `tabstop release`, where it ran."
     if event.signal in {Signal.LIMIT, Signal.PRICE}:
         return "An approver lets it have more with `tabstop overdrive`, then it goes on with its totals."
+    if yours:
+        return f"You let it go on with `tabstop release {session}`, where it ran."
     return "Its engineer lets it go on with `tabstop release`."
 
 

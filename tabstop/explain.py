@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from tabstop.budget import Scope
+from tabstop.gauge_outlook import window_in_words
 from tabstop.markdown import plain, prose
 from tabstop.money import show as show_money
 from tabstop.money import show_exact
@@ -23,6 +24,8 @@ def explain(finding: Finding, now: datetime) -> str:
     parts = [finding.sentence or _matter(finding)]
     if finding.signal is Signal.BUDGET and finding.outcome is not Outcome.ALLOW:
         parts += _when(finding, now)
+    if finding.signal is Signal.GAUGE and not finding.sentence and finding.until is not None:
+        parts.append(f"It begins anew on {moment(finding.until, now)}.")
     parts.append(finding.remedy)
     if finding.why:
         parts.append(f"The policy's reason for this cap: {finding.why.rstrip('.')}.")
@@ -136,6 +139,8 @@ def _matter(finding: Finding) -> str:
     """The first sentence: what is the matter, with the numbers."""
     if finding.signal is Signal.LIMIT:
         return _limit(finding)
+    if finding.signal is Signal.GAUGE:
+        return _gauge(finding)
     if finding.signal is not Signal.BUDGET:
         return f"{finding.signal.value.capitalize()}: {finding.scope.replace('_', ' ')}."
     sums = arithmetic(finding)
@@ -185,6 +190,13 @@ def _who_sees(finding: Finding) -> str:
         case Scope.ORGANIZATION:
             return "its figures are shown to approvers"
     return "the repository is public, so its figures are not shown here"
+
+
+def _gauge(finding: Finding) -> str:
+    """Its state only: the numbers are in the sentence of those who may see them."""
+    whose = f"{quoted(finding.subject)}'s" if finding.subject else "The engineer's"
+    state = "is nearly full" if finding.cause == "full" else "fills fast"
+    return f"{whose} {window_in_words(finding.scope)} at the vendor {state}; its figures are shown to that engineer and to approvers."
 
 
 def _limit(finding: Finding) -> str:

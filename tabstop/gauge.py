@@ -28,6 +28,14 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 Gauge = tuple[str, str, str]
 """Vendor, account, window."""
 
+_VENDORS = {"claude-code": "anthropic", "codex": "openai", "gemini-cli": "google"}
+_MODELS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google"}
+
+
+def vendor_of(agent: str, model: str = "") -> str:
+    """Whose windows an agent's session draws on; by its model where the agent works with any vendor. Empty where nothing tells."""
+    return _VENDORS.get(agent) or _MODELS.get(model.rpartition("/")[2].partition("-")[0].lower(), "")
+
 
 class GaugeSource(StrEnum):
     """How a reading came to be known."""

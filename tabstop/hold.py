@@ -47,20 +47,21 @@ def auto_hold(needed: Amount | None, session_cap: Amount, budgets: Iterable[Budg
     return Amount(nano, tokens)
 
 
-def topped_up(wanted: Amount, held: Amount, budgets: Iterable[Budget]) -> tuple[Amount, bool]:
-    """What can be added to a session's hold so that it is `wanted` again, and whether there is enough to work on.
+def topped_up(wanted: Amount, held: Amount, budgets: Iterable[Budget]) -> tuple[Amount, tuple[Budget, ...]]:
+    """What can be added to a session's hold so that it is `wanted` again, and the budgets that leave it too little to work on.
 
     Never more than the room of every budget. Less than wanted is enough down to the smallest hold: parallel sessions
-    are not told to wind down because others hold a part. False means: keep the allowance, wind down.
+    are not told to wind down because others hold a part. With any budget too short: keep the allowance, wind down.
     """
-    missing = (wanted - held).at_least_zero()
-    add = missing
+    add = (wanted - held).at_least_zero()
+    needed = (wanted.at_most(Amount(SMALLEST, SMALLEST_TOKENS)) - held).at_least_zero()
+    short = []
     for budget in budgets:
         room = Amount(
-            add.nano if budget.nano_room is None else max(0, budget.nano_room),
-            add.tokens if budget.token_room is None else max(0, budget.token_room),
+            max(add.nano, needed.nano) if budget.nano_room is None else max(0, budget.nano_room),
+            max(add.tokens, needed.tokens) if budget.token_room is None else max(0, budget.token_room),
         )
         add = add.at_most(room)
-    least = wanted.at_most(Amount(SMALLEST, SMALLEST_TOKENS))
-    left = held + add
-    return add, left.nano >= least.nano and left.tokens >= least.tokens
+        if needed.at_most(room) != needed:
+            short.append(budget)
+    return add, tuple(short)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tabstop.budget import Budget
+from tabstop.explain import budget_name
 from tabstop.governor.settings import Exhaustion, OnLimit
 from tabstop.quantity import percent
 from tabstop.verdict import Finding, Outcome, Signal, Verdict, verdict_of
@@ -68,17 +70,27 @@ _AT_LIMIT = {
 """The governor makes the last answer before the limit. It may be asking a person at the limit: that goes on."""
 
 
-def orders_for(verdict: Verdict, *, covered: bool, exhaustion: Exhaustion) -> tuple[str, ...]:
-    """What the session should do by the server's figures. covered: its hold is all that it should be.
+def no_room_in(budget: Budget) -> Finding:
+    """Why a session that runs is to wind down: a budget above it has no room for its hold. Its figures are not shown there."""
+    name = budget_name(Finding(Signal.BUDGET, Outcome.WARN, budget.key.scope))
+    left = "is spent" if budget.is_spent else "has hardly any room left"
+    sentence = f"{name[0].upper()}{name[1:]} {left}: new sessions are refused, this one goes on."
+    return Finding(Signal.BUDGET, Outcome.WARN, budget.key.scope, sentence)
 
-    Only its own limits and an operator's pause end it. Its wall clock is not the server's to measure: it stands still
-    while the agent does not run.
+
+def orders_for(verdict: Verdict, *, exhaustion: Exhaustion) -> tuple[str, ...]:
+    """What the session should do by the server's figures.
+
+    Only its own limits and an operator's pause end it; a budget above it (`no_room_in`) lets it finish what is begun. Its
+    wall clock is not the server's to measure: it stands still while the agent does not run.
     """
-    orders = ["proceed" if covered else "wind down"]
+    orders = ["proceed"]
     for finding in verdict.findings:
-        if finding.outcome is not Outcome.STOP:
+        if finding.signal is Signal.BUDGET:
+            orders.append("wind down")
+        elif finding.outcome is not Outcome.STOP:
             continue
-        if finding.signal is Signal.PAUSE:
+        elif finding.signal is Signal.PAUSE:
             orders.append("suspend")
         elif finding.signal is Signal.LIMIT and finding.scope != "wall_clock_seconds":
             orders.append(_AT_LIMIT[exhaustion.on_tokens if finding.scope == "tokens" else exhaustion.on_limit])

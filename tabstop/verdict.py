@@ -47,6 +47,8 @@ class Signal(StrEnum):
     """A subagent's budget, or how many there may be."""
     DEGRADATION = "degradation"
     """A session goes on with less, because a limit is near."""
+    GAUGE = "gauge"
+    """A window of the vendor's own: 5 hours, a week. Never a budget."""
     SILENCE = "silence"
     """An agent, or the server, has not been heard of."""
 

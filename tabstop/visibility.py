@@ -53,6 +53,8 @@ def for_reader(finding: Finding, reader: Reader) -> Finding:
         return finding
     if finding.signal is Signal.BUDGET and not _sees_figures(finding, reader):
         finding = _state_only(finding)
+    if finding.signal is Signal.GAUGE and not _is_own(finding, reader):
+        finding = _gauge_state_only(finding)
     if not _sees_names(finding, reader):
         finding = _nameless(finding)
     if reader.surface is Surface.CHANNEL and not reader.names:
@@ -71,14 +73,14 @@ def _sees_figures(finding: Finding, reader: Reader) -> bool:
     if finding.scope in _REPOSITORYS:
         return not (reader.public and reader.surface in _SHARED)
     if finding.scope in PERSONAL:
-        return reader.surface is Surface.ENGINEER and _same(finding.subject, reader.login)
+        return _is_own(finding, reader)
     return False
 
 
 def _sees_names(finding: Finding, reader: Reader) -> bool:
     if reader.surface is Surface.CHANNEL:
         return reader.names
-    if finding.signal is Signal.BUDGET and finding.scope in PERSONAL:
+    if finding.signal is Signal.GAUGE or (finding.signal is Signal.BUDGET and finding.scope in PERSONAL):
         # The state of somebody's budget is nobody's business where the whole world reads, nor another engineer's.
         return not reader.public if reader.surface in _SHARED else _same(finding.subject, reader.login)
     return True
@@ -87,6 +89,15 @@ def _sees_names(finding: Finding, reader: Reader) -> bool:
 def _state_only(finding: Finding) -> Finding:
     """Scope, outcome, cause and times stay; amounts go, and so does the reason given for the cap, which may be personal."""
     return replace(finding, unit="", cap=None, spent=0, held=0, asked=0, raised=0, why="")
+
+
+def _is_own(finding: Finding, reader: Reader) -> bool:
+    return reader.surface is Surface.ENGINEER and _same(finding.subject, reader.login)
+
+
+def _gauge_state_only(finding: Finding) -> Finding:
+    """Which window, how it stands in a word, and when it begins anew. The advice goes too: it names an account of theirs."""
+    return replace(finding, sentence="", unit="", cap=None, spent=0, remedy="")
 
 
 def _nameless(finding: Finding) -> Finding:

@@ -200,8 +200,12 @@ class UsageAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """`POST /api/v1/sessions/{id}/resume`, with the session's own token: it ended, and is about to go on with its totals."""
+    """`POST /api/v1/sessions/{id}/resume`, with the session's own token: it ended, and is about to go on with its totals.
 
+    released_at: when a person last let it go on (`tabstop release`), which nobody may have told the server yet.
+    """
+
+    released_at: datetime | None = None
     version: int = VERSION
 
 

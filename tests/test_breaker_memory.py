@@ -133,8 +133,12 @@ def test_a_trip_in_words(trip: Trip, said: str) -> None:
 def test_what_a_start_reads() -> None:
     """Nothing while closed; why and until when while open; who is on trial while half-open; or that it is the probe."""
 
-    def met(breaker: RememberedBreaker, now: datetime) -> tuple[Outcome, str, datetime | None]:
-        found = at_start(breaker, agent="claude-code", repository="acme/web", approvers=("carol",), now=now)
+    def met(
+        breaker: RememberedBreaker, now: datetime, *, released: bool = False
+    ) -> tuple[Outcome, str, datetime | None]:
+        found = at_start(
+            breaker, agent="claude-code", repository="acme/web", approvers=("carol",), now=now, released=released
+        )
         verdict = verdict_of(*found)
         return verdict.outcome, headline(verdict), verdict.retry_at
 
@@ -145,6 +149,12 @@ def test_what_a_start_reads() -> None:
     assert met(OPENED, at(20)) == (
         Outcome.WARN, "The breaker of claude-code in acme/web is half-open: this session is its probe", None,
     )  # fmt: skip
+    assert met(OPENED, at(5), released=True) == (
+        Outcome.WARN,
+        "The breaker of claude-code in acme/web is open, but this session was released and is its probe",
+        None,
+    )
+    assert met(OPENED.probed_by("s2"), at(5), released=True)[0] is Outcome.STOP
     assert met(OPENED.probed_by("s2"), at(20)) == (
         Outcome.STOP,
         "The breaker of claude-code in acme/web is half-open, and one session is tried at a time: now s2",

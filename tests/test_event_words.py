@@ -65,6 +65,12 @@ CASES = [
         "Its agent has shown nothing for a while: no answer, no tool, no sign of life.",
         "",
     ),
+    (
+        event(EventKind.SUSPEND, Signal.GAUGE, "5h", value=9_500, threshold=9_000),
+        "was suspended",
+        "Its vendor's 5-hour window is nearly full.",
+        "`tabstop release`",
+    ),
     (event(EventKind.SUSPEND, Signal.PAUSE), "was suspended", "An operator paused it.", "session resume ses_1"),
     (
         event(EventKind.STOP, Signal.PRICE, "cost"),
@@ -89,6 +95,13 @@ def test_an_event_in_words(told: SessionEvent, title: str, why: str, help_: str)
     assert (happened(told), because(told)) == (title, why)
     assert help_ in to_go_on(told, "ses_1")
     assert bool(help_) is bool(to_go_on(told, "ses_1"))
+
+
+def test_its_engineer_is_told_the_command() -> None:
+    """Spoken to, they read which session to release; what only others can do stays as it is."""
+    retry, limit = (event(EventKind.SUSPEND, signal, "cost") for signal in (Signal.RETRY, Signal.LIMIT))
+    assert to_go_on(retry, "ses_1", yours=True) == "You let it go on with `tabstop release ses_1`, where it ran."
+    assert to_go_on(limit, "ses_1", yours=True) == to_go_on(limit, "ses_1")
 
 
 @pytest.mark.parametrize("sign", sorted(SIGNS))

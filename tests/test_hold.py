@@ -66,7 +66,8 @@ def test_ten_parallel_starts_are_not_refused_out_of_caution() -> None:
 @given(amounts, amounts, st.lists(budgets, max_size=3))
 def test_a_top_up_never_passes_a_cap(wanted: Amount, held: Amount, touched: list[Budget]) -> None:
     """What is added fits every budget, fills up to what is wanted and no further; whether it is enough is said."""
-    add, enough = topped_up(wanted, held, touched)
+    add, short = topped_up(wanted, held, touched)
+    enough = not short
     assert add == add.at_least_zero()
     assert enough or add != (wanted - held).at_least_zero()
     least = wanted.at_most(Amount(SMALLEST, SMALLEST_TOKENS))

@@ -30,7 +30,7 @@ def session() -> None:
 @click.option("--why", required=True, help="Shown in the audit log.")
 def pause(session_id: str, why: str) -> None:
     """Have the session ID stop resumably at its next report, within a minute or so; it keeps its totals."""
-    with opened() as here, here.store.open(_organization(here, session_id).id) as books:
+    with opened() as here, here.store.open(organization_of(here, session_id).id) as books:
         found = books.session(session_id)
         done = found is not None and pause_session(books, found, why=why, now=here.now())
     if not done:
@@ -46,7 +46,7 @@ def pause(session_id: str, why: str) -> None:
 @click.option("--why", default="", help="Shown in the audit log.")
 def resume(session_id: str, why: str) -> None:
     """End the pause of the session ID: one that runs goes on by itself, one that ended may be resumed where it ran."""
-    with opened() as here, here.store.open(_organization(here, session_id).id) as books:
+    with opened() as here, here.store.open(organization_of(here, session_id).id) as books:
         found = books.session(session_id)
         done = found is not None and go_on(books, found, why=why, now=here.now())
     click.echo(f"{session_id} is not paused any more." if done else f"{session_id} is not paused.")
@@ -58,7 +58,7 @@ def raise_session(session_id: str, by_how_much: Limits, seconds: int | None, why
     try:
         check_request(asked)
         with opened() as here:
-            with here.store.open(_organization(here, session_id).id) as books:
+            with here.store.open(organization_of(here, session_id).id) as books:
                 person = books.engineer_by_login(by)
                 approver = Approver(person.login if person else by, person.id if person else None)
                 key = f"operator:{uuid4().hex}"
@@ -82,7 +82,8 @@ def _raised(session_id: str, by_how_much: Limits, answer: OverdriveAnswer) -> st
     )
 
 
-def _organization(here: Opened, session_id: str) -> Organization:
+def organization_of(here: Opened, session_id: str) -> Organization:
+    """The organization that has this session. Raises `OperatorError`."""
     for found in here.store.organizations():
         with here.store.look(found.id) as books:
             if books.session(session_id) is not None:

@@ -12,12 +12,13 @@ def by_share(rows: Sequence[UsageRow], shares: Sequence[Fraction]) -> list[list[
     """One list of usages for each share; every usage is in exactly one. The same usages are always divided alike.
 
     shares: positive, together 1. What has a price is divided by its cost; what has none, or costs nothing, by its tokens: a
-    price that is not known is not zero.
+    price that is not known is not zero. Real and notional dollars are each divided by themselves.
     """
     parts: list[list[UsageRow]] = [[] for _ in shares]
-    priced = [(row, row.cost) for row in rows if row.cost]
+    real = [(row, row.cost) for row in rows if row.cost and not row.billing.notional]
+    notional = [(row, row.cost) for row in rows if row.cost and row.billing.notional]
     others = [(row, row.tokens.total) for row in rows if not row.cost]
-    for weighed in (priced, others):
+    for weighed in (real, notional, others):
         _divide(weighed, shares, parts)
     return [sorted(part, key=lambda row: (row.occurred_at, row.id)) for part in parts]
 

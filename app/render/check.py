@@ -7,7 +7,7 @@ from app.jobs.tab_facts import CHECK_NAME, TabFacts
 from app.render.budget_bars import bars, beside, reasons
 from app.render.policy_edit import policy_annotations, policy_section
 from app.render.session_table import session_table, totals
-from app.render.tab_words import next_steps, notional, state, title
+from app.render.tab_words import next_steps, notional, plan_windows, state, title
 from tabstop.breaker_words import consequence, tripped_by
 from tabstop.markdown import code, prose
 from tabstop.policy.problem import quoted
@@ -80,6 +80,8 @@ def _unknown(facts: TabFacts) -> list[str]:
         lines.append(f"- {plural(facts.unattributed, 'session')} came without anybody's identity.")
     if facts.notional:
         lines.append(f"- {notional(facts)}")
+    if plan_windows(facts):
+        lines.append(f"- {plan_windows(facts)}")
     if ":" in facts.pull_request.head_branch:
         lines.append(
             "- This pull request comes from a fork. GitHub gives runs of forks no identity, so they cannot report what "

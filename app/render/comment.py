@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.jobs.tab_facts import CHECK_NAME, TabFacts
 from app.render.budget_bars import bars
 from app.render.session_table import short_table
-from app.render.tab_words import has_spend, next_steps, notional, state
+from app.render.tab_words import has_spend, next_steps, notional, plan_windows, state
 from tabstop.policy.model import CommentMode
 from tabstop.verdict import Outcome
 
@@ -22,6 +22,7 @@ def render_comment(facts: TabFacts) -> str | None:
         "\n".join(bars(facts)),
         "\n".join(short_table(facts)) if facts.sessions else "",
         notional(facts),
+        plan_windows(facts),
         "\n".join(f"- {step}" for step in next_steps(facts)),
         _ending(facts),
         facts.marker,

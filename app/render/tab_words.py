@@ -13,6 +13,7 @@ from tabstop.policy.model import CheckMode
 from tabstop.quantity import percent, plural
 from tabstop.verdict import Outcome, Signal
 from tabstop.visibility import Reader, Surface
+from tabstop.window_share import in_words
 
 
 def leading(facts: TabFacts) -> Budget:
@@ -131,6 +132,12 @@ def notional(facts: TabFacts) -> str:
     if facts.policy.policy.subscription_counts:
         return f"{paid} That is no bill; the cap counts it all the same, as the policy says (`subscription_counts`)."
     return f"{paid} That is no bill; it is not part of the figure above and does not count toward caps."
+
+
+def plan_windows(facts: TabFacts) -> str:
+    """What plans' windows gave to this branch, a share of each: beside dollars and tokens, never added to them."""
+    told = in_words(facts.window_shares)
+    return f"{told} went into this branch: what moved while its sessions ran." if told else ""
 
 
 def next_steps(facts: TabFacts) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from tabstop.governor.settings import OnLimit
 from tabstop.policy import notation as n
@@ -10,7 +11,7 @@ from tabstop.policy.document import PolicyDocument, Written
 from tabstop.policy.grammar import KEYS
 from tabstop.policy.limits import LIMITS
 from tabstop.policy.model import Policy, SessionLimits
-from tabstop.policy.problem import Note
+from tabstop.policy.problem import Note, Severity
 
 _SESSION = tuple(limit for limit in LIMITS if limit.attribute[0] == "session")
 _HAVE_USUAL = {key.path for key in KEYS if key.usual}
@@ -30,7 +31,7 @@ def _at_limits(values: Mapping[str, Written]) -> Iterator[Note]:
         written = values.get(path)
         if written is not None and written.value is OnLimit.ASK:
             said = f"`{path}` is ask. In CI nobody can answer, so there it becomes summary. {_SUMMARY}"
-            yield _note(path, written, said)
+            yield replace(_note(path, written, said), severity=Severity.WARNING)
         elif written is not None and written.value is OnLimit.SUMMARY:
             yield _note(path, written, f"`{path}` is summary. {_SUMMARY}")
 

@@ -13,7 +13,7 @@ from tabstop.policy.notation import show_cap, show_price
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value that differs. key: `tab.cap`, `engineers.octocat`, `prices[claude-*]`. old, new: printed as one writes them.
+    """One value that differs. key: `tab.cap`, `engineers.octocat`, `slack.people.octocat`, `prices[claude-*]`. old, new: printed as one writes them.
 
     loosens: the new value binds less; a price counts as loosening, since a cheaper one makes every cap wider.
     """
@@ -26,13 +26,13 @@ class Change:
 
 def changed_limits(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every value that differs, in the order of the documentation. Reasons (`why`) are words, not limits."""
-    return (*_limits(old, new), *_engineers(old, new), *_prices(old, new))
+    return (*_limits(old, new), *_engineers(old, new), *_people(old, new), *_prices(old, new))
 
 
 def _limits(old: Policy, new: Policy) -> Iterator[Change]:
     for limit in LIMITS:
         before, after = limit.of(old), limit.of(new)
-        if limit.path == "prices":
+        if limit.path in {"prices", "slack.people"}:
             continue
         if limit.is_cap:
             before, after = _silent(before), _silent(after)
@@ -46,6 +46,21 @@ def _engineers(old: Policy, new: Policy) -> Iterator[Change]:
         before, after = _silent(old.engineer_cap(login)), _silent(new.engineer_cap(login))
         if before != after:
             yield Change(f"engineers.{login}", show_cap(before), show_cap(after), looser_cap(before, after))
+
+
+def _people(old: Policy, new: Policy) -> Iterator[Change]:
+    """Who is told directly, one by one, without addresses: changes are audited, and that log names nobody."""
+    before, after = dict(old.slack.people), dict(new.slack.people)
+    for login in sorted(before.keys() | after.keys()):
+        was, becomes = before.get(login, ""), after.get(login, "")
+        if was != becomes:
+            told = "told directly, as somebody else in Slack" if was and becomes else "told directly"
+            yield Change(
+                f"slack.people.{login}",
+                "told directly" if was else "not told directly",
+                told if becomes else "not told directly",
+                loosens=False,
+            )
 
 
 def _prices(old: Policy, new: Policy) -> Iterator[Change]:

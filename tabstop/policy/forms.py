@@ -196,6 +196,9 @@ def _without_at(text: str) -> str:
     return text.strip().lstrip("@")
 
 
+MEMBER_ID = r"[UW][A-Z0-9]{8,20}"
+"""A person's id in Slack, for `re.fullmatch`; names of channels are lower case, and their ids begin with C, D or G."""
+
 _LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:_[A-Za-z0-9]{1,20})?"
 
 SOME_TOKENS = Form(
@@ -288,6 +291,11 @@ KIND = _text(
     r"[A-Za-z0-9._:/ *?-]{1,100}",
     str.lower,
 )
+ACCOUNT = _text(
+    "an account's id",
+    "the id that the vendor gives the account: letters, digits and any of _ . : -",
+    r"[A-Za-z0-9_.:-]{1,100}",
+)
 REPOSITORY_NAME = _text(
     "a pattern of repository names",
     "a name without its owner; `*` stands for any characters: `payments-*`",
@@ -298,6 +306,12 @@ CHANNEL = _text(
     "a Slack channel", 'a channel such as `"#agents"` in quotes, or its id', r"#?[^\s#@<>,`]{1,80}", _channel, str.lower
 )
 CHANNEL_OR_OFF = or_word(CHANNEL, "off", "")
+PERSON = Form(
+    "a person in Slack",
+    "a member id such as `U012AB3CD`, or the e-mail address the person has in Slack",
+    rf"{MEMBER_ID}|[^\s@<>,;`]{{1,64}}@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}}){{1,8}}",
+    lambda text: text.lower() if "@" in text else text,
+)
 TIMEZONE = Form(
     "a timezone",
     "an IANA name such as `Europe/Berlin`",

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from tabstop.governor.orders import Step
-from tabstop.governor.settings import OnLimit, Response, Sharing
+from tabstop.governor.rates import QUIET_CALLS, QUIET_TOKENS
+from tabstop.governor.settings import InSession, OnFull, OnLimit, Response, Sharing
 from tabstop.policy import forms as f
 from tabstop.policy import notation as n
 from tabstop.policy.forms import Form, ListForm
@@ -52,7 +53,7 @@ class Said:
                 self.unit,
             )
         if isinstance(self.form, ListForm):
-            default = f"[{default}]"
+            default = f"[{default}]" if default != "none" else "[]"
         return Key(self.path, self.form, default, self.meaning, self.unit, also=self.also)
 
 
@@ -61,7 +62,7 @@ def _said(
     attribute: str,
     form: Form | ListForm,
     shown: Callable[[Any], str],
-    looser: Looser,
+    looser: Looser | None,
     meaning: str,
     unit: str = "",
     also: tuple[str, ...] = (),
@@ -152,7 +153,10 @@ def _degradation() -> Iterator[Said]:
 
 @dataclass(frozen=True, slots=True)
 class _Signal:
-    """A runaway signal: what it counts, and how many of what (`of`) it wants to have seen. over: it looks at the last so many."""
+    """A runaway signal: what it counts, and how many of what (`of`) it wants to have seen. over: it looks at the last so many.
+
+    floor: below what it says nothing, whatever its threshold.
+    """
 
     form: Form
     shown: Callable[[Any], str]
@@ -160,6 +164,7 @@ class _Signal:
     unit: str
     of: str
     over: bool = False
+    floor: str = ""
     sample_looser: Looser = more
 
     @property
@@ -175,12 +180,13 @@ class _Signal:
 _SPIKE = f.percent(101, 100_000)
 _COUNT = f.whole(1)
 _WINDOW = f.whole(1, 100)
+_QUIET = " A minute of one thread's work with fewer than {} is never one."
 _SIGNALS = {
-    "token_spike": _Signal(_SPIKE, n.show_percent, "Tokens a minute, of the session's own average", "percent", "answers"),
-    "tool_spike": _Signal(_SPIKE, n.show_percent, "Tool calls a minute, of the session's own average", "percent", "calls"),
+    "token_spike": _Signal(_SPIKE, n.show_percent, "Tokens a minute, of the session's own average", "percent", "answers", floor=_QUIET.format(f"{QUIET_TOKENS:,} tokens (cache reads not counted)")),
+    "tool_spike": _Signal(_SPIKE, n.show_percent, "Tool calls a minute, of the session's own average", "percent", "calls", floor=_QUIET.format(f"{QUIET_CALLS} calls")),
     "tool_rate": _Signal(_COUNT, n.show_whole, "Tool calls a second", "calls", "calls", over=True),
     "repeats": _Signal(_COUNT, n.show_whole, "Times the same call was made with nothing new in between", "calls", "calls"),
-    "likeness": _Signal(_COUNT, n.show_whole, "Answers that say nearly the same as the last one, itself included", "answers", "answers", over=True, sample_looser=less),
+    "likeness": _Signal(_COUNT, n.show_whole, "Answers that say nearly the same as the last one, itself included, or as the last two, each as often", "answers", "answers", over=True, sample_looser=less),
     "no_progress": _Signal(_COUNT, n.show_whole, "Iterations without a new tool call and without a change in the working tree", "iterations", "iterations"),
     "backoff": _Signal(f.span(1, _DAY, "`30s` or `5m`"), n.show_seconds, "How long the agent waits for its vendor without an answer", "", "failed requests"),
 }  # fmt: skip
@@ -190,7 +196,7 @@ def _runaway() -> Iterator[Said]:
     responds = weaker(Response.OFF, Response.ALERT, Response.THROTTLE, Response.DEGRADE, Response.TRIP)
     for name, signal in _SIGNALS.items():
         said = partial(_of_signal, f"runaway.{name}")
-        meaning = f"{signal.threshold}: from here on it is a runaway."
+        meaning = f"{signal.threshold}: from here on it is a runaway.{signal.floor}"
         yield said("threshold", signal.form, signal.shown, more, meaning, signal.unit, ("at", "limit"))
         form = _WINDOW if signal.over else _COUNT
         yield said("sample", form, n.show_whole, signal.sample_looser, signal.sample, signal.of, ("window",))
@@ -204,6 +210,22 @@ def _of_signal(signal: str, name: str, *row: Any, **also: Any) -> Said:
     return _said(f"{signal}.{name}", f"{signal}.{name}", *row, **also)
 
 
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _or_unknown(tokens: int | None) -> str:
+    return "unknown" if tokens is None else n.show_tokens(tokens)
+
+
+def _allowances() -> Iterator[Said]:
+    for vendor in ("anthropic", "openai"):
+        said = partial(_of_signal, f"windows.{vendor}")
+        for name, window in (("five_hours", "5-hour window"), ("week", "week")):
+            meaning = f"Tokens the plan allows in a {window}, cache reads not counted. With it a share is estimated where nothing is reported."
+            yield said(name, _ALLOWED, _or_unknown, None, meaning, "tokens")
+
+
 def _or_never(count: int) -> str:
     return n.show_whole(count) if count else "never"
 
@@ -213,7 +235,7 @@ _BREAKER = (
     _said("breaker.failures", "breaker.failures_percent", f.or_word(f.percent(1, 100), "off", None, _OFF_SLIPS), _or_off(n.show_percent), more, "The breaker opens when this share of a tool's last `breaker.window` calls failed.", "percent", ("failure_rate", "failure_threshold")),
     _said("breaker.sample", "breaker.sample", _COUNT, n.show_whole, more, "How many calls of a tool it must have seen for that.", "calls", ("min_samples", "minimum")),
     _said("breaker.window", "breaker.window", _WINDOW, n.show_whole, other, "How many of the last calls it looks at.", "calls"),
-    _said("breaker.only_failed", "breaker.only_failed", _COUNT, n.show_whole, more, "A tool that never worked opens it at this many calls.", "calls"),
+    _said("breaker.only_failed", "breaker.only_failed", _COUNT, n.show_whole, more, "A tool that never worked opens it at this many failures. A tool that runs commands does at twice as many where other work lies between them; the same command run again after a change, such as red tests after an edit, is not counted.", "failures"),
     _said("breaker.repeats", "breaker.repeats", f.or_word(_COUNT, "off", None, _OFF_SLIPS), _or_off(n.show_whole), more, "The same call this often among the last `breaker.window`, with nothing new between, opens it.", "calls"),
     _said("breaker.cost_per_minute", "breaker.cost_per_minute", f.or_word(f.DOLLARS, "off", None, _OFF_SLIPS), _or_off(n.show_dollars), more, "More than this in one minute opens it.", "dollars", ("cost_rate", "burn_rate")),
     _said("breaker.cost_sample", "breaker.cost_sample", _COUNT, n.show_whole, more, "How many answers it must have seen for that.", "answers"),
@@ -238,9 +260,19 @@ _HEARTBEAT = (
     _said("heartbeat.interval", "heartbeats.interval", f.span(5, 600, "`60s` or `5m`"), n.show_seconds, more, "How often a session reports to the server and hears its word.", also=("every",)),
     _said("heartbeat.silence", "heartbeats.silence", f.span(30, _DAY, "`10m`"), n.show_seconds, more, "How long an agent may show nothing before people are told.", also=("silent_after",)),
 )
+_ALLOWED = f.or_word(f.SOME_TOKENS, "unknown", None, ("none", "off", "auto", "?"))
+_ON_FULL = f.choice(OnFull, slips=(("block", "defer"), ("refuse", "defer"), ("stop", "defer"), ("wait", "defer"), ("off", "allow"), ("never", "allow"), ("ignore", "allow")))
+_WINDOWS = (
+    _said("windows.on_full", "windows.on_full", _ON_FULL, str, weaker(OnFull.ALLOW, OnFull.WARN, OnFull.DEFER), "What a start on a plan meets that would run into a window of its vendor (5 hours, a week): `warn`; `defer`, which refuses it and says when the window begins anew; `allow`.", also=("gate", "full")),
+    _said("windows.threshold", "windows.threshold", f.percent(1, 100), n.show_percent, more, "From which share on a window counts as nearly full.", "percent", ("at", "warn_at")),
+    _said("windows.fit_sessions", "windows.fit_sessions", f.YES_NO, n.show_flag, becomes(False), "Whether a session's time is cut so that it ends before the window is full at the present rate.", also=("fit", "cap_sessions")),
+    _said("windows.in_session", "windows.in_session", f.choice(InSession, slips=(("warn", "alert"), ("stop", "suspend"), ("pause", "suspend"))), str, weaker(InSession.ALERT, InSession.SUSPEND), "What a running session does when a window is nearly full: `alert`, or `suspend` until it begins anew.", also=("running",)),
+    _said("windows.accounts", "windows.accounts", ListForm(f.ACCOUNT, 50), _names, None, "Accounts, by the vendor's own id, that a warning may name as having room. Advice only: whether people may use another account is between them and the vendor.", also=("account",)),
+    *_allowances(),
+)
 # fmt: on
 
-GOVERNED: tuple[Said, ...] = (*_AT_LIMIT, *_degradation(), *_runaway(), *_BREAKER, *_THROTTLE, *_SUBTASKS, *_HEARTBEAT)
+GOVERNED: tuple[Said, ...] = (*_AT_LIMIT, *_degradation(), *_runaway(), *_BREAKER, *_THROTTLE, *_SUBTASKS, *_HEARTBEAT, *_WINDOWS)
 """Every row, in the order of the documentation."""
 
 SECTIONS: Mapping[str, str] = {
@@ -253,6 +285,9 @@ SECTIONS: Mapping[str, str] = {
     "subtasks": "What subagents may use.",
     "subtasks.kinds": "Tokens by kind of subagent, as the agent names it; `*` stands for any characters.",
     "heartbeat": "How a running session and the server hear of each other.",
+    "windows": "How sessions and the windows of their vendors' plans get along.",
+    "windows.anthropic": "What Anthropic's plan allows, for estimates where nothing is reported.",
+    "windows.openai": "What OpenAI's plan allows, likewise.",
 }
 """The sections of these keys, and what each is about."""
 
@@ -268,5 +303,9 @@ ALSO_SECTIONS: Mapping[str, str] = {
     "subagents": "subtasks",
     "subtask": "subtasks",
     "heartbeats": "heartbeat",
+    "gauges": "windows",
+    "vendor_windows": "windows",
+    "plan": "windows",
+    "plans": "windows",
 }
 """What people call them first."""

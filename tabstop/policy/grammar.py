@@ -92,6 +92,7 @@ KEYS: tuple[Key, ...] = (
     Key("slack.channel", f.CHANNEL_OR_OFF, "off", "Where notices go. Needs quotes: an unquoted `#` begins a YAML comment.", also=("room", "to")),
     Key("slack.names", f.YES_NO, "false", "Whether notices name people.", also=("mention", "mentions")),
     Key("slack.allowed", ListForm(f.CHANNEL, 200), "[]", "Channels that repositories may name, besides the organization's own.", where=_ORG, also=("channels", "allow")),
+    Key("slack.people.<login>", f.PERSON, "", "Who this GitHub login is in Slack. Told directly when a session of theirs is stopped, suspended, asks for more or trips the breaker, whatever `slack.channel` says. Whoever is not listed is not.", where=_ORG),
     Key("purposes", ListForm(f.PURPOSE, 50), "[]", "Purposes a session may name. Empty: any.", also=("purpose",)),
     Key("prices[].model", f.MODEL, "", "The models this price is for. Each item needs it; of those that apply the one that began last counts, then the first written, a repository's before the organization's.", also=("match", "name")),
     Key("prices[].input", f.RATE, "list price", "Input tokens.", "dollars per million tokens", also=("prompt",)),
@@ -121,6 +122,7 @@ SECTIONS: Mapping[str, str] = {
     "organization": "The budget of the whole organization. A bare amount is its cap.",
     **governed.SECTIONS,
     "slack": "Where notices go in Slack.",
+    "slack.people": "People who are told directly of their own sessions, by GitHub login.",
     "prices": "Negotiated and missing prices.",
 }
 
@@ -151,7 +153,7 @@ _SWITCHES = {"degrade", "runaway"}
 class Section:
     """Keys below a key.
 
-    each: "" for a plain section, "[]" for a list of such, "<login>" for such under any login, "<kind>" for values under any name.
+    each: "" for a plain section, "[]" for a list of such, "<login>" for such or values under any login, "<kind>" for values under any name.
     """
 
     path: str

@@ -38,8 +38,9 @@ _ONLY_IN_SESSIONS: Mapping[str, str] = {
 
 
 _NAMED: Mapping[str, str] = {
-    "<login>": "logins with caps such as `octocat: $2,000`",
-    "<kind>": 'kinds with tokens such as `"*research*": 100k`',
+    "engineers": "logins with caps such as `octocat: $2,000`",
+    "subtasks.kinds": 'kinds with tokens such as `"*research*": 100k`',
+    "slack.people": "logins with member ids or e-mail addresses such as `octocat: U012AB3CD`",
 }
 
 
@@ -67,7 +68,7 @@ def allowed_below(child: Section | Key, visible: Callable[[Section | Key], bool]
     if child.each == "[]":
         return "a list; begin each item with `- `"
     if child.each:
-        return _NAMED[child.each]
+        return _NAMED[child.path]
     keys = f"keys such as {some_keys(child, visible)}"
     if child.switched_off:
         return f"`off`, or {keys}"

@@ -78,6 +78,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("slack.channel", ("slack", "channel"), lambda channel: channel or "off"),
     Limit("slack.names", ("slack", "names"), n.show_flag, becomes(True)),
     Limit("slack.allowed", ("slack", "allowed"), _words),
+    Limit("slack.people", ("slack", "people"), lambda people: _words(tuple(login for login, _ in people))),
     Limit("purposes", ("purposes",), lambda purposes: ", ".join(purposes) or "any", _looser_purposes),
     Limit("prices", ("prices",), _prices, _looser_prices, merged=lambda new, old: (*new, *old)),
     Limit("subscription_counts", ("subscription_counts",), n.show_flag, becomes(False)),
@@ -86,7 +87,15 @@ LIMITS: tuple[Limit, ...] = (
 """Every value but `engineers`, whose caps compare one by one, and `repositories`, which is resolved into `repository.cap`."""
 
 ORGANIZATIONS_OWN = frozenset(
-    {"engineer.cap", "engineer.downgrade.cap", "organization.cap", "approvers", "slack.allowed", "timezone"}
+    {
+        "engineer.cap",
+        "engineer.downgrade.cap",
+        "organization.cap",
+        "approvers",
+        "slack.allowed",
+        "slack.people",
+        "timezone",
+    }
 )
 """What only the organization's file sets: it is one and the same for all repositories."""
 

@@ -18,6 +18,7 @@ from tabstop.governor.settings import (
     Throttle,
     Unbounded,
     UnknownPrice,
+    Windows,
 )
 from tabstop.money import NANO_PER_DOLLAR, Nano
 from tabstop.window import WindowKind
@@ -116,11 +117,19 @@ class PriceOverride:
 
 @dataclass(frozen=True, slots=True)
 class SlackPolicy:
-    """Where notices go. `channel` is empty for nowhere; `allowed` (organization only) lists channels repositories may name."""
+    """Where notices go. `channel` is empty for nowhere; `allowed` (organization only) lists channels repositories may name.
+
+    people (organization only): who is told directly of their own sessions, by login in lower case: a member id or an e-mail address.
+    """
 
     channel: str = ""
     names: bool = False
     allowed: tuple[str, ...] = ()
+    people: tuple[tuple[str, str], ...] = ()
+
+    def person(self, login: str) -> str:
+        """Whom Slack knows this login as: a member id or an e-mail address; empty when nobody has said."""
+        return dict(self.people).get(login.lower(), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,8 @@ class Policy:
     throttle: Throttle = field(default_factory=Throttle)
     subtasks: Subtasks = field(default_factory=Subtasks)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    windows: Windows = field(default_factory=Windows)
+    """The vendors' windows: 5 hours, a week."""
     unknown_price: UnknownPrice = UnknownPrice.WARN
     unbounded: Unbounded = Unbounded.ALLOW_MARKED
     unreachable: Unreachable = Unreachable.ALLOW
@@ -180,6 +191,7 @@ class Policy:
             throttle=self.throttle,
             subtasks=self.subtasks,
             heartbeats=self.heartbeats,
+            windows=self.windows,
             unpriced=self.unknown_price,
             unbounded=self.unbounded,
         )

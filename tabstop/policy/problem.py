@@ -13,6 +13,8 @@ class Severity(StrEnum):
 
     PROBLEM = "problem"
     """The file does not count: the last valid policy stays in force."""
+    WARNING = "warning"
+    """The file counts, and somewhere does something else than it says."""
     NOTE = "note"
     """Worth a look; the file counts."""
 
@@ -46,7 +48,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something unusual that counts all the same. `line` and `column` from 1; `sentence` is complete."""
+    """Something that counts all the same: unusual, or a warning. `line` and `column` from 1; `sentence` is complete."""
 
     line: int
     column: int

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from tabstop.governor.settings import KindBudget
 from tabstop.policy.document import PolicyDocument, PolicyKind, RepositoryRule, Written, WrittenCap
-from tabstop.policy.forms import KIND, LOGIN
+from tabstop.policy.forms import KIND, LOGIN, Form
 from tabstop.policy.grammar import ROOT
 from tabstop.policy.model import PriceOverride
 from tabstop.policy.problem import Note, Problem, in_file_order, quoted
@@ -54,12 +54,10 @@ def _settle_entries(walk: Walk) -> None:
         if path in walk.values:
             raw = walk.values[path]
             walk.values[path] = replace(raw, value=tuple(made for entry in raw.value for made in make(walk, entry)))
-    if "subtasks.kinds" in walk.values:
-        raw = walk.values["subtasks.kinds"]
-        walk.values["subtasks.kinds"] = replace(raw, value=tuple(_kinds(walk, raw)))
-    if "engineers" in walk.values:
-        raw = walk.values["engineers"]
-        walk.values["engineers"] = replace(raw, value=tuple(_engineers(walk, raw)))
+    for path, pairs in (("subtasks.kinds", _kinds), ("slack.people", _people), ("engineers", _engineers)):
+        if path in walk.values:
+            raw = walk.values[path]
+            walk.values[path] = replace(raw, value=tuple(pairs(walk, raw)))
 
 
 def _price(walk: Walk, entry: Entry) -> Iterator[PriceOverride]:
@@ -83,39 +81,42 @@ def _rule(walk: Walk, entry: Entry) -> Iterator[RepositoryRule]:
 
 
 def _engineers(walk: Walk, raw: Written) -> Iterator[tuple[str, WrittenCap]]:
-    seen: dict[str, int] = {}
-    for entry in raw.value:
-        try:
-            login: str = LOGIN.value(entry.name)
-        except ValueError as error:
-            what = f"{quoted(entry.name)} under `engineers`: {error}"
-            walk.problem(
-                entry, entry.path, what, entry.name, f"{LOGIN.allowed}; bots draw on `guest`", LOGIN.nearest(entry.name)
-            )
-            continue
-        if login in seen:
-            what = f"{quoted(entry.name)} stands under `engineers` a second time; the first is on line {seen[login]}"
-            walk.problem(entry, entry.path, what, entry.name, "every login once, whatever its case")
-        elif _has(walk, entry, "cap"):
+    for login, entry in _under_names(walk, raw, "engineers", LOGIN, "login", "; bots draw on `guest`"):
+        if _has(walk, entry, "cap"):
             yield login, _cap(entry)
-        seen.setdefault(login, entry.line)
+
+
+def _people(walk: Walk, raw: Written) -> Iterator[tuple[str, str]]:
+    for login, entry in _under_names(walk, raw, "slack.people", LOGIN, "login"):
+        if "" in entry.fields:
+            yield login, entry.fields[""].value
 
 
 def _kinds(walk: Walk, raw: Written) -> Iterator[KindBudget]:
+    for kind, entry in _under_names(walk, raw, "subtasks.kinds", KIND, "kind"):
+        if "" in entry.fields:
+            yield KindBudget(kind, entry.fields[""].value)
+
+
+def _under_names(
+    walk: Walk, raw: Written, path: str, form: Form, noun: str, besides: str = ""
+) -> Iterator[tuple[str, Entry]]:
+    """The entries whose names can be read, each name once. besides: added to what may stand there."""
     seen: dict[str, int] = {}
     for entry in raw.value:
         try:
-            kind: str = KIND.value(entry.name)
+            name: str = form.value(entry.name)
         except ValueError as error:
-            what = f"{quoted(entry.name)} under `subtasks.kinds`: {error}"
-            walk.problem(entry, entry.path, what, entry.name, KIND.allowed)
+            what = f"{quoted(entry.name)} under `{path}`: {error}"
+            allowed = f"{form.allowed}{besides}"
+            walk.problem(entry, entry.path, what, entry.name, allowed, form.nearest(entry.name))
             continue
-        if kind in seen:
-            what = f"{quoted(kind)} stands under `subtasks.kinds` a second time; the first is on line {seen[kind]}"
-            walk.problem(entry, entry.path, what, kind, "every kind once, whatever its case")
-        elif "" in entry.fields:
-            yield KindBudget(kind, entry.fields[""].value)
-        seen.setdefault(kind, entry.line)
+        if name in seen:
+            what = f"{quoted(entry.name)} stands under `{path}` a second time; the first is on line {seen[name]}"
+            walk.problem(entry, entry.path, what, entry.name, f"every {noun} once, whatever its case")
+        else:
+            yield name, entry
+        seen.setdefault(name, entry.line)
 
 
 def _has(walk: Walk, entry: Entry, *names: str) -> bool:

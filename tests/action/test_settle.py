@@ -170,7 +170,7 @@ def test_a_branch_the_agent_made_is_told_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("agent", ["codex", "gemini-cli", "opencode"])
-def test_an_agent_that_is_not_read_yet_is_unknown_never_free(job: Job, agent: str) -> None:
+def test_an_agent_that_left_no_log_is_unknown_never_free(job: Job, agent: str) -> None:
     """Its session ends, its cost is said to be unknown, on the page and to the server."""
     job.run("gate", agent=agent)
     job.clock.at += timedelta(minutes=4)
@@ -178,7 +178,7 @@ def test_an_agent_that_is_not_read_yet_is_unknown_never_free(job: Job, agent: st
     known = only_session(job)
     assert known.end is not None
     assert known.end.outcome == SessionOutcome.FINISHED
-    assert known.end.skipped == {"usage of this agent, which is not read yet": 1}
+    assert known.end.skipped == {"logs of this agent: none that was written in this job": 1}
     assert "$0" not in job.page()
     if agent == "codex":
         golden.expect("action/settle-not-read.md", job.page())

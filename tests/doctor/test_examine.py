@@ -13,11 +13,14 @@ from app.doctor.diagnosis import Diagnosis, Level
 from app.doctor.examine import misset
 from app.doctor.reach import Answer
 from app.doctor.report import as_json, line, summary
+from app.doctor.slack import Wanted, judge
 from app.github_api.protocol import FailedDelivery, GitHubError
 from app.github_api.refusals import NO_KEY
+from app.jobs.digest import digest_of
 from app.ledger.books import Job
-from app.registry import PolicyFile, Repository
+from app.registry import Engineer, PolicyFile, Repository, SlackMember
 from app.secrets_store import keep_app
+from app.slack_api.fake import FakeChat
 from app.slack_api.protocol import ChatError
 from app.store.open import open_store
 from app.store.unsealed import Unsealed
@@ -93,6 +96,14 @@ class Refuses:
     def who(self) -> str:
         """See `Chat`."""
         raise ChatError("Slack said `token_revoked`.")
+
+    def member_of(self, address: str) -> str:
+        """Never called."""
+        raise NotImplementedError
+
+    def scopes(self) -> frozenset[str] | None:
+        """Never called."""
+        raise NotImplementedError
 
 
 def worst(found: list[Diagnosis], subject: str) -> Diagnosis:
@@ -204,6 +215,52 @@ def test_a_channel_without_a_token(patient: Patient) -> None:
         text = 'slack:\n  channel: "#ai-spend"\n'
         books.add_policy_file(PolicyFile(widget.id, "c" * 40, text, "valid", (), NOW))
     assert worst(patient.examined(), "Slack").level is Level.WARNING
+
+
+PEOPLE = "slack: {people: {alice: alice@acme.example, bob: U012AB3CD, carol: U012AB3CE}}\n"
+
+
+def listed(patient: Patient) -> None:
+    """An organization's policy with three people; alice could not be told lately, nor could bob, before his entry changed."""
+    store = open_store(patient.settings.database_url)
+    with store.open(store.organizations()[0].id) as books:
+        books.add_policy_file(PolicyFile(None, "c" * 40, PEOPLE, "valid", (), NOW))
+        alice, bob = (books.save_engineer(Engineer(0, n, login)) for n, login in ((1, "Alice"), (2, "bob")))
+        problem = "Slack said `users_not_found`. Nobody in the workspace has that e-mail address."
+        books.keep_slack_member(SlackMember(alice.id, digest_of("alice@acme.example"), "", problem, NOW))
+        books.keep_slack_member(SlackMember(bob.id, digest_of("bob@acme.example"), "", problem, NOW))
+
+
+def test_who_cannot_be_told_is_named_with_the_reason(patient: Patient) -> None:
+    """As long as the same entry stands in the policy; and a scope that is missing is said before anybody is missed."""
+    patient.chat = FakeChat(may=frozenset({"chat:write"}))
+    listed(patient)
+    found = [one for one in patient.examined() if one.subject in {"Slack", "Slack scopes", "direct messages"}]
+    expect("operator-doctor/direct-messages.txt", shown(found, patient.folder))
+
+
+@pytest.mark.parametrize("may", [None, frozenset({"chat:write", "users:read.email", "users:read"})])
+def test_scopes_that_suffice_or_are_unknown_are_no_problem(patient: Patient, may: frozenset[str] | None) -> None:
+    """A chat that does not say what the token may do is not suspected."""
+    patient.chat = FakeChat(may=may)
+    listed(patient)
+    assert "Slack scopes" not in {one.subject for one in patient.examined()}
+
+
+def test_people_without_a_token(patient: Patient) -> None:
+    """Whoever lists people counts on messages; the scopes they need are named."""
+    patient.chat = None
+    listed(patient)
+    one = worst(patient.examined(), "Slack")
+    assert one.level is Level.WARNING
+    assert "`chat:write` and `users:read.email`" in one.remedy
+
+
+def test_many_who_cannot_be_told_are_counted() -> None:
+    """Ten are shown."""
+    *_, one = judge("acme / tabstop", None, Wanted(untold=tuple(f"acme/e{n}: why" for n in range(12))))
+    assert one.details[-1] == "and 2 more"
+    assert len(one.details) == 11
 
 
 def test_settings_that_are_missing() -> None:

@@ -85,7 +85,16 @@ repositories:
   - {topic: ml}
   - ml
 may_loosen: [tabs, timezone, session.cost]
-slack: {channel: "#Agents", allowed: []}
+slack:
+  channel: "#Agents"
+  allowed: []
+  people:
+    octocat: U012AB3CD
+    Octocat: octocat@example.com
+    "@hubot": hubot@example.com
+    alice: "#alice"
+    bob: bob
+    carol:
 """
     expect("policy/organization-wrong.txt", listed(text, PolicyKind.ORGANIZATION))
 
@@ -258,6 +267,21 @@ def test_notation(text: str, path: str, value: object) -> None:
     assert repository(text).values[path].value == value
 
 
+def test_people_are_members_or_addresses() -> None:
+    """By login, whatever its case; an address is lower case, an id stays."""
+    text = "slack: {people: {Octocat: U012AB3CD, hubot: Hubot@Example.com}}"
+    document = parse(text, PolicyKind.ORGANIZATION).document
+    assert document is not None
+    assert document.get("slack.people") == (("octocat", "U012AB3CD"), ("hubot", "hubot@example.com"))
+
+
+def test_a_repository_cannot_redirect_messages() -> None:
+    """Whom a login is in Slack is the organization's to say; a pull request that tries is told so."""
+    (problem,) = parse("slack:\n  people: {octocat: U012AB3CE}\n", PolicyKind.REPOSITORY).problems
+    assert (problem.line, problem.key_path) == (2, "slack.people")
+    assert "organization's file only" in problem.sentence
+
+
 def test_a_bare_number_for_a_day_or_a_login_is_text() -> None:
     """Nothing that looks like a number is bent into one: sexagesimal, octal and logins made of digits."""
     assert organization("approvers: [123456]").get("approvers") == ("123456",)
@@ -410,6 +434,10 @@ OUT_OF_RANGE = [
     "subtasks: {kinds: {docs: many}}",
     "subtasks: {kinds: {docs: }}",
     "heartbeat: {interval: 1s}",
+    "windows: {on_full: later}",
+    "windows: {threshold: 101%}",
+    "windows: {accounts: [a b]}",
+    "windows: {anthropic: {week: 0}}",
 ]
 
 

@@ -92,7 +92,7 @@ def test_the_schema_is_a_schema() -> None:
 SAMPLES = {
     "session": "tokens: 1M", "tab": "cap: 5", "engineer": "cap: 5", "engineer.downgrade": "cost: 1", "guest": "cap: 5",
     "repository": "cap: 5", "organization": "cap: 5", "breaker": "cooldown: 5m", "session.ask": "more: 10%", "degrade": "compact: 60%", "runaway": "repeats: off", "throttle": "retry: off",
-    "subtasks": "depth: 1", "heartbeat": "interval: 30s", **{f"runaway.{signal.name}": "sample: 9" for signal in fields(Runaway)}, "slack": "names: true", "prices[]": "model: m, input: 1",
+    "subtasks": "depth: 1", "heartbeat": "interval: 30s", "windows": "on_full: defer", "windows.anthropic": "week: 1M", "windows.openai": "week: 1M", **{f"runaway.{signal.name}": "sample: 9" for signal in fields(Runaway)}, "slack": "names: true", "prices[]": "model: m, input: 1",
     "repositories[]": "match: a, cap: 5", "engineers.<login>": "cap: 5", "": "tab: 5",
 }  # fmt: skip
 
@@ -132,7 +132,7 @@ def test_an_unknown_key_fails_both(section: Section) -> None:
         "steps: [0]", "steps: [100]", "steps: [75, 75]", "hold: maybe", "check: warn", "comment: true",
         "slack: {names: yes}", "breaker: {cooldown: unlimited}", "degrade: on", "degrade: {compact: 0}", "degrade: {models: [[a]]}", "degrade: {models: [a, b]}",
         "degrade: {models: [['a*', b]]}", "runaway: never", "runaway: {repeats: stop}", "runaway: {repeats: {persists: -1}}", "throttle: {retry: 5s}",
-        "throttle: {calls_per_minute: 601}", "subtasks: {kinds: {'a!': 5}}", "subtasks: {kinds: {a: x}}", "subtasks: {share: 0}", "session: {ask: {more: 0}}", "breaker: {cooldown: 15}", "breaker: {remember: 1}", "slack: {names: 'true'}", "slack: {channel: a b}", "purposes: [Big]", "timezone: ''",
+        "throttle: {calls_per_minute: 601}", "subtasks: {kinds: {'a!': 5}}", "subtasks: {kinds: {a: x}}", "subtasks: {share: 0}", "session: {ask: {more: 0}}", "breaker: {cooldown: 15}", "breaker: {remember: 1}", "slack: {names: 'true'}", "slack: {people: [a]}", "slack: {people: {a: bob}}", "slack: {people: {a: C012AB3CD}}", "slack: {people: {a b: U012AB3CD}}", "slack: {people: {a: 7}}", "slack: {channel: a b}", "purposes: [Big]", "timezone: ''",
         "prices: {}", "prices: [{input: 1}]", "prices: [{model: m}]", "prices: [{model: m, from: January}]",
         "repositories: [{cap: 1}]", "repositories: [{match: a}]", "repositories: [{match: a, topic: b, cap: 1}]",
         "engineers: [a]", "engineers: {a b: 1}", "engineers: {a: {why: x}}", "may_loosen: [timezone]", "approvers: [-a]",

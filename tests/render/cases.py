@@ -19,7 +19,18 @@ from tabstop.policy.problem import Note, Problem
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 from tabstop.window import WindowKind
-from tests.render.tabs import ALICE, NOW, ORGANIZATION, REPOSITORY, a_budget, a_session, a_standing, a_tab, amount
+from tests.render.tabs import (
+    ALICE,
+    NOW,
+    ORGANIZATION,
+    REPOSITORY,
+    a_budget,
+    a_session,
+    a_share,
+    a_standing,
+    a_tab,
+    amount,
+)
 
 POLICY = Policy(approvers=("carol", "team:platform"))
 ADVISE = replace(POLICY, check=CheckMode.ADVISE)
@@ -103,6 +114,13 @@ CASES: dict[str, TabFacts] = {
         sessions=[
             a_session(4, "0", 2_100_000, billing=Billing.SUBSCRIPTION, notional=dollars("6.32")),
             a_session(3, "1.20", 300_000),
+        ],
+        window_shares=[
+            (1, a_share("5h", 1_210)),
+            (1, a_share("5h", 300)),
+            (1, a_share("weekly", 80)),
+            (2, a_share("5h", 400)),
+            (2, a_share("weekly", 0)),
         ],
     ),
     "subscription-counts": a_tab(

@@ -12,12 +12,14 @@ from app.ledger.books import SessionRow, Tab
 from app.registry import InForce, Organization, PullRequest, Repository
 from tabstop.budget import Amount, Budget, BudgetKey, Scope, standing
 from tabstop.conclusion import conclusion_of
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.money import dollars
 from tabstop.policy.model import Policy
 from tabstop.session import SessionOutcome
 from tabstop.standing import how_stands
 from tabstop.usage import Billing
 from tabstop.window import WindowKind, window_at
+from tabstop.window_share import WindowShare
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 BRANCH = "claude/fix-login"
@@ -59,6 +61,11 @@ def a_session(
         iterations=31,
     )
     return ShownSession(replace(plain, **more), login)
+
+
+def a_share(window: str, moved: int) -> WindowShare:
+    """By how much a window of Anthropic's moved, in ten-thousandths."""
+    return WindowShare(GaugeReading("anthropic", "", window, 9_000, NOW, GaugeSource.HEADER), moved)
 
 
 def a_standing(

@@ -24,6 +24,7 @@ from tests.support.golden import expect
 CHANNEL = Reader(Surface.CHANNEL)
 NAMES = Reader(Surface.CHANNEL, names=True)
 PUBLIC = Reader(Surface.CHANNEL, public=True)
+ALICE = Reader(Surface.ENGINEER, login="alice")
 LINKS = (
     Link("acme/web#7", "https://github.com/acme/web/pull/7"),
     Link("workflow run", "https://github.com/acme/web/actions/runs/99"),
@@ -68,12 +69,12 @@ TRIP = Trip("ses_1", BreakerMetric.TOOL_FAILURES, "mcp__github__get", 100, 60, N
 OPEN = RememberedBreaker(TRIP, NOW + timedelta(minutes=15))
 
 
-def tripped(trip: Trip, open_until: datetime | None, *, again: bool = False) -> Notice:
+def tripped(trip: Trip, open_until: datetime | None, reader: Reader = CHANNEL, *, again: bool = False) -> Notice:
     """A breaker that tripped in a session."""
     return tripped_notice(
         trip,
         open_until,
-        reader=CHANNEL,
+        reader=reader,
         agent="claude-code",
         where="acme/web",
         branch=BRANCH,
@@ -109,6 +110,7 @@ NOTICES = {
         again=True,
     ),
     "tripped-not-remembered": tripped(TRIP, None),
+    "tripped-direct": tripped(TRIP, NOW + timedelta(minutes=15), ALICE),
     "refused-breaker": refused(
         *at_start(OPEN, agent="claude-code", repository="acme/web", approvers=("carol",), now=NOW)
     ),

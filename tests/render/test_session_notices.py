@@ -16,7 +16,7 @@ from tabstop.verdict import Signal
 from tabstop.visibility import Reader
 from tabstop.wire import SessionEvent
 from tests.render.tabs import BRANCH, NOW
-from tests.render.test_notices import CHANNEL, LINKS, NAMES, shown
+from tests.render.test_notices import ALICE, CHANNEL, LINKS, NAMES, shown
 from tests.support.golden import expect
 
 WHICH = Which("ses_1a2b", "claude-code", "acme/web", BRANCH, "alice", LINKS)
@@ -46,6 +46,10 @@ RETRY = SessionEvent(EventKind.SUSPEND, NOW, Signal.RETRY, "retry", "Bash", "", 
 SPIKE = SessionEvent(EventKind.ALERT, NOW, Signal.RUNAWAY, "token_spike", "", "", 812, 500)
 SILENT = SessionEvent(EventKind.ALERT, NOW, Signal.SILENCE, "agent")
 
+STOPPED = SessionEvent(EventKind.STOP, NOW, Signal.LIMIT, "tool_calls", "", "", 500, 500)
+ASKS = SessionEvent(EventKind.ASK, NOW, Signal.LIMIT, "cost", "", "usd", 10 * DOLLAR, 10 * DOLLAR, 5 * DOLLAR)
+PAUSED = SessionEvent(EventKind.SUSPEND, NOW, Signal.PAUSE)
+
 CASES = {
     "session-suspended": told(LIMIT),
     "session-suspended-names": told(LIMIT, NAMES),
@@ -62,6 +66,17 @@ CASES = {
 def test_what_the_channel_reads(name: str) -> None:
     """The message as Slack gets it, reviewed like code."""
     expect(f"slack/{name}.txt", shown(slack_message("#ai-spend", CASES[name])))
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    {"retry": RETRY, "suspended": LIMIT, "stopped": STOPPED, "asks": ASKS, "paused": PAUSED}.items(),
+)
+def test_what_its_engineer_reads(name: str, event: SessionEvent) -> None:
+    """A direct message speaks to the one whose session it is, with the command to type, and names nobody."""
+    message = slack_message("U012AB3CD", told(event, ALICE))
+    expect(f"slack/direct-{name}.txt", shown(message))
+    assert "alice" not in json.dumps(message.blocks)
 
 
 @pytest.mark.parametrize("notice", [told(LIMIT), told(RETRY), raised()])

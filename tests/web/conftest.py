@@ -158,6 +158,11 @@ def json_of(response: TestResponse) -> Any:
 @pytest.fixture
 def bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
     """A fresh server with acme/widget installed."""
+    return new_bench(tmp_path, oidc_issuer)
+
+
+def new_bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
+    """The same where there is no pytest."""
     url = f"sqlite:///{tmp_path / 'books.db'}"
     upgrade(url)
     settings = Settings.from_environ(

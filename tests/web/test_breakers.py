@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.web.conftest import Bench, json_of
 
@@ -87,3 +88,71 @@ def test_an_absurd_time_is_brought_near(bench: Bench, year: str) -> None:
     assert bench.start().status_code == 403
     bench.clock.pass_by(minutes=15)
     assert bench.start().status_code == 201
+
+
+def resumed(bench: Bench, started: TestResponse, **body: Any) -> TestResponse:
+    """Ask to go on."""
+    answer = json_of(started)
+    headers = {"Authorization": f"Bearer {answer['token']}"}
+    return bench.client.post(f"/api/v1/sessions/{answer['session']}/resume", json=body, headers=headers)
+
+
+def a_release(bench: Bench) -> dict[str, Any]:
+    """As a governor tells of it."""
+    return {"kind": "release", "occurred_at": bench.clock.now.isoformat()}
+
+
+def audited(bench: Bench) -> list[tuple[str, Any]]:
+    """What the log says of the breaker: kind, and what a probe was admitted by."""
+    bench.world.store.seal_audit(bench.organization.id, b"k")
+    with bench.world.store.look(bench.organization.id) as books:
+        rows = [sealed.row for sealed in books.audit_rows() if sealed.row.kind.startswith("breaker.")]
+        return [(row.kind, row.body.get("released")) for row in rows]
+
+
+def tripped_and_suspended(bench: Bench) -> TestResponse:
+    """A session whose trip opened the breaker, a minute ago."""
+    started = bench.start()
+    bench.report(started, trips=[a_trip(bench)])
+    bench.end(started, "suspended")
+    bench.clock.pass_by(minutes=1)
+    return started
+
+
+@pytest.mark.parametrize("told", ["as an event", "as it goes on"])
+def test_a_released_session_is_the_probe_of_the_breaker_it_tripped(bench: Bench, told: str) -> None:
+    """It need not wait for the cooldown; everybody else does, until it ends well. The log says who was let through and why."""
+    started = tripped_and_suspended(bench)
+    assert resumed(bench, started).status_code == 403
+    if told == "as an event":
+        assert bench.report(started, events=[a_release(bench)]).status_code == 200
+    body = {"released_at": bench.clock.now.isoformat()} if told == "as it goes on" else {}
+    answer = resumed(bench, started, **body)
+    assert answer.status_code == 200
+    (said,) = [one for one in json_of(answer)["verdict"]["findings"] if one["signal"] == "breaker"]
+    assert said["outcome"] == "warn"
+    assert "is open, but this session was released and is its probe." in said["sentence"]
+    assert bench.start().status_code == 403
+    bench.end(started)
+    assert bench.start().status_code == 201
+    assert audited(bench) == [("breaker.tripped", None), ("breaker.probe_admitted", True), ("breaker.closed", None)]
+
+
+def test_a_release_lets_only_the_session_go_on_that_tripped(bench: Bench) -> None:
+    """Not another one; not after it tripped once more; not where another session tripped it since."""
+    bystander = bench.start()
+    bench.end(bystander, "suspended")
+    started = tripped_and_suspended(bench)
+    now = bench.clock.now.isoformat()
+    assert resumed(bench, bystander, released_at=now).status_code == 403
+    assert resumed(bench, started, released_at=now).status_code == 200
+    bench.clock.pass_by(minutes=1)
+    bench.report(started, trips=[a_trip(bench)])
+    bench.end(started, "suspended")
+    assert resumed(bench, started).status_code == 403
+    assert resumed(bench, started, released_at=bench.clock.now.isoformat()).status_code == 200
+    bench.end(started, "suspended")
+    bench.clock.pass_by(minutes=1)
+    bench.report(bystander, trips=[a_trip(bench)])
+    bench.clock.pass_by(minutes=1)
+    assert resumed(bench, started, released_at=bench.clock.now.isoformat()).status_code == 403

@@ -14,20 +14,22 @@ from werkzeug.test import TestResponse
 from app.jobs.lapse_overdrive import run as lapse_overdrive
 from app.ledger.books import SessionRow
 from app.ledger.session_pause import go_on, pause
+from tabstop.beside.control import tell
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.journal import Journal
 from tabstop.beside.pricing import Pricer
-from tabstop.beside.reporting import reporter_for
+from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.server import Server
-from tabstop.beside.session_folder import Record, create
+from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.beside.transport import Request, Response
+from tabstop.governor.facts import Released, ToolFinished
 from tabstop.governor.orders import Act
 from tabstop.governor.settings import settings_of
 from tabstop.money import dollars
 from tabstop.price_card import PriceCard
 from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Tokens, Usage
-from tabstop.verdict import Outcome
+from tabstop.verdict import Outcome, Signal
 from tabstop.wire import Allowance, OverdriveRequest, StartRequest
 from tabstop.wire_json import from_json
 from tests.web.conftest import Bench, json_of
@@ -143,9 +145,20 @@ def test_its_wall_clock_is_not_the_servers_to_measure(bench: Bench) -> None:
     assert json_of(bench.report(started))["orders"] == ["wind down"]
 
 
-@pytest.mark.parametrize("red", ["tab: $2\n", "repository: $2\n", "engineer:\n  cap: $2\n"])
-def test_a_budget_that_turns_red_refuses_the_next_and_leaves_this_one_running(bench: Bench, red: str) -> None:
-    """Promise 4: another session drains the tab, the repository or the engineer; this one is at most told to wind down."""
+RED = [
+    ("tab: $2\n", "The tab's budget"),
+    ("repository: $2\n", "The repository's budget"),
+    ("engineer:\n  cap: $2\n", "The engineer's budget"),
+]
+
+
+@pytest.mark.parametrize(("red", "which"), RED)
+def test_a_budget_that_turns_red_refuses_the_next_and_leaves_this_one_running(
+    bench: Bench, red: str, which: str
+) -> None:
+    """Promises 4 and 12: another session drains the tab, the repository or the engineer; this one is told to wind down and which
+    budget it is, without its figures, and may go on.
+    """
     whose = bench.organization_policy if red.startswith("engineer") else bench.policy
     whose(f"{red}session:\n  cost: $1.50\nhold: $0.10\n")
     running, other = bench.start(), bench.start()
@@ -154,7 +167,10 @@ def test_a_budget_that_turns_red_refuses_the_next_and_leaves_this_one_running(be
     bench.report(other, bench.a_call("greedier", output=100_000))
     assert bench.start().status_code == 403
     answer = json_of(bench.report(running, bench.a_call("mine", output=1_000)))
-    assert answer["orders"] in (["proceed"], ["wind down"])
+    assert answer["orders"] == ["wind down"]
+    found = answer["verdict"]["findings"][0]
+    assert found["sentence"] == f"{which} is spent: new sessions are refused, this one goes on."
+    assert (found["outcome"], found["subject"], found["cap"], found["spent"]) == ("warn", "", None, 0)
     assert row(bench, running).ended_at is None
 
 
@@ -211,6 +227,29 @@ def test_what_its_governor_did_is_kept_audited_and_told_once(bench: Bench) -> No
         ("alert", "token_spike"),
         ("suspend", "cost"),
     ]
+
+
+@pytest.mark.parametrize("lifted", ["raise", "release"])
+def test_a_stop_after_it_was_let_go_on_is_told_again(bench: Bench, lifted: str) -> None:
+    """A raise or a release makes the next stop another one; without it, and for an alert, once is enough."""
+    started = bench.start()
+
+    def tell(kind: str, **more: Any) -> None:
+        bench.clock.pass_by(minutes=1)
+        of = {"signal": "limit", "scope": "tokens", "unit": "tokens"} if kind == "suspend" else {}
+        assert bench.report(started, events=[an_event(bench, kind=kind, **of, **more)]).status_code == 200
+
+    tell("alert")
+    tell("suspend")
+    tell("suspend")
+    assert [n["event"]["kind"] for n in notices(bench, "session")] == ["alert", "suspend"]
+    tell(lifted, signal=None, scope="")
+    tell("alert")
+    tell("suspend")
+    tell("suspend")
+    tell(lifted, signal=None, scope="")
+    tell("suspend")
+    assert [n["event"]["kind"] for n in notices(bench, "session")] == ["suspend", "suspend"]
 
 
 def test_a_stop_by_a_breaker_is_told_as_its_trip(bench: Bench) -> None:
@@ -509,10 +548,8 @@ class OverTheBench:
         return Response(answer.status_code, answer.get_data())
 
 
-def test_suspended_raised_and_resumed_from_beside_the_agent(bench: Bench, tmp_path: Path) -> None:
-    """The governor suspends at its limit, an approver raises it, the next run goes on with its totals and its limits."""
-    bench.policy(POLICY)
-    started = json_of(bench.start())
+def beside(bench: Bench, tmp_path: Path, started: Any) -> tuple[SessionFolder, Pricer]:
+    """The folder of a started session on the machine where it runs, and its prices."""
     allowance = from_json(Allowance, started["allowance"])
     settings = settings_of(allowance.governor, allowance.limits, "s1", ci=False, can_summarize=False)
     record = Record(
@@ -525,9 +562,17 @@ def test_suspended_raised_and_resumed_from_beside_the_agent(bench: Bench, tmp_pa
         server_session=started["session"],
         token=started["token"],
     )
-    folder = create(tmp_path, record)
+    return create(tmp_path, record), Pricer(PriceCard.from_json(allowance.price_card))
+
+
+def test_suspended_raised_and_resumed_from_beside_the_agent(bench: Bench, tmp_path: Path) -> None:
+    """The governor suspends at its limit, an approver raises it, the next run goes on with its totals and its limits."""
+    bench.policy(POLICY)
+    started = json_of(bench.start())
+    folder, pricer = beside(bench, tmp_path, started)
+    record = folder.record()
+    settings = record.settings
     transport, environ = OverTheBench(bench), {"TABSTOP_STATE": str(tmp_path)}
-    pricer = Pricer(PriceCard.from_json(allowance.price_card))
 
     def used(key: str, output: int) -> Usage:
         return Usage((f"anthropic:req:{key}",), "claude-sonnet-4-5", Tokens(output=output), bench.clock.now)
@@ -560,3 +605,40 @@ def test_suspended_raised_and_resumed_from_beside_the_agent(bench: Bench, tmp_pa
         ended = books.session(started["session"])
     assert ended is not None
     assert (ended.outcome, ended.spent.nano) == (SessionOutcome.STOPPED_COST, dollars("2.25"))
+
+
+def test_one_release_clears_the_brake_and_the_breaker(bench: Bench, tmp_path: Path) -> None:
+    """A tool that only failed trips the breaker and uses up its retries. `tabstop release`, told to nobody, is enough to go on."""
+    started = json_of(bench.start())
+    folder, pricer = beside(bench, tmp_path, started)
+    transport, environ = OverTheBench(bench), {"TABSTOP_STATE": str(tmp_path)}
+
+    def taken_up(journal: Journal) -> tuple[GovernedSession, Reporter]:
+        session = GovernedSession(folder.record().settings, pricer, bench.clock, journal=journal)
+        reporter = reporter_for(folder.record(), session, folder, environ, transport=transport)
+        assert reporter is not None
+        return session, reporter
+
+    with Journal(folder.journal) as journal:
+        session, reporter = taken_up(journal)
+        reporter.begin()
+        for _ in range(3):
+            bench.clock.pass_by(seconds=9)
+            order = session.tell(ToolFinished(bench.clock.now, "fetch", "a" * 16, failed=True))
+        assert order.ends_as is SessionOutcome.SUSPENDED
+        assert reporter.close(order.ends_as, order.sentence)
+    assert bench.start().status_code == 403
+
+    bench.clock.pass_by(seconds=60)
+    with Journal(folder.journal) as journal:
+        _, reporter = taken_up(journal)
+        assert reporter.begin().findings[0].signal is Signal.BREAKER  # not released yet
+        reporter.close(None)
+    tell(folder, Released(bench.clock.now, "kim"), bench.clock)
+    bench.clock.pass_by(seconds=60)
+    with Journal(folder.journal) as journal:
+        session, reporter = taken_up(journal)
+        assert reporter.begin().outcome is not Outcome.STOP
+        assert session.order().act is Act.PROCEED
+        assert reporter.close(SessionOutcome.FINISHED)
+    assert bench.start().status_code == 201

@@ -343,7 +343,11 @@ def test_a_limit_is_on_record_when_it_is_reached(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ({"tokens": {"output": 10_000_000_001}}, "calls[0].tokens: counts must be from 0 to 10,000,000,000"),
+        ({"tokens": {"output": 20_000_001}}, "calls[0].tokens: counts must be from 0 to 20,000,000"),
+        (
+            {"tokens": {"output": 10_000_000_001}, "grain": "aggregate"},
+            "calls[0].tokens: counts must be from 0 to 10,000,000,000",
+        ),
         ({"web_searches": 100_001}, "calls[0].web_searches: found 100001, expected 0 to 100,000"),
         ({"model": "half \ud800"}, "calls[0].model: found 'half \\ud800', expected text without NUL"),
         ({"thread": "a\x00b"}, "calls[0].thread: found 'a\\x00b', expected text without NUL"),

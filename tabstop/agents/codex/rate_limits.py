@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tabstop.agents.plan_windows import moment, moment_after, share
-from tabstop.gauge import LONGEST_WINDOW, GaugeReading, GaugeSource, window_named
+from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, window_named
 
 _WINDOWS = ("primary", "secondary")
 _MAIN = "codex"
@@ -33,10 +33,10 @@ def _readings(limits: Mapping[str, Any], at: datetime, account: str) -> Iterator
         said = limits.get(name)
         if not isinstance(said, Mapping):
             continue
-        used, minutes = share(said.get("used_percent")), _minutes(said.get("window_minutes"))
+        used, minutes = _share(said.get("used_percent")), _minutes(said.get("window_minutes"))
         if used is None or minutes is None:
             continue
-        resets = moment(said.get("resets_at"), at) or moment_after(said.get("resets_in_seconds"), at)
+        resets = _moment(said.get("resets_at"), at) or _moment_after(said.get("resets_in_seconds"), at)
         window = window_named(name, minutes) if own in {"", _MAIN} else f"{window_named(name, minutes)}_{own}"
         yield GaugeReading("openai", account, window, used, at, GaugeSource.EVENT, resets, minutes, plan)
 
@@ -48,3 +48,29 @@ def _minutes(value: object) -> int | None:
 
 def _word(value: object) -> str:
     return _FOREIGN.sub("_", value)[:60] if isinstance(value, str) else ""
+
+
+def _share(percent: object) -> int | None:
+    """A number of percent as ten-thousandths of the window, rounded down; None for what no window can be."""
+    if isinstance(percent, bool) or not isinstance(percent, int | float):
+        return None
+    try:
+        used = Decimal(str(percent)) * (FULL // 100)
+    except (InvalidOperation, ValueError):  # an integer of more digits than Python prints
+        return None
+    return int(used) if used.is_finite() and 0 <= used <= MOST_USED else None
+
+
+def _moment(seconds: object, now: datetime) -> datetime | None:
+    """Seconds since 1970; None for a time no window of now can begin anew at."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e11:
+        return None
+    found = datetime.fromtimestamp(int(seconds), UTC)
+    return found if abs(found - now) <= LONGEST_WINDOW else None
+
+
+def _moment_after(seconds: object, now: datetime) -> datetime | None:
+    """So many seconds from now, likewise."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return now + timedelta(seconds=int(seconds)) if 0 <= seconds <= LONGEST_WINDOW.total_seconds() else None

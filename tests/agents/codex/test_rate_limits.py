@@ -1,4 +1,4 @@
-"""What the agents' clients tell of their vendors' windows: every shape they write, and nothing that is none."""
+"""What Codex tells of a plan's windows: every shape it writes, and nothing that is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.agents.claude_code.status_line import readings_of_status_line
 from tabstop.agents.codex.logs import read
 from tabstop.agents.codex.rate_limits import readings_of_rate_limits
 from tabstop.agents.codex.rollout import RolloutFollower
@@ -21,36 +20,10 @@ from tabstop.gauge import GaugeReading, GaugeSource
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 LATER = int((NOW + timedelta(hours=2)).timestamp())
-SAMPLE = Path(__file__).parents[1] / "samples/codex/rollout.jsonl"
+SAMPLE = Path(__file__).parents[2] / "samples/codex/rollout.jsonl"
 
-LINE = GaugeReading("anthropic", "", "5h", 2_350, NOW, GaugeSource.STATUS_LINE, NOW + timedelta(hours=2), 300)
 EVENT = GaugeReading("openai", "", "5h", 700, NOW, GaugeSource.EVENT, NOW + timedelta(hours=2), 300, "plus")
 WEEK = replace(EVENT, window="weekly", used=7_700, minutes=10_080)
-
-
-@pytest.mark.parametrize(
-    ("limits", "readings"),
-    [
-        ({"five_hour": {"used_percentage": 23.5, "resets_at": LATER}}, (LINE,)),
-        ({"five_hour": {"used_percentage": 0, "resets_at": None}}, (replace(LINE, used=0, resets_at=None),)),
-        (
-            {"seven_day": {"used_percentage": 41.2}, "seven_day_opus": {"used_percentage": 100}},
-            (
-                replace(LINE, window="weekly", used=4_120, resets_at=None, minutes=10_080),
-                replace(LINE, window="7d_opus", used=10_000, resets_at=None, minutes=0),
-            ),
-        ),
-        ({"five_hour": {"used_percentage": "23"}, "monthly": {"used_percentage": 4}, "seven_day": 3}, ()),
-        ({"five_hour": {"used_percentage": True}}, ()),
-        ({"five_hour": {"used_percentage": float("nan")}, "seven_day": {"used_percentage": 1e300}}, ()),
-        ({"five_hour": {"used_percentage": -1}}, ()),
-        (None, ()),
-        ([], ()),
-    ],
-)
-def test_a_status_line_tells_of_a_plan(limits: object, readings: tuple[GaugeReading, ...]) -> None:
-    """Shares and resets as the client writes them; without a plan there is nothing, and what cannot be is left out."""
-    assert readings_of_status_line({"model": {}, "rate_limits": limits}, NOW) == readings
 
 
 PRIMARY = {"used_percent": 7.0, "window_minutes": 300, "resets_at": LATER}
@@ -81,7 +54,7 @@ anything = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["primary", "used_percent", "window_minutes", "resets_at", "five_hour", "used_percentage"]),
+            st.sampled_from(["primary", "used_percent", "window_minutes", "resets_at"]),
             inner,
         )
     ),
@@ -91,9 +64,8 @@ anything = st.recursive(
 
 @given(anything)
 def test_nothing_that_is_written_there_is_too_strange(said: Any) -> None:
-    """Both are files that others write."""
+    """It is a file that others write."""
     readings_of_rate_limits(said, NOW)
-    readings_of_status_line({"rate_limits": said}, NOW)
 
 
 def on_a_plan(path: Path) -> Path:

@@ -1,0 +1,182 @@
+"""The gate before a vendor's window: warned, deferred or let in, and cut to fit; never more than a finding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabstop.admission import StartFacts, may_start
+from tabstop.budget import Scope
+from tabstop.explain import explain, refusal
+from tabstop.gauge import FULL, GaugeReading, GaugeSource, vendor_of
+from tabstop.gauge_gate import Asked, at_the_windows, concerns
+from tabstop.governor.settings import OnFull, Windows
+from tabstop.policy.model import Policy, SessionLimits
+from tabstop.usage import Billing
+from tabstop.verdict import Finding, Outcome, Signal
+from tabstop.visibility import Reader, Surface, for_reader
+
+NOW = datetime(2026, 11, 2, 13, 0, tzinfo=UTC)
+RESETS = NOW + timedelta(hours=1)
+FULLISH = GaugeReading("anthropic", "mine", "5h", 9_500, NOW, GaugeSource.HEADER, RESETS, 300)
+"""Four of five hours over: at this rate full in 12 minutes."""
+
+FILLING = replace(FULLISH, used=8_500)
+"""At this rate full in 42 minutes."""
+
+HALF = replace(FULLISH, used=5_000)
+WEEK = replace(FULLISH, window="weekly", minutes=10_080, used=2_000, resets_at=NOW + timedelta(days=3))
+OTHER = replace(HALF, account="other", used=1_000, observed_at=NOW - timedelta(hours=1))
+
+WARN, DEFER, ALLOW = Windows(), Windows(OnFull.DEFER), Windows(OnFull.ALLOW)
+FIT = replace(DEFER, fit_sessions=True)
+PLAN = Asked("anthropic", "claude-sonnet-5-5", Billing.SUBSCRIPTION, "octocat", SessionLimits(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("gauges", "windows", "billing", "outcomes", "minutes"),
+    [
+        ((HALF, WEEK), DEFER, Billing.SUBSCRIPTION, [], 120),
+        ((FULLISH, WEEK), WARN, Billing.SUBSCRIPTION, [Outcome.WARN], 120),
+        ((FULLISH, WEEK), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((FULLISH, WEEK), ALLOW, Billing.SUBSCRIPTION, [], 120),
+        ((FILLING,), WARN, Billing.SUBSCRIPTION, [Outcome.WARN], 120),
+        ((FILLING,), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((FILLING,), FIT, Billing.SUBSCRIPTION, [Outcome.WARN], 40),  # it ends before
+        ((FULLISH,), FIT, Billing.SUBSCRIPTION, [Outcome.STOP], 10),  # nearly full is nearly full
+        ((FILLING,), replace(FIT, on_full=OnFull.ALLOW), Billing.SUBSCRIPTION, [], 40),
+        ((replace(FILLING, used=9_900),), replace(FIT, on_full=OnFull.WARN), Billing.SUBSCRIPTION, [Outcome.WARN], 120),  # two minutes are no session
+        ((FULLISH,), DEFER, Billing.UNKNOWN, [Outcome.WARN], 120),  # nobody is refused on a guess
+        ((FULLISH,), DEFER, Billing.API, [], 120),
+        ((FULLISH,), DEFER, Billing.CREDITS, [], 120),
+        ((replace(FULLISH, resets_at=None),), DEFER, Billing.SUBSCRIPTION, [Outcome.WARN], 120),  # until when, nobody could say
+        ((replace(FULLISH, resets_at=NOW),), DEFER, Billing.SUBSCRIPTION, [], 120),  # begun anew
+        ((replace(FULLISH, vendor="openai"),), DEFER, Billing.SUBSCRIPTION, [], 120),
+        ((replace(FULLISH, window="7d_opus"),), DEFER, Billing.SUBSCRIPTION, [], 120),  # another model's
+        ((replace(FULLISH, window="7d_sonnet"),), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((replace(FULLISH, window="primary"),), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((replace(FULLISH, account="old", observed_at=NOW - timedelta(minutes=1)), HALF), DEFER, Billing.SUBSCRIPTION, [], 120),  # the account of now counts
+        ((FULLISH, replace(WEEK, used=9_900)), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP, Outcome.STOP], 120),
+        ((HALF,), replace(DEFER, threshold=50), Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((), FIT, Billing.SUBSCRIPTION, [], 120),
+    ],
+)  # fmt: skip
+def test_what_a_start_meets(
+    gauges: tuple[GaugeReading, ...], windows: Windows, billing: Billing, outcomes: list[Outcome], minutes: int
+) -> None:
+    """Warned by default, deferred where the policy asks for it and a plan is known to pay; cut where that helps."""
+    findings, limits = at_the_windows(gauges, replace(PLAN, billing=billing), windows)
+    assert [one.outcome for one in findings] == outcomes
+    assert limits == replace(SessionLimits(), wall_clock_seconds=minutes * 60)
+    for one in findings:
+        assert (one.signal, one.subject, one.cap) == (Signal.GAUGE, "octocat", FULL)
+        assert (one.retry_at is not None) == (one.outcome is Outcome.STOP)
+
+
+@given(
+    st.integers(0, 12_000),
+    st.integers(1, 299),
+    st.sampled_from(OnFull),
+    st.booleans(),
+    st.none() | st.integers(60, 99_999),
+)
+def test_time_is_only_ever_cut(used: int, left: int, on_full: OnFull, fit: bool, seconds: int | None) -> None:
+    """Never lengthened, never to less than ten minutes, never past what the window lasts."""
+    reading = replace(FULLISH, used=used, resets_at=NOW + timedelta(minutes=left))
+    asked = replace(PLAN, limits=SessionLimits(wall_clock_seconds=seconds))
+    _, limits = at_the_windows([reading], asked, Windows(on_full, fit_sessions=fit))
+    if limits != asked.limits:
+        assert fit
+        assert limits.wall_clock_seconds is not None
+        assert 600 <= limits.wall_clock_seconds < min(left * 60, seconds or 7_200)
+
+
+def only(*gauges: GaugeReading, windows: Windows = DEFER, at: datetime = NOW) -> Finding:
+    (found, *_), _ = at_the_windows(gauges, replace(PLAN, now=at), windows)
+    return found
+
+
+def test_a_refusal_says_until_when() -> None:
+    """Promise 7: which window, how full, when asking again helps."""
+    facts = StartFacts(
+        NOW,
+        Policy(windows=DEFER),
+        (),
+        Billing.SUBSCRIPTION,
+        gauges=(FULLISH,),
+        vendor=vendor_of("claude-code"),
+        subjects={Scope.ENGINEER: "octocat"},
+    )
+    refused = may_start(facts)
+    assert not refused.admitted
+    assert refusal(refused.verdict, NOW) == [
+        "Anthropic's 5-hour window is 95 % used; at this rate full at 13:12 UTC, resets at 14:00 UTC. Start it after 14:00 UTC.",
+        "Asking again can help from 2 November 2026 14:00 UTC, in 1 h.",
+    ]
+    assert may_start(replace(facts, now=RESETS)).admitted
+    fits = may_start(replace(facts, gauges=(FILLING,), policy=Policy(windows=FIT)))
+    assert (fits.admitted, fits.limits.wall_clock_seconds) == (True, 2_400)
+    assert explain(fits.verdict.findings[0], NOW).endswith("Its time is cut to end before that.")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "gauges", "remedy"),
+    [
+        (("other",), (FULLISH, OTHER), "Start it after 14:00 UTC. Account `other` has room (10 % used), where the vendor's terms let you use it."),
+        (("mine", "other"), (FULLISH, OTHER), "Start it after 14:00 UTC. Account `other` has room (10 % used), where the vendor's terms let you use it."),
+        ((), (FULLISH, OTHER), "Start it after 14:00 UTC."),
+        (("mine", "nobody"), (FULLISH, OTHER), "Start it after 14:00 UTC."),
+        (("other",), (FULLISH, replace(OTHER, used=9_900)), "Start it after 14:00 UTC."),
+        (("other",), (FULLISH, replace(OTHER, resets_at=NOW)), "Start it after 14:00 UTC."),
+    ],
+)  # fmt: skip
+def test_an_account_with_room_is_named(
+    accounts: tuple[str, ...], gauges: tuple[GaugeReading, ...], remedy: str
+) -> None:
+    """Only one that the policy lists, and that was read; it is advice, and the terms are the vendor's."""
+    assert only(*gauges, windows=replace(DEFER, accounts=accounts)).remedy == remedy
+
+
+@pytest.mark.parametrize("surface", Surface)
+@pytest.mark.parametrize("public", [False, True])
+def test_a_window_is_its_engineers_own(surface: Surface, public: bool) -> None:
+    """Promise 12: numbers and accounts for the engineer and approvers, a state for everybody else."""
+    found = only(FULLISH, OTHER, windows=replace(DEFER, accounts=("other",)))
+    reader = Reader(surface, public, login="octocat")
+    shown = for_reader(found, reader)
+    assert for_reader(shown, reader) == shown
+    assert shown.outcome is Outcome.STOP
+    if surface in {Surface.ENGINEER, Surface.APPROVER}:
+        assert shown == found
+        return
+    text = explain(shown, NOW)
+    assert "95" not in text
+    assert "other" not in text
+    assert ("octocat" in text) == (not public and surface is not Surface.CHANNEL)
+    assert text.endswith(
+        "5-hour window at the vendor is nearly full; its figures are shown to that engineer and to approvers. "
+        "It begins anew on 2 November 2026 14:00 UTC, in 1 h."
+    )
+    assert for_reader(found, Reader(Surface.ENGINEER, login="hubot")).spent == 0
+
+
+@pytest.mark.parametrize(
+    ("agent", "model", "vendor"),
+    [
+        ("claude-code", "", "anthropic"),
+        ("codex", "claude-x", "openai"),
+        ("gemini-cli", "", "google"),
+        ("opencode", "anthropic/claude-sonnet-5-5", "anthropic"),
+        ("opencode", "gpt-6-luna", "openai"),
+        ("opencode", "", ""),
+        ("", "llama-9", ""),
+    ],
+)
+def test_whose_windows_an_agent_draws_on(agent: str, model: str, vendor: str) -> None:
+    """By the agent, else by its model; where nothing tells, nothing is looked up."""
+    assert vendor_of(agent, model) == vendor
+    assert concerns(Billing.SUBSCRIPTION, vendor, WARN) == bool(vendor)
