@@ -7,7 +7,8 @@
 A session has one breaker; what it is about is its latest trip. What counts as what:
 
 - tool failures: a tool never worked and failed `only_failed` times; or so many percent of its last calls. A failed command that
-  was followed by new work is a result, such as a red test, and does not count (`tabstop.governor.tool_failures`).
+  was followed by new work is a result, such as a red test, and does not count, unless no command ever worked: then twice as
+  many failures do, whatever was done between (`tabstop.governor.tool_failures`).
 - repeated calls: a thread made the same call so often among its last calls, and nothing new came of any in between
   (`tabstop.governor.recent_calls`); waiting on purpose counts little (`tabstop.governor.patience`).
 - cost rate: dollars in the last minute, of some answers at least: one large prompt is not a rate.
@@ -63,9 +64,12 @@ class _Trip:
 
 
 def watch(
-    part: SessionBreaker, fact: Fact, totals: Totals, settings: Settings
+    part: SessionBreaker, fact: Fact, totals: Totals, settings: Settings, *, held: bool = False
 ) -> tuple[SessionBreaker, tuple[Advice, ...], tuple[Event, ...]]:
-    """Measure, open, and close again. While it is open the session stands still, and what is told late is not measured."""
+    """Measure, open, and close again. While it is open the session stands still, and what is told late is not measured.
+
+    held: whether something else stops the session too, which no cooldown ends; so none is promised.
+    """
     now = totals.last_at or fact.at
     part, events = _let_go(part, fact, now)
     if part.state is not BreakerState.OPEN:
@@ -74,13 +78,14 @@ def watch(
         trip = trip or _measure(part, fact, settings.breaker)
         if trip is not None:
             part = _opened(part, trip, now, settings)
-            events += (Event(now, EventKind.TRIP, part.trip),)
+            events += (Event(now, EventKind.TRIP, _as_told(part.trip, settings, held=held)),)
         elif passed:
             events += (Event(now, EventKind.CLOSE, part.trip),)
             part = replace(part, state=BreakerState.CLOSED, trip=None, since=now, call="")
     if part.state is not BreakerState.OPEN:
         return part, (), events
-    return part, (Advice(Act.HALT, part.trip, ends_as=SessionOutcome.STOPPED_BREAKER),), events
+    told = _as_told(part.trip, settings, held=held)
+    return part, (Advice(Act.HALT, told, ends_as=SessionOutcome.STOPPED_BREAKER),), events
 
 
 def _let_go(part: SessionBreaker, fact: Fact, now: datetime) -> tuple[SessionBreaker, tuple[Event, ...]]:
@@ -180,10 +185,16 @@ def _opened(part: SessionBreaker, trip: _Trip, now: datetime, settings: Settings
         spent=trip.value,
         until=until,
         retry_at=until,
-        remedy=f"Find out why, then run `tabstop release {settings.session}` and resume the agent. "
-        f"Without that it may try again after {span(settings.breaker.cooldown)}.",
+        remedy=f"Find out why, then run `tabstop release {settings.session}` and resume the agent.",
     )
     return replace(_forgotten(part), state=BreakerState.OPEN, trip=finding, since=now, call=trip.call)
+
+
+def _as_told(trip: Finding | None, settings: Settings, *, held: bool) -> Finding | None:
+    if trip is None or held:
+        return trip
+    waits = f"Without that it may try again after {span(settings.breaker.cooldown)}."
+    return replace(trip, remedy=f"{trip.remedy} {waits}")
 
 
 def _half_open(trip: Finding) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tabstop.gauge import GaugeReading
 from tabstop.money import Nano
 from tabstop.session import Limits
 from tabstop.usage import Tokens
@@ -158,6 +159,14 @@ class ServerSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class GaugesRead:
+    """How full the vendor's windows are, as something in this session has just read. Those that are left out are as they were."""
+
+    at: datetime
+    readings: tuple[GaugeReading, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """The agent's process ended, resumably: the wall clock stands still until `Resumed`."""
 
@@ -211,6 +220,7 @@ Fact = (
     | Heartbeat
     | Tick
     | ServerSaid
+    | GaugesRead
     | Paused
     | Resumed
     | Raised

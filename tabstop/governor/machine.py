@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tabstop.governor import breaker, degradation, exhaustion, runaway, server_word, silence, subtasks, throttle
+from tabstop.governor import (
+    breaker,
+    degradation,
+    exhaustion,
+    runaway,
+    server_word,
+    silence,
+    subtasks,
+    throttle,
+    windows,
+)
 from tabstop.governor.exhaustion import Exhausted
 from tabstop.governor.facts import Fact, Raised, Released, Replied, ServerSaid, ToolStarted
 from tabstop.governor.limits import Totals, count, limits_in_force, one_more_call
@@ -28,7 +38,7 @@ class Decision:
 
 
 def govern(state: State, fact: Fact, settings: Settings) -> Decision:
-    """Take in one fact. Every part sees every fact; none knows of another, only of the totals.
+    """Take in one fact. Every part sees every fact; none knows of another, but for the totals and what they are told here.
 
     A session stands still as long as any part has advice in force that ends it. Facts that are told after it stopped still
     count; they never start it again.
@@ -37,14 +47,16 @@ def govern(state: State, fact: Fact, settings: Settings) -> Decision:
     totals = count(totals, fact)
     alive, told_a = silence.listen(state.alive, fact, totals, settings)
     heard, word, told_b = server_word.listen(state.heard, fact, settings)
-    broken, trips, told_c = breaker.watch(state.breaker, fact, totals, settings)
     watched, signs, told_d = runaway.watch(state.watched, fact, totals, settings)
     pace, brakes, told_e = throttle.pace(state.pace, fact, settings)
+    held = bool(_stops([*word, *signs, *brakes]))
+    broken, trips, told_c = breaker.watch(state.breaker, fact, totals, settings, held=held)
     degraded, less, told_g = degradation.degrade(state.degraded, fact, totals, settings)
     below, shares, told_f = subtasks.share(
         state.subagents, fact, totals, settings, near=Step.NO_SUBAGENTS in degraded.steps
     )
-    advice = [*word, *trips, *signs, *brakes, *shares, *less]
+    gauged, nearly, told_k = windows.look(state.gauged, fact, settings)
+    advice = [*word, *trips, *signs, *brakes, *shares, *less, *nearly]
     stopped_by, eased = _stops(advice), degradation.eases(state.degraded, degraded)
     exhausted, at_it, told_h = exhaustion.stand(
         exhausted, totals, fact, settings, stopped=bool(stopped_by), eased=eased
@@ -56,8 +68,8 @@ def govern(state: State, fact: Fact, settings: Settings) -> Decision:
     ):  # it stands still: what is due is taken, and told, once it goes on
         degraded, told_g = state.degraded, ()
     said, told_j = _say_defaults(state.said, totals, exhausted, fact, settings)
-    told = people + told_a + told_b + told_c + told_d + told_e + told_f + told_g + told_h + told_i + told_j
-    state = State(totals, exhausted, degraded, watched, broken, pace, below, heard, alive, stopped, said)
+    told = people + told_a + told_b + told_c + told_d + told_e + told_f + told_g + told_h + told_i + told_j + told_k
+    state = State(totals, exhausted, degraded, watched, broken, pace, below, heard, alive, stopped, said, gauged)
     order = _order(state, advice, fact, settings)
     if isinstance(fact, ToolStarted):
         state = replace(state, totals=_with_call(totals, order))

@@ -31,7 +31,8 @@ class Lane:
     known: calls it made since the tree changed, as keys. again: eighths each of them was repeated since the last new call.
     latest: the call it repeated last. runs: the calls that run. step: what it did since its last answer, in eighths of an
     iteration without progress; None for no call yet. still: those eighths added up since the last progress. said: likenesses
-    of its last answers. like: how many of them say nearly the same as the last.
+    of its last answers. like: how many of them say nearly the same as the last; in turns: as the last two, counted twice as
+    often as the rarer of them comes.
     """
 
     known: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Lane:
     still: int = 0
     said: tuple[int, ...] = ()
     like: int = 0
+    turns: bool = False
 
     @property
     def repeats(self) -> int:
@@ -107,16 +109,16 @@ def _finished(lane: Lane, fact: ToolFinished) -> Lane:
     if fact.unseen:
         lane = _called(lane, key, runs)
     lane = _weighed(lane, key, weight)
-    return Lane(lane.known, lane.again, lane.latest, runs, lane.step, lane.still, lane.said, lane.like)
+    return Lane(lane.known, lane.again, lane.latest, runs, lane.step, lane.still, lane.said, lane.like, lane.turns)
 
 
 def _called(lane: Lane, key: str, runs: Runs) -> Lane:
     if not key or key not in lane.known:
         known = (*lane.known, key)[-CALLS:] if key else lane.known
-        return Lane(known, {}, "", runs, 0, 0, lane.said, lane.like)
+        return Lane(known, {}, "", runs, 0, 0, lane.said, lane.like, lane.turns)
     again = lane.again | {key: lane.again.get(key, 0) + EIGHTH}
     step = 0 if lane.step == 0 else max(lane.step or 0, EIGHTH)
-    return Lane(lane.known, again, key, runs, step, lane.still, lane.said, lane.like)
+    return Lane(lane.known, again, key, runs, step, lane.still, lane.said, lane.like, lane.turns)
 
 
 def _weighed(lane: Lane, key: str, weight: int) -> Lane:
@@ -125,21 +127,27 @@ def _weighed(lane: Lane, key: str, weight: int) -> Lane:
         return lane
     again = lane.again | {key: lane.again[key] + weight - EIGHTH}
     step = max(lane.step, weight) if lane.step else lane.step
-    return Lane(lane.known, again, lane.latest, lane.runs, step, lane.still, lane.said, lane.like)
+    return Lane(lane.known, again, lane.latest, lane.runs, step, lane.still, lane.said, lane.like, lane.turns)
 
 
 def _answered(lane: Lane, fact: Answer, window: int) -> Lane:
-    like = 0 if fact.likeness is None else sum(alike(one, fact.likeness) for one in lane.said)
+    like = 0 if fact.likeness is None else _like(lane.said, fact.likeness)
     step = lane.step
     if step is None:
         # An answer without a tool: words alone bring it further unless they were said before.
         step = WHOLE if like else 0
-    said = lane.said
+    said, turns = lane.said, False
     if fact.likeness is None:
-        like = lane.like
+        like, turns = lane.like, lane.turns
     elif 0 < step < WHOLE:
         like = 0  # whoever waits says so each time
     else:
-        said, like = (*said, fact.likeness)[1 - max(2, window) :], like + 1  # the next one makes the window full
+        in_turns = 2 * min(like + 1, _like(said, said[-1])) if said and not alike(said[-1], fact.likeness) else 0
+        like, turns = max(like + 1, in_turns), in_turns > like + 1
+        said = (*said, fact.likeness)[1 - max(2, window) :]  # the next one makes the window full
     runs = Runs(lane.runs.began, fact.at)
-    return Lane(lane.known, lane.again, lane.latest, runs, None, lane.still + step, said, like)
+    return Lane(lane.known, lane.again, lane.latest, runs, None, lane.still + step, said, like, turns)
+
+
+def _like(said: tuple[int, ...], likeness: int) -> int:
+    return sum(alike(one, likeness) for one in said)

@@ -13,14 +13,11 @@ from datetime import datetime, timedelta
 from tabstop.governor.facts import Fact, Probed, Released, SubagentEnded, ToolFinished, ToolStarted
 from tabstop.governor.recent_calls import RecentCalls, key_of, observe
 from tabstop.governor.settings import Settings
-from tabstop.governor.tool_kinds import named, runs_commands
+from tabstop.governor.tool_kinds import COMMANDS, named, runs_commands
 from tabstop.verdict import Finding, Outcome, Signal
 
 CALLS = 32
 """Failing calls that are remembered, the latest to fail."""
-
-COMMANDS = 2
-"""How many times as many failures a command is allowed as any other tool."""
 
 WINDOW = 20
 """A thread's last calls among which a success has to be new to count as progress."""

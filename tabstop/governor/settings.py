@@ -107,7 +107,8 @@ class Runaway:
     tool_spike: percent of the running average of tool calls a minute; sample: calls.
     tool_rate: tool calls a second, over the last `sample` calls.
     repeats: times a thread made the same call with nothing new in between, waiting counted less; sample: calls.
-    likeness: answers of a thread that say nearly the same as its last one, itself included, among the last `sample`.
+    likeness: answers of a thread that say nearly the same as its last one, itself included, among the last `sample`; or as its
+    last two where both come equally often, as of one that goes back and forth.
     no_progress: iterations of a thread without a new tool call and without a change in the working tree; sample: iterations.
     backoff: seconds waited for the vendor without an answer; sample: failed requests, unless the vendor announced the wait.
     """
@@ -126,9 +127,10 @@ class Breaker:
     """When the breaker opens; None switches one of its three metrics off.
 
     failures_percent: of the last `window` calls of one tool, once `sample` were seen, or a tool that has only failed, at its
-    `only_failed`th failure. repeats: the same call so often among a thread's last `window` calls, nothing new between. cost_per_minute:
-    nano-dollars, of at least `cost_sample` answers. cooldown: seconds until it lets one call through again. remember: whether
-    the server keeps it, so that the next session of this repository and agent meets it.
+    `only_failed`th failure (commands with other work between: at twice as many). repeats: the same call so often among a
+    thread's last `window` calls, nothing new between. cost_per_minute: nano-dollars, of at least `cost_sample` answers.
+    cooldown: seconds until it lets one call through again. remember: whether the server keeps it, so that the next session of
+    this repository and agent meets it.
     """
 
     failures_percent: int | None = 60
@@ -201,6 +203,49 @@ class Heartbeats:
     silence: int = 600
 
 
+class OnFull(StrEnum):
+    """What a start meets that would run into its vendor's window."""
+
+    WARN = "warn"
+    DEFER = "defer"
+    """Refused, with the time the window begins anew."""
+    ALLOW = "allow"
+
+
+class InSession(StrEnum):
+    """What a running session does when its vendor's window is nearly full."""
+
+    ALERT = "alert"
+    SUSPEND = "suspend"
+    """Stop, resumably, until the window begins anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAllowance:
+    """What one vendor's plan allows in a window, in tokens without cache reads; None where nobody has said."""
+
+    five_hours: int | None = None
+    week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How sessions and the windows of their vendors' plans get along.
+
+    threshold: percent of a window from which it counts as nearly full. fit_sessions: whether an admitted session's time is cut to
+    end before the window is full. accounts: the vendors' ids of accounts that a warning may name as having room.
+    anthropic, openai: what their plans allow, for estimates where the vendor tells nothing.
+    """
+
+    on_full: OnFull = OnFull.WARN
+    in_session: InSession = InSession.ALERT
+    threshold: int = 90
+    fit_sessions: bool = False
+    accounts: tuple[str, ...] = ()
+    anthropic: PlanAllowance = field(default_factory=PlanAllowance)
+    openai: PlanAllowance = field(default_factory=PlanAllowance)
+
+
 class UnknownPrice(StrEnum):
     """What usage without a price does: to a verdict, and to a session that has a cost limit."""
 
@@ -230,6 +275,7 @@ class Rules:
     throttle: Throttle = field(default_factory=Throttle)
     subtasks: Subtasks = field(default_factory=Subtasks)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    windows: Windows = field(default_factory=Windows)
     unpriced: UnknownPrice = UnknownPrice.WARN
     unbounded: Unbounded = Unbounded.ALLOW_MARKED
 

@@ -134,8 +134,9 @@ def _say_repeats(_seen: Seen, fact: Fact, value: int, _detector: Detector) -> st
     return f"{tool} was called {value} times with the same arguments, and nothing new happened in between."
 
 
-def _say_likeness(_seen: Seen, _fact: Fact, value: int, detector: Detector) -> str:
-    return f"{value} of the last {detector.sample} answers say nearly the same."
+def _say_likeness(seen: Seen, fact: Fact, value: int, detector: Detector) -> str:
+    what = "one of two things, each time nearly the same" if _lane(seen, fact).turns else "nearly the same"
+    return f"{value} of the last {detector.sample} answers say {what}."
 
 
 def _say_no_progress(_seen: Seen, _fact: Fact, value: int, _detector: Detector) -> str:

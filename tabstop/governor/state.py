@@ -15,6 +15,7 @@ from tabstop.governor.server_word import Heard
 from tabstop.governor.silence import Alive
 from tabstop.governor.subtask_books import Subagents
 from tabstop.governor.throttle import Pace
+from tabstop.governor.windows import Gauged
 from tabstop.session import SessionOutcome
 from tabstop.verdict import Finding
 
@@ -44,3 +45,4 @@ class State:
     alive: Alive = field(default_factory=Alive)
     stopped: Stopped | None = None
     said: str = ""
+    gauged: Gauged = field(default_factory=Gauged)

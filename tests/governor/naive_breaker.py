@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, Probed, Released, SubagentEnded, ToolFinished, ToolStarted
 from tabstop.governor.settings import Breaker
-from tabstop.governor.tool_kinds import does_work, runs_commands, waits
+from tabstop.governor.tool_kinds import changes, does_work, runs_commands, waits
 
 
 class NaiveBreaker:
@@ -108,10 +108,33 @@ class NaiveBreaker:
         failed = sum(f.failed and not (command and self._answered(position, f)) for position, f in mine)
         if failed >= min(rules.only_failed, rules.window) and fact.name not in self.ever_worked:
             return ("tool failures", fact.name, 100)
+        if command and fact.name not in self.ever_worked and self._in_vain(fact) >= rules.only_failed * 2:
+            return ("tool failures", fact.name, 100)
         seen = worked + failed
         if seen < min(rules.sample, rules.window) or failed / seen * 100 < rules.failures_percent:
             return None
         return ("tool failures", fact.name, failed * 100 // seen)
+
+    def _in_vain(self, fact: ToolFinished) -> int:
+        """Failures of a command in its thread, but for the same one as before when something had changed since."""
+        positions = [
+            position
+            for position in range(self.epoch, len(self.history))
+            if isinstance(one := self.history[position][1], ToolFinished)
+            and (one.name, one.thread) == (fact.name, fact.thread)
+        ]
+        counted = 0
+        for position in positions:
+            call = _key(self.history[position][1])
+            before = [one for one in positions if one < position and _key(self.history[one][1]) == call]
+            counted += not before or not any(self._changed(p, fact) for p in range(before[-1] + 1, position))
+        return counted
+
+    def _changed(self, position: int, failure: ToolFinished) -> bool:
+        fact = self.history[position][1]
+        if isinstance(fact, ToolFinished) and (fact.thread != failure.thread or fact.name == failure.name):
+            return False
+        return self._further(position) and (isinstance(fact, Probed) or changes(getattr(fact, "name", "")))
 
     def _answered(self, position: int, failure: ToolFinished) -> bool:
         """Whether new work by another tool of its thread, or a new tree, came after it and before it next worked."""
@@ -191,6 +214,10 @@ class NaiveBreaker:
         if spent > self.rules.cost_per_minute and answers >= self.rules.cost_sample:
             return ("cost rate", "", spent)
         return None
+
+
+def _key(fact: Fact) -> str:
+    return fact.arguments if isinstance(fact, ToolFinished) else ""
 
 
 def _heard(fact: Fact, thread: str) -> bool:

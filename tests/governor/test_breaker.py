@@ -140,12 +140,12 @@ HEALTHY: dict[str, list[Fact]] = {
     "an agent that does all with its shell": by_shell_alone(60),
     "edits are only seen in the tree": by_probe(60),
     "asking what runs in the background": [fact for n in range(60) for fact in used(n * 10, "TaskOutput", "job 1")],
-    "two searches without a match, then reading on": [
+    "mostly searches without a match, then reading on": [
         fact
         for n in range(40)
         for fact in (
             *used(n * 20, "Bash", f"rg {n}", failed=True),
-            *used(n * 20 + 2, "Bash", f"rg -i {n}", failed=True),
+            *used(n * 20 + 2, "Bash", f"rg -i {n}", failed=n % 3 != 2),
             *used(n * 20 + 4, "Read", f"file {n}"),
         )
     ],
@@ -221,6 +221,21 @@ STUCK: dict[str, tuple[list[Fact], str, int]] = {
         5,  # its third
     ),
     "a shell that lost its machine": (failing(200, "Bash"), "tool failures", 3),
+    "a shell without a machine, a file read between": (
+        [f for n in range(40) for f in (*used(n * 9, "Bash", f"{n}", failed=True), *used(n * 9 + 3, "Read", f"{n}"))],
+        "tool failures",
+        11,  # its sixth
+    ),
+    "one command that always fails, a file read between": (
+        [f for n in range(40) for f in (*used(n * 9, "Bash", "make", failed=True), *used(n * 9 + 3, "Read", f"{n}"))],
+        "tool failures",
+        11,
+    ),
+    "a shell without a machine, and edits": (
+        [f for n in range(40) for f in (*used(n * 9, "Bash", f"{n}", failed=True), *used(n * 9 + 3, "Edit", f"{n}"))],
+        "tool failures",
+        11,
+    ),
 }
 
 
@@ -232,6 +247,20 @@ def test_runaways_open_it_early(name: str) -> None:
     assert part.trip is not None
     assert part.trip.scope == metric
     assert opened_at(facts) == at_call
+
+
+def test_a_command_that_never_worked_says_its_rule() -> None:
+    """How often it failed in vain, and what is not counted; a rerun after an edit is not, in its own thread only."""
+    red: list[Fact] = [*used(0, "Bash", "pytest", failed=True), *used(3, "Edit", "one")]
+    again = used(6, "Bash", "pytest", failed=True)
+    elsewhere = used(8, "Edit", "two", thread="child")
+    part, _, _ = run([*red, *again, *elsewhere, *STUCK["a shell without a machine, a file read between"][0]])
+    assert part.trip is not None
+    assert part.trip.sentence == (
+        "`Bash` failed 6 times and never worked, whatever else was done in between. A command run again after a change is "
+        "not counted. The breaker opens at the 6th failure."
+    )
+    assert opened_at([*red, *again, *STUCK["a shell without a machine, a file read between"][0]]) == 3 + 9
 
 
 def test_the_sentence_of_a_repetition() -> None:
@@ -381,6 +410,7 @@ def test_a_cooldown_lifts_no_other_stop() -> None:
 
 MOODS = {
     "anything": ("start", "finish", "fail", "unseen", "unseen failure", "answer", "probe", "release", "ended", "tick"),
+    "commands in vain": ("vain", "vain", "vain", "look", "change", "look", "probe"),
     "failing": ("fail", "fail", "unseen failure", "finish", "tick", "probe"),
     "repeating": ("start", "start", "start", "unseen", "fail", "tick", "release"),
     "spending": ("answer", "answer", "answer", "tick", "release"),
@@ -398,6 +428,9 @@ def fact_at(draw: st.DrawFn, second: float, kinds: tuple[str, ...]) -> Fact:
         "release": Released(at(second)),
         "ended": SubagentEnded(at(second), "t"),
         "tick": Tick(at(second)),
+        "vain": finished(second, "Bash", draw(st.sampled_from("abcd")), failed=True),
+        "look": finished(second, "Read", str(second)),
+        "change": finished(second, "Edit", str(second)),
     }
     if kind in others:
         return others[kind]

@@ -77,6 +77,22 @@ def test_a_slow_loop_is_reported_by_30() -> None:
     assert (played.alert.by, played.alert.iteration, played.stop.iteration) == ("repeats", 18, 38)
 
 
+def test_two_answers_in_turns_are_reported_by_30() -> None:
+    """The same two considerations over and over, though each leads to a call that was not made before."""
+    said = (
+        "The connection is refused, so I look at what the server writes when it begins to listen.",
+        "Nothing there explains it; perhaps the port in the settings differs from what the client expects.",
+    )
+    s = script(1)
+    for n in range(60):
+        s.answer(said[n % 2])
+        s.call("Read", f"file {n}")
+    played = play(Scenario("in turns", tuple(s.facts), 1))
+    assert played.alert is not None
+    assert played.stop is not None
+    assert (played.alert.by, played.alert.iteration, played.stop.iteration) == ("likeness", 6, 11)
+
+
 def test_waiting_by_name_is_patient() -> None:
     """Half an hour of a look a minute is neither reported nor stopped; an hour of it is told of."""
     played = play(slow_loop("sleep 60 && kubectl get pods", 61))

@@ -337,6 +337,10 @@ def test_a_tool_that_has_only_failed_is_the_brakes_and_the_breakers() -> None:
     order = last.order
     assert (order.act, order.ends_as) == (Act.SUSPEND, SessionOutcome.SUSPENDED)
     assert [one.signal for one in order.findings] == [Signal.RETRY, Signal.BREAKER]
+    # No cooldown is promised, since only a release ends the brake.
+    assert {trip.remedy, order.findings[1].remedy} == {
+        "Find out why, then run `tabstop release s1` and resume the agent."
+    }
     later = play([Tick(at(2_000)), Raised(at(2_001), Limits(cost=1))], Settings("s1"), last.state)
     assert [one.order.act for one in later] == [Act.SUSPEND, Act.SUSPEND]
     released = govern(last.state, Released(at(60), "kim"), Settings("s1"))

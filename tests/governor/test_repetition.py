@@ -155,6 +155,29 @@ def test_answers_that_say_the_same() -> None:
     assert lane([said(0), said(1, None)]).like == 1
 
 
+@pytest.mark.parametrize(
+    ("pattern", "like", "turns"),
+    [
+        ("ab", 2, True),
+        ("ababab", 6, True),
+        ("ab" * 20, 8, True),
+        ("aaabb", 2, False),
+        ("aaaab", 2, True),
+        ("axaxayaz", 2, True),  # said between other things: the last two came once, or four times
+        ("azaxaya", 4, False),
+        ("abcabcabc", 6, True),
+        ("abba", 4, True),
+    ],
+)
+def test_two_answers_in_turns(pattern: str, like: int, turns: bool) -> None:
+    """Both count as often as the rarer of the two was said: a sentence that comes back between others is no loop of two."""
+    different = dict(
+        zip("abcxyz", (0, 2**63 - 1, 0xFFFFFFFF, 0x5555555555555555, 0x3333333333333333, 0x7F007F007F007F), strict=True)
+    )
+    found = lane([said(n, different[one]) for n, one in enumerate(pattern)])
+    assert (found.like, found.turns) == (like, turns)
+
+
 def test_whoever_waits_says_so_each_time() -> None:
     """'Still running.' between two looks is no loop."""
     facts = [fact for n in range(12) for fact in (started(n * 60), finished(n * 60 + 30), said(n * 60 + 31))]

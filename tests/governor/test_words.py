@@ -92,6 +92,14 @@ BREAKER: Situations = {
             *(finished(20 * n, arguments=f"{n}", failed=True) for n in range(1, 4)),
         ],
     ),
+    "commands that never worked, with other work between": (
+        FAR,
+        [
+            one
+            for n in range(6)
+            for one in (finished(n * 9, arguments=f"{n}", failed=True), finished(n * 9 + 1, "Read", f"{n}"))
+        ],
+    ),
     "a tool that has only failed, with the same arguments": (
         FAR,
         [finished(n * 20, "fetch", failed=True) for n in range(3)],
