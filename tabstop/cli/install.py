@@ -36,17 +36,20 @@ class NotInstalled(click.ClickException):
 @click.argument("agent", type=click.Choice(AGENTS))
 @click.option("--user", "scope", flag_value="user", default=True, help="In your own settings.  [default]")
 @click.option("--project", "scope", flag_value="project", help="In the settings of the project you are in.")
-def install(agent: str, scope: str) -> None:
+@click.option("--statusline", is_flag=True, help="Claude Code's status line too: tab, session, windows.")
+def install(agent: str, scope: str, statusline: bool) -> None:
     """Put Tabstop's hooks into the settings of AGENT. Everything else in them stays as it is."""
     place = _place(agent, scope)
     try:
-        done = hooks.install(place, os.environ)
+        done = hooks.install(place, os.environ, status_line=statusline)
     except hooks.NotInstalledError as error:
         raise NotInstalled(str(error)) from error
     if done.changed:
         click.echo(f"{done.path}: {len(done.events)} hooks put in ({', '.join(done.events)}).")
     else:
         click.echo(f"{done.path}: the hooks were there already; nothing was changed.")
+    if done.status_line:
+        click.echo("Its status line shows this branch's tab, the session and the vendor's windows.")
     if done.backup:
         click.echo(f"The file as it was: {done.backup}")
     for line in (*ENFORCEMENT[agent], *done.warnings):

@@ -7,9 +7,13 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
+    "cost": ("tabstop.cli.cost", "cost"),
     "governor": ("tabstop.cli.governor", "governor"),
     "install": ("tabstop.cli.install", "install"),
     "lab": ("tabstop.cli.lab", "lab"),
+    "login": ("tabstop.cli.login", "login"),
+    "logout": ("tabstop.cli.logout", "logout"),
+    "otel-headers": ("tabstop.cli.otel_headers", "otel_headers"),
     "overdrive": ("tabstop.cli.overdrive", "overdrive"),
     "policy": ("tabstop.cli.policy", "policy"),
     "proxy": ("tabstop.cli.proxy", "proxy"),
@@ -17,7 +21,10 @@ _COMMANDS = {
     "run": ("tabstop.cli.run", "run"),
     "session": ("tabstop.cli.sessions", "session"),
     "sessions": ("tabstop.cli.sessions", "sessions"),
+    "statusline": ("tabstop.cli.statusline", "statusline"),
+    "sync": ("tabstop.cli.sync", "sync"),
     "uninstall": ("tabstop.cli.install", "uninstall"),
+    "whoami": ("tabstop.cli.whoami", "whoami"),
 }
 """Subcommand: (module, the click command in it)."""
 

@@ -57,7 +57,7 @@ def overdrive(
     _must_bind(folder, more)
     if record.server_session:
         answer = _ask_server(record, more, why, os.environ)
-        _tell(folder, ServerSaid(_now(), answer.verdict, limits=answer.limits))
+        _tell(folder, ServerSaid(_now(), answer.verdict, limits=answer.limits and record.binding(answer.limits)))
         more = Limits()  # the server's limits hold the raise already; this lifts the stop
     told = _tell(folder, Raised(_now(), more, who(os.environ), why))
     for line in after_raise(view(folder), told):

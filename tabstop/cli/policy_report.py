@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,11 @@ from rich.text import Text
 
 from tabstop.policy.document import PolicyKind
 from tabstop.policy.effective import Examined
-from tabstop.policy.problem import Note, Problem
+from tabstop.policy.problem import Note, Problem, Severity
 from tabstop.policy.usual import MIX, in_both_forms
 from tabstop.quantity import plural
 
+_LEVELS = {Severity.PROBLEM: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 _STAYS = "Until that is fixed the file does not count; the last valid policy stays in force."
 _WHOSE = "If this is the organization's file, check it with `--kind organization`."
 
@@ -69,7 +71,7 @@ def github(reports: Sequence[Report]) -> None:
     for report in reports:
         found: tuple[Problem | Note, ...] = (*report.examined.problems, *report.examined.notes)
         for one in found:
-            level = "error" if isinstance(one, Problem) else "notice"
+            level = _LEVELS[one.severity]
             place = f"file={_property(report.file)},line={one.line},col={one.column},title=Tabstop policy"
             click.echo(f"::{level} {place}::{_message(one.sentence)}")
         count = plural(len(report.examined.problems), "problem")
@@ -83,7 +85,7 @@ def github(reports: Sequence[Report]) -> None:
 def _one(console: Console, report: Report, one: Problem | Note) -> None:
     line = Text(f"{report.file}:{one.line}:{one.column}: ", style="bold")
     if isinstance(one, Note):
-        line.append("note: ", style="cyan")
+        line.append(f"{one.severity}: ", style="yellow" if one.severity is Severity.WARNING else "cyan")
     line.append(one.sentence, style="not bold")
     console.print(line)
     lines = report.lines
@@ -98,9 +100,11 @@ def _one(console: Console, report: Report, one: Problem | Note) -> None:
 
 
 def _summary(console: Console, report: Report) -> None:
-    problems, notes = len(report.examined.problems), len(report.examined.notes)
+    problems = len(report.examined.problems)
     if not problems:
-        beside = f", with {plural(notes, 'note')}" if notes else ""
+        count = Counter(note.severity for note in report.examined.notes)
+        beside = " and ".join(plural(count[kind], kind) for kind in (Severity.WARNING, Severity.NOTE) if count[kind])
+        beside = f", with {beside}" if beside else ""
         console.print(Text(f"{report.file}: valid {report.kind} policy{beside}.", style="green"))
         return
     console.print(Text(f"{report.file}: {plural(problems, 'problem')}. {_STAYS}", style="red"))
@@ -129,7 +133,8 @@ def _file(report: Report) -> dict[str, Any]:
         for p in report.examined.problems
     ]
     notes = [
-        {"line": n.line, "column": n.column, "key": n.key_path, "sentence": n.sentence} for n in report.examined.notes
+        {"line": n.line, "column": n.column, "key": n.key_path, "severity": n.severity, "sentence": n.sentence}
+        for n in report.examined.notes
     ]
     return {"file": report.file, "kind": report.kind, "valid": not problems, "problems": problems, "notes": notes}
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import click
 
 from tabstop.agents.command_line import PROGRAMS
+from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.session_folder import sessions_root
 from tabstop.beside.wrapper.opening import NotOpenedError, Wanted
 from tabstop.beside.wrapper.start import Options, run_agent
 from tabstop.cli import amounts
@@ -30,7 +32,7 @@ from tabstop.cli import amounts
     help="Between two signals to end it.  [default: 10s]",
 )
 @click.option("--agent", type=click.Choice(list(PROGRAMS)), help="Whose command it is, where its name does not tell.")
-@click.option("--no-hooks", is_flag=True, help="Do not answer the agent's hooks, nor put any in for this run.")
+@click.option("--no-hooks", is_flag=True, help="Put no hooks in, and let installed ones go on unheard.")
 @click.option("--proxy", is_flag=True, help="Have its model calls go through the metering proxy: exact limits.")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND…")
 @click.pass_context
@@ -48,7 +50,8 @@ def run(
 ) -> None:
     """Run COMMAND, an agent such as `claude -p …`, and end it at the first limit it reaches.
 
-    Limits not given come from the gate, else from the repository's .github/tabstop.yml, else from the defaults.
+    Limits not given come from the gate, or from the server that TABSTOP_SERVER names, else from the repository's
+    .github/tabstop.yml, else from the defaults.
     The exit code is the agent's own where it ended by itself; 70 to 75 are ours (docs/running.md).
     """
     given = {name: value for name, value in limits.items() if _given(ctx, name)}
@@ -66,6 +69,14 @@ def run(
     except NotOpenedError as error:
         click.echo(f"tabstop: {error}", err=True)
         sys.exit(error.code)
+    except OSError as error:
+        where = error.filename or sessions_root(os.environ).parent
+        click.echo(
+            f"tabstop: the agent was not started, or was ended, because what bounds it cannot be kept: {error.strerror or error} ({where}). "
+            "Make room there, or set TABSTOP_STATE to a folder that has some, and try again.",
+            err=True,
+        )
+        sys.exit(ExitCode.UNBOUNDED)
 
 
 def _given(ctx: click.Context, name: str) -> bool:

@@ -8,18 +8,20 @@ from typing import Any
 
 from tabstop.agents.command_line import PROGRAMS, command_line_of
 from tabstop.beside.control import Told
-from tabstop.beside.proxy.gauges import Gauge
 from tabstop.beside.session_view import Raise, SessionView
 from tabstop.beside.wrapper.words import bounds
+from tabstop.gauge import GaugeReading, percent_of
 from tabstop.governor.limits import UNITS, shown
 from tabstop.governor.orders import Event, EventKind
-from tabstop.quantity import percent, plural, span
+from tabstop.quantity import percent, plural
 from tabstop.session import Limits
 from tabstop.wire_json import to_json
 
 _AGENTS = {"gemini-cli": "gemini"}
 """The agent's install name, where the server has another one for it."""
 
+_READABLE = frozenset({"claude-code", "codex", "gemini-cli", "library"})
+"""As sessions name them: of these, no model call means that none was made."""
 
 _LABELS = {
     "tokens": "tokens",
@@ -71,7 +73,7 @@ def details(one: SessionView, events: Sequence[Event]) -> list[str]:
 
 
 def as_json(one: SessionView) -> dict[str, Any]:
-    """For programs. Money is nano-dollars, what is used of a gauge thousandths."""
+    """For programs. Money is nano-dollars, null what is not known, what is used of a gauge ten-thousandths."""
     totals = one.state.totals
     return {
         "session": one.record.id,
@@ -81,7 +83,7 @@ def as_json(one: SessionView) -> dict[str, Any]:
         "began_at": one.record.began_at.isoformat(),
         "state": one.standing,
         "watched": one.watched,
-        "used": {name: getattr(totals, name) for name in UNITS},
+        "used": {name: _used(one, name) for name in UNITS},
         "limits": {name: getattr(one.limits, name) for name in UNITS},
         "unpriced": totals.unpriced,
         "stopped": to_json(one.state.stopped) if one.state.stopped else None,
@@ -125,17 +127,33 @@ def _to_resume(one: SessionView) -> str:
 
 
 def _row(one: SessionView) -> tuple[str, ...]:
-    totals, limits = one.state.totals, one.limits
+    limits = one.limits
     cells = [
-        _of("cost", totals.cost, limits.cost) + ("?" if totals.unpriced else ""),
-        *(_of(name, getattr(totals, name), getattr(limits, name)) for name in ("tokens", "iterations", "tool_calls")),
-        _of("wall_clock_seconds", totals.wall_clock_seconds, limits.wall_clock_seconds),
+        _of(name, _used(one, name), getattr(limits, name)) + ("?" if _in_doubt(one, name) else "")
+        for name in ("cost", "tokens", "iterations", "tool_calls", "wall_clock_seconds")
     ]
     return (one.record.id, f"{one.record.began_at:%Y-%m-%d %H:%M}", one.standing, *cells, one.record.cwd)
 
 
-def _of(name: str, amount: int, limit: int | None) -> str:
-    used = _bare(name, amount)
+def _used(one: SessionView, name: str) -> int | None:
+    """None where nobody can know: of an agent that cannot be read, or has left nothing to read."""
+    totals = one.state.totals
+    unseen = totals.unseen or (not totals.iterations and one.record.start.agent not in _READABLE)
+    seen = {"cost": not unseen, "tokens": not unseen, "iterations": not unseen or totals.iterations > 0}
+    seen["tool_calls"] = seen["iterations"] or totals.tool_calls > 0
+    amount: int = getattr(totals, name)
+    return amount if seen.get(name, True) else None
+
+
+def _in_doubt(one: SessionView, name: str) -> bool:
+    """Whether there is more of it than was counted."""
+    totals = one.state.totals
+    more = (name == "cost" and totals.unpriced > 0) or (name in {"cost", "tokens"} and totals.in_part)
+    return more and _used(one, name) is not None
+
+
+def _of(name: str, amount: int | None, limit: int | None) -> str:
+    used = "?" if amount is None else _bare(name, amount)
     return used if limit is None else f"{used}/{_bare(name, limit)}"
 
 
@@ -146,18 +164,22 @@ def _bare(name: str, amount: int) -> str:
 def _meters(one: SessionView) -> list[str]:
     found = []
     for name in (field.name for field in fields(Limits)):
-        amount, limit = getattr(one.state.totals, name), getattr(one.limits, name)
+        amount, limit = _used(one, name), getattr(one.limits, name)
+        if amount is None:
+            bound = "" if limit is None else f", limit {_bare(name, limit)}"
+            found.append(f"{_LABELS[name]:<11} not known{bound}")
+            continue
         bound = ", no limit" if limit is None else f" of {_bare(name, limit)}, {percent(amount, limit)} %"
-        found.append(f"{_LABELS[name]:<11} {_bare(name, amount)}{bound}")
+        least = "at least " if _in_doubt(one, name) else ""
+        found.append(f"{_LABELS[name]:<11} {least}{_bare(name, amount)}{bound}")
     return found
 
 
-def _gauge(gauge: Gauge) -> str:
-    days, rest = divmod(gauge.minutes, 24 * 60)
-    window = plural(days, "day") if days and not rest else span(gauge.minutes * 60)
-    resets = f", begins anew {gauge.resets_at:%Y-%m-%d %H:%M}" if gauge.resets_at else ""
-    status = f" ({gauge.status})" if gauge.status else ""
-    return f"{gauge.provider}, {window}: {gauge.used / 10:.1f} % used at {gauge.at:%Y-%m-%d %H:%M}{resets} UTC{status}"
+def _gauge(read: GaugeReading) -> str:
+    resets = f", begins anew {read.resets_at:%Y-%m-%d %H:%M}" if read.resets_at else ""
+    status = f" ({read.status})" if read.status else ""
+    used = f"{percent_of(read.used)} used at {read.observed_at:%Y-%m-%d %H:%M}"
+    return f"{read.vendor}, {read.window}: {used}{resets} UTC{status}"
 
 
 def _event(event: Event, raises: Sequence[Raise]) -> str:

@@ -77,3 +77,38 @@ def test_the_governor_by_hand(monkeypatch: pytest.MonkeyPatch, running: bool) ->
     done = run("governor")
     assert done.exit_code == (0 if running else 75)
     assert ("runs already" in done.output) is running
+
+
+def test_the_status_line(home: Path) -> None:
+    """Put in when asked for, kept when hooks are put in again, and taken out with them."""
+    settings = home / ".claude" / "settings.json"
+    first = run("install", "claude-code", "--statusline").output
+    again = run("install", "claude-code", "--statusline").output
+    entry = json.loads(settings.read_bytes())["statusLine"]
+    assert entry["type"] == "command"
+    assert entry["command"].endswith("tabstop/beside/status_start.py")
+    run("install", "claude-code")
+    assert json.loads(settings.read_bytes())["statusLine"] == entry
+    out = run("uninstall", "claude-code").output
+    expect("install/statusline.txt", f"{first}\n{again}\n{out}".replace(str(home), "~"))
+    assert not settings.exists()
+
+
+@pytest.mark.parametrize("entry", [{"type": "command", "command": "~/.claude/mine.sh"}, "odd", None])
+def test_a_status_line_of_ones_own_is_left(home: Path, entry: object) -> None:
+    """And the one who asked is told."""
+    settings = home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    before = json.dumps({"statusLine": entry})
+    settings.write_text(before, encoding="utf-8")
+    assert "There is a status line of your own; it was left." in run("install", "claude-code", "--statusline").output
+    assert json.loads(settings.read_bytes())["statusLine"] == entry
+    run("uninstall", "claude-code")
+    assert settings.read_text(encoding="utf-8") == before
+
+
+def test_other_agents_have_no_status_line(home: Path) -> None:
+    """Said, and the hooks are put in."""
+    done = run("install", "codex", "--statusline")
+    assert done.exit_code == 0
+    assert "Only Claude Code has a status line." in done.output

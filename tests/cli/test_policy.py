@@ -59,6 +59,19 @@ def test_valid(folder: Path, form: str) -> None:
     expect(f"policy/check-valid-{form}.txt", done.output)
 
 
+def test_escalation_is_warned_of(folder: Path) -> None:
+    """In CI nobody can answer: a warning on its line, more than a note and no problem."""
+    write(tabstop="session:\n  on_limit: ask\n  on_tokens: summary\n")
+    done = run("check", "tabstop.yml", "--format", "github")
+    levels = [line.partition(",title")[0] for line in done.output.splitlines() if line.startswith("::")]
+    assert levels == ["::warning file=tabstop.yml,line=2,col=13", "::notice file=tabstop.yml,line=3,col=14"]
+    assert "In CI nobody can answer, so there it becomes summary." in done.output
+    text = run("check", "tabstop.yml")
+    assert "tabstop.yml:2:13: warning: `session.on_limit` is ask." in text.output
+    assert "valid repository policy, with 1 warning and 1 note." in text.output
+    assert (done.exit_code, text.exit_code) == (0, 0)
+
+
 def test_a_broken_organization_file_is_reported_first(folder: Path) -> None:
     """Judging against a file with problems says so: the result would not be what the server says."""
     write(tabstop="tab: $5\n", org="tab: $50\nfoo: 1\n")

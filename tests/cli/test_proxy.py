@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tabstop.cli.main import main
-from tabstop.cli.proxy import _say
+from tabstop.cli.proxy import _say, _warn, codex_words
 from tabstop.governor.orders import Event, EventKind
 from tests.beside.proxy.scene import answer, request
 from tests.governor.builders import BEGUN
@@ -30,6 +30,7 @@ def test_it_meters_and_says_what_happens(tmp_path: Path) -> None:
         **state,
         "TABSTOP_STATE": str(tmp_path),
         "PYTHONPATH": str(ROOT),
+        "CODEX_HOME": str(tmp_path),
         "CLAUDE_CODE_USE_BEDROCK": "1",
         "TMPDIR": str(tmp_path),
     }
@@ -103,3 +104,28 @@ def test_an_event_without_a_reason_is_said_too(capsys: pytest.CaptureFixture[str
     """Such as a raise."""
     _say(Event(BEGUN, EventKind.RAISE))
     assert capsys.readouterr().out == "09:00:00 raise\n"
+
+
+def test_what_the_server_does_not_hear_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the time."""
+    _warn("the server cannot be told")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d warning: the server cannot be told\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("config", "openai", "said"),
+    [
+        ("", "https://api.openai.com", 'model_provider="tabstop"'),
+        (
+            'model_provider = "own"',
+            "https://api.openai.com",
+            "start the proxy with --upstream openai=https://own.example/v1.",
+        ),
+        ('model_provider = "own"', "https://own.example", "model_providers.own.base_url="),
+        ('model_provider = "ollama"', "https://api.openai.com", "Codex cannot be metered here."),
+    ],
+)
+def test_codex_is_led_only_where_it_would_have_asked(tmp_path: Path, config: str, openai: str, said: str) -> None:
+    """Its prompts and keys go to nobody else unannounced."""
+    (tmp_path / "config.toml").write_text(f'{config}\n[model_providers.own]\nbase_url = "https://own.example/v1"\n')
+    assert said in codex_words("http://127.0.0.1:7", openai, {"CODEX_HOME": str(tmp_path)})

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.gauge_file import keep_gauges
 from tabstop.beside.journal import Entry, Journal
-from tabstop.beside.proxy.gauges import Gauge
 from tabstop.beside.server import NotAcceptedError, UnreachableError
 from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.beside.wrapper.opening import Wanted
@@ -24,6 +24,7 @@ from tabstop.beside.wrapper.start import Options
 from tabstop.cli import overdrive as overdrive_command
 from tabstop.cli import run as run_command
 from tabstop.cli.main import main
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.governor.facts import Raised, Resumed, ToolFinished
 from tabstop.governor.orders import Event, EventKind
 from tabstop.governor.settings import Settings
@@ -272,15 +273,14 @@ def test_one_session(home: Path) -> None:
         journal.append(Entry(Raised(at(92), Limits(tokens=500, cost=5 * 10**9), "octocat")))
     log = [Event(at(92), EventKind.RAISE, by="octocat"), Event(at(93), EventKind.RAISE, by="mona")]
     made.events.write_text("".join(json.dumps(to_json(event)) + "\n" for event in log), encoding="utf-8")
-    heard = {"weekly": Gauge("anthropic", 7 * 24 * 60, 1_000, at(90), status="rejected")}
-    heard["hours"] = Gauge("anthropic", 300, 415, at(90), at(9_000))
-    rows = {name: to_json(one) for name, one in heard.items()} | {"odd": {"used": "much"}}
-    (made.path / "gauges.json").write_text(json.dumps(rows), encoding="utf-8")
+    header = GaugeSource.HEADER
+    week = GaugeReading("anthropic", "", "weekly", 10_000, at(90), header, minutes=10_080, status="rejected")
+    keep_gauges(made, [week, GaugeReading("anthropic", "", "5h", 4_150, at(90), header, at(9_000), 300)])
     expect("run/one-session.txt", call("session", "s").output)
     told = json.loads(call("session", "s1", "--json").output)
     assert (told["state"], told["used"]["tokens"], told["limits"]["tokens"]) == ("suspended", 2_200, 1_500)
     assert told["stopped"]["ends_as"] == "suspended"
-    assert [gauge["used"] for gauge in told["gauges"]] == [415, 1_000]
+    assert [gauge["used"] for gauge in told["gauges"]] == [4_150, 10_000]
     (more,) = told["raises"]
     assert (more["before"]["tokens"], more["after"]["tokens"]) == (1_000, 1_500)
     assert json.loads(call("sessions", "--json").output)[0]["session"] == "s1"

@@ -13,10 +13,12 @@ from tabstop.beside.proxy.call import (
     Heard,
     Part,
     ToolResult,
+    listed,
     longest,
     newer,
     objects,
     positive,
+    several,
     written,
 )
 from tabstop.beside.proxy.thinking import always_thinks, without_thinking
@@ -44,8 +46,7 @@ class AnthropicMessages:
 
     def read(self, path: str, body: Body) -> Call:  # noqa: ARG002 - other vendors name the model there
         """See `Api.read`."""
-        messages = objects(body.get("messages"))
-        tools = objects(body.get("tools"))
+        messages, tools = listed(body.get("messages"), "messages"), listed(body.get("tools"), "tools")
         thinking = positive(mapping(body.get("thinking")).get("budget_tokens"))
         model = ident(body.get("model"))
         unbounded = _unbounded_tools(body, tools)
@@ -206,7 +207,7 @@ def _parts(
     body: Body, messages: list[Body], tools: list[Body], unbounded: list[str], lifetimes: set[str]
 ) -> tuple[Part, ...]:
     system = body.get("system")
-    blocks = objects(system) if isinstance(system, list) else [{"text": system}] if system else []
+    blocks = listed(system or None, "system")
     rest = {name: value for name, value in body.items() if name not in {"messages", "tools", "system"}}
     found = [Part(_plain(rest, lifetimes), HIDDEN)]
     found += (Part(_plain(block, lifetimes)) for block in blocks)
@@ -217,11 +218,12 @@ def _parts(
 
 def _plain(value: Body, lifetimes: set[str]) -> Body:
     """Without marks for the cache, which move from message to message and are no tokens; their lifetimes are kept."""
-    content = value.get("content")
-    if isinstance(content, list):
-        plain = [_plain(one, lifetimes) if isinstance(one, dict) else one for one in content]
-        if plain != content:
-            value = {**value, "content": plain}
+    for name in ("content", "source"):
+        inner = value.get(name)
+        if isinstance(inner, list | dict):
+            found = [_plain(one, lifetimes) if isinstance(one, dict) else one for one in several(inner)]
+            if found != several(inner):
+                value = {**value, name: found if isinstance(inner, list) else found[0]}
     if "cache_control" in value:
         mark = value["cache_control"]
         if isinstance(mark, dict):
@@ -233,20 +235,24 @@ def _plain(value: Body, lifetimes: set[str]) -> Body:
 def _extra(message: Body, unbounded: list[str]) -> int:
     """Tokens of a message that its bytes do not show; what cannot be bounded goes to `unbounded`."""
     extra = 0
-    for block in objects(message.get("content")):
+    for block in listed(message.get("content"), "content"):
         match block.get("type"):
             case "image":
                 extra += IMAGE
                 if _source(block) == "file":
                     unbounded.append("a file by its id")
-            case "document" if (kind := _source(block)) not in ("text", "content"):
+            case "document" if (kind := _source(block)) == "content":
+                source = mapping(block.get("source"))
+                extra += _extra(source, unbounded)
+                if any(_source(one) == "url" for one in objects(source.get("content"))):
+                    unbounded.append("a document with an image by its URL")
+            case "document" if kind != "text":
                 unbounded.append(
                     "a document by its URL" if kind == "url" else "a file by its id" if kind == "file" else "a PDF"
                 )
             case "container_upload":
                 unbounded.append("a file by its id")
-        if isinstance(block.get("content"), list):
-            extra += _extra(block, unbounded)
+        extra += _extra(block, unbounded)
     return extra
 
 
@@ -265,10 +271,8 @@ def _unbounded_tools(body: Body, tools: list[Body]) -> list[str]:
         found.append("MCP servers that the vendor asks")
     if mapping(body.get("container")).get("skills"):
         found.append("skills that the vendor runs")
-    managed = body.get("context_management")
-    if isinstance(managed, dict) and any(
-        str(edit.get("type")).startswith("compact") for edit in objects(managed.get("edits"))
-    ):
+    edits = objects(mapping(body.get("context_management")).get("edits"))
+    if any(str(edit.get("type")).startswith("compact") for edit in edits):
         found.append("compaction at the vendor")
     return found
 
@@ -310,11 +314,11 @@ def _results(messages: list[Body]) -> tuple[ToolResult, ...]:
 
 def _say(body: Body, line: str) -> None:
     """Behind everything else, so that what is cached stays so; results come first in a message, says the API."""
-    messages = list(body.get("messages") or [])
+    messages = list(listed(body.get("messages"), "messages"))
     block = {"type": "text", "text": line}
     if messages and messages[-1].get("role") == "user":
         content = messages[-1].get("content")
-        before = [{"type": "text", "text": content}] if isinstance(content, str) else list(content or [])
+        before = [{"type": "text", "text": content}] if isinstance(content, str) else several(content)
         messages[-1] = {**messages[-1], "content": [*before, block]}
     else:
         messages.append({"role": "user", "content": [block]})

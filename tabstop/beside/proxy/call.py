@@ -211,8 +211,24 @@ def written(value: object) -> str:
 
 
 def objects(value: object) -> list[Body]:
-    """The JSON objects of a list; none for anything else."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    """The JSON objects of a list, or the one that stands alone; none for anything else."""
+    return [one for one in several(value) if isinstance(one, dict)]
+
+
+def several(value: object) -> list[Any]:
+    """A list as it is; nothing as an empty one, and anything else as a list of one: some vendors read it so."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def listed(value: object, name: str) -> list[Body]:
+    """All of a list, or what stands alone; a bare text as an object that holds it.
+
+    Raises `NotReadError` for anything else: what would be passed over here would not be counted.
+    """
+    found = [{"text": one} if isinstance(one, str) else one for one in several(value)]
+    if not all(isinstance(one, dict) for one in found):
+        raise NotReadError(f"`{name}` is not a list of objects")
+    return found
 
 
 def newer(items: list[Body], is_the_models: Callable[[Body], bool]) -> int | None:

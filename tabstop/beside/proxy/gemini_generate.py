@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from tabstop.agents.claude_code.rows import RowError, count, ident
+from tabstop.agents.claude_code.rows import RowError, count, ident, mapping
 from tabstop.beside.proxy.call import (
     Body,
     Call,
@@ -14,10 +14,12 @@ from tabstop.beside.proxy.call import (
     NotReadError,
     Part,
     ToolResult,
+    listed,
     longest,
     newer,
     objects,
     positive,
+    several,
     written,
 )
 from tabstop.beside.proxy.thinking import least_budget, little_thinking
@@ -47,7 +49,7 @@ class GeminiGenerate:
         named = MODEL.search(path)
         if named is None:
             raise NotReadError("its path names no model")
-        contents, tools = objects(body.get("contents")), objects(body.get("tools"))
+        contents, tools = listed(body.get("contents"), "contents"), listed(body.get("tools"), "tools")
         config = _inner(body, "generationConfig", "generation_config")
         thinking = _inner(config, "thinkingConfig", "thinking_config")
         rest = {name: value for name, value in body.items() if name not in {"contents", "tools"}}
@@ -55,10 +57,10 @@ class GeminiGenerate:
         if body.get("cachedContent") or body.get("cached_content"):
             unbounded.append("a prompt kept by the vendor")
         wanted = _either(config, "responseModalities", "response_modalities")
-        if isinstance(wanted, list):
-            unbounded += (f"an answer that is {str(one).lower()}" for one in wanted if str(one).upper() != "TEXT")
-        system = _inner(body, "systemInstruction", "system_instruction")
-        parts = [Part(rest, HIDDEN + _extra(system, unbounded)), *(Part(tool) for tool in tools)]
+        unbounded += (f"an answer that is {one.lower()}" for one in _words(wanted) if one.upper() != "TEXT")
+        system = listed(_either(body, "systemInstruction", "system_instruction"), "systemInstruction")
+        hidden = HIDDEN + sum(_extra(one, unbounded) for one in system)
+        parts = [Part(rest, hidden), *(Part(tool) for tool in tools)]
         parts += (Part(content, _extra(content, unbounded)) for content in contents)
         model, budget = ident(named[1]), positive(_either(thinking, "thinkingBudget", "thinking_budget"))
         least = least_budget(model)
@@ -81,9 +83,9 @@ class GeminiGenerate:
         """See `Api.change`."""
         body = dict(body)
         if change.output is not None:
-            name = "generation_config" if "generation_config" in body else "generationConfig"
-            config = dict(_inner(body, name))
-            config["max_output_tokens" if "max_output_tokens" in config else "maxOutputTokens"] = change.output
+            name = _spelling(body, "generationConfig", "generation_config")
+            config = dict(mapping(body.get(name)))
+            config[_spelling(config, "maxOutputTokens", "max_output_tokens")] = change.output
             body[name] = config
         if change.little_thinking:
             named = MODEL.search(path)
@@ -91,10 +93,10 @@ class GeminiGenerate:
         if change.model:
             path = MODEL.sub(lambda found: f"/models/{change.model}{found[0][found[0].rindex(':') :]}", path)
         if change.no_tools and body.get("tools"):
-            name = "tool_config" if "tool_config" in body else "toolConfig"
+            name = _spelling(body, "toolConfig", "tool_config")
             body[name] = {"functionCallingConfig": {"mode": "NONE"}}
         if change.say:
-            body["contents"] = [*(body.get("contents") or []), {"role": "user", "parts": [{"text": change.say}]}]
+            body["contents"] = [*several(body.get("contents")), {"role": "user", "parts": [{"text": change.say}]}]
         return path, body
 
     def reader(self) -> ContentReader:
@@ -128,10 +130,10 @@ class ContentReader:
         used = event.get("usageMetadata")
         if isinstance(used, dict):
             self._told = _tokens(used)
-        ended = bool(_inner(event, "promptFeedback").get("blockReason"))
+        ended = bool(mapping(event.get("promptFeedback")).get("blockReason"))
         for candidate in objects(event.get("candidates")):
             ended = ended or bool(candidate.get("finishReason"))
-            for one_part in objects(_inner(candidate, "content").get("parts")):
+            for one_part in objects(mapping(candidate.get("content")).get("parts")):
                 if not one_part.get("thought"):
                     heard.say(one_part.get("text"))
                 heard.wants_tools = heard.wants_tools or "functionCall" in one_part
@@ -166,24 +168,42 @@ def _tokens(used: Body) -> Tokens | None:
 
 
 def _either(config: Body, name: str, other: str) -> object:
+    """What either spelling says. Raises `NotReadError` where both are there: nobody knows which one counts."""
+    if config.get(name) is not None and config.get(other) is not None:
+        raise NotReadError(f"it has both `{name}` and `{other}`")
     return config.get(name) if config.get(name) is not None else config.get(other)
 
 
-def _inner(body: Body, *names: str) -> Body:
-    return next((one for name in names if isinstance(one := body.get(name), dict)), {})
+def _spelling(config: Body, name: str, other: str) -> str:
+    return other if config.get(other) is not None else name
+
+
+def _inner(body: Body, name: str, other: str) -> Body:
+    """The object of either spelling; empty where there is none. Raises `NotReadError` for anything else."""
+    found = _either(body, name, other)
+    if found is not None and not isinstance(found, dict):
+        raise NotReadError(f"`{name}` is not an object")
+    return found or {}
+
+
+def _words(value: object) -> list[str]:
+    """The kinds of answer a request names. Raises `NotReadError` for what names none."""
+    found = several(value)
+    if not all(isinstance(one, str | int) for one in found):
+        raise NotReadError("`responseModalities` is not a list of words")
+    return [str(one) for one in found]
 
 
 def _extra(content: Body, unbounded: list[str]) -> int:
     extra = 0
-    for one in objects(content.get("parts")):
-        data = _inner(one, "inlineData", "inline_data")
-        if data:
+    for one in listed(content.get("parts"), "parts"):
+        if data := _inner(one, "inlineData", "inline_data"):
             kind = str(_either(data, "mimeType", "mime_type"))
             if kind.startswith("image/"):
                 extra += IMAGE
             elif not kind.startswith("text/"):
                 unbounded.append(f"{kind.partition('/')[0]} data")
-        if _inner(one, "fileData", "file_data"):
+        if "fileData" in one or "file_data" in one:
             unbounded.append("a file by its address")
         extra += _extra(_inner(one, "functionResponse", "function_response"), unbounded)
     return extra
@@ -195,8 +215,8 @@ def _with_little_thinking(body: Body, model: str) -> Body:
     found = little_thinking(model, thinking)
     if found == thinking:
         return body
-    name = "generation_config" if "generation_config" in body else "generationConfig"
-    inner = "thinking_config" if "thinking_config" in config else "thinkingConfig"
+    name = _spelling(body, "generationConfig", "generation_config")
+    inner = _spelling(config, "thinkingConfig", "thinking_config")
     return {**body, name: {**config, inner: found}}
 
 
@@ -206,13 +226,12 @@ def _results(contents: list[Body]) -> tuple[ToolResult, ...]:
     if last < 0:
         return ()
     calls = [
-        one["functionCall"] for one in objects(contents[last].get("parts")) if isinstance(one.get("functionCall"), dict)
+        use for one in objects(contents[last].get("parts")) if (use := _inner(one, "functionCall", "function_call"))
     ]
     found: list[ToolResult] = []
     for content in contents[last + 1 :]:
         for one in objects(content.get("parts")):
-            response = one.get("functionResponse")
-            if isinstance(response, dict):
+            if response := _inner(one, "functionResponse", "function_response"):
                 use = _asked(calls, response, len(found))
                 name = ident(response.get("name")) or "tool"
                 call = ident(response.get("id")) or f"{last}.{len(found)}.{hash(written(use)) & 0xFFFFFFFF:x}"

@@ -5,8 +5,21 @@ from __future__ import annotations
 import json
 
 from tabstop.agents.claude_code.rows import ident, mapping
-from tabstop.beside.proxy.call import Body, Call, Change, Heard, Part, ToolResult, longest, newer, objects, written
-from tabstop.beside.proxy.openai_responses import HIDDEN, IMAGE, error, tokens_of
+from tabstop.beside.proxy.call import (
+    Body,
+    Call,
+    Change,
+    Heard,
+    Part,
+    ToolResult,
+    listed,
+    longest,
+    newer,
+    objects,
+    several,
+    written,
+)
+from tabstop.beside.proxy.openai_responses import HIDDEN, IMAGE, error, searches_by_itself, tokens_of
 from tabstop.beside.proxy.thinking import least_effort
 
 
@@ -17,10 +30,11 @@ class OpenAiChat:
 
     def read(self, path: str, body: Body) -> Call:  # noqa: ARG002 - other vendors name the model there
         """See `Api.read`."""
-        messages, tools = objects(body.get("messages")), objects(body.get("tools"))
+        messages, tools = listed(body.get("messages"), "messages"), listed(body.get("tools"), "tools")
         rest = {name: value for name, value in body.items() if name not in {"messages", "tools"}}
-        unbounded = ["web search, which the vendor runs"] if body.get("web_search_options") is not None else []
-        if "audio" in (body.get("modalities") or ()):
+        searches = body.get("web_search_options") is not None or searches_by_itself(body)
+        unbounded = ["web search, which the vendor runs"] if searches else []
+        if "audio" in several(body.get("modalities")):
             unbounded.append("an answer that is audio")
         parts = [Part(rest, HIDDEN), *(Part(tool) for tool in tools)]
         parts += (Part(message, _extra(message, unbounded)) for message in messages)
@@ -57,7 +71,7 @@ class OpenAiChat:
         if change.little_thinking and (effort := least_effort(str(body.get("model")))):
             body["reasoning_effort"] = effort
         if change.say:
-            body["messages"] = [*(body.get("messages") or []), {"role": "system", "content": change.say}]
+            body["messages"] = [*several(body.get("messages")), {"role": "system", "content": change.say}]
         if change.ask_usage:
             options = body.get("stream_options")
             body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
@@ -120,7 +134,7 @@ def _extra(message: Body, unbounded: list[str]) -> int:
     extra = 0
     if mapping(message.get("audio")).get("id"):
         unbounded.append("an earlier answer that is audio")
-    for content in objects(message.get("content")):
+    for content in listed(message.get("content"), "content"):
         kind = content.get("type")
         if kind == "image_url":
             extra += IMAGE

@@ -14,9 +14,11 @@ from tabstop.beside.proxy.call import (
     Heard,
     Part,
     ToolResult,
+    listed,
     longest,
     newer,
     objects,
+    several,
     written,
 )
 from tabstop.beside.proxy.thinking import least_effort
@@ -38,6 +40,7 @@ _ELSEWHERE = {
     "prompt": "a prompt kept by the vendor",
     "background": "an answer that is fetched later",
 }
+_SEARCHES = re.compile(r"\bgpt-\S*-search(?:-|$)")
 _EXIT_CODE = re.compile(r"\s*(?:Exit code:|Process exited with code) (\d+)")
 
 
@@ -49,10 +52,14 @@ class OpenAiResponses:
     def read(self, path: str, body: Body) -> Call:
         """See `Api.read`. `…/responses/compact` is such a call too; the length of its answer cannot be set."""
         items = body.get("input")
-        items = [{"role": "user", "content": items}] if isinstance(items, str) else objects(items)
-        tools = objects(body.get("tools"))
+        items = [{"role": "user", "content": items}] if isinstance(items, str) else listed(items, "input")
+        tools = listed(body.get("tools"), "tools")
         rest = {name: value for name, value in body.items() if name not in {"input", "tools", "instructions"}}
         unbounded = [what for name, what in _ELSEWHERE.items() if body.get(name)]
+        if searches_by_itself(body):
+            unbounded.append("web search, which the vendor runs")
+        if any(str(edit.get("type")).startswith("compact") for edit in objects(body.get("context_management"))):
+            unbounded.append("compaction at the vendor")
         unbounded += (
             f"the tool {ident(tool.get('type'))}, which the vendor runs" for tool in tools if not _at_the_client(tool)
         )
@@ -89,7 +96,7 @@ class OpenAiResponses:
             body["reasoning"] = {**mapping(body.get("reasoning")), "effort": effort}
         if change.say:
             items = body.get("input")
-            before = [{"role": "user", "content": items}] if isinstance(items, str) else list(items or [])
+            before = [{"role": "user", "content": items}] if isinstance(items, str) else several(items)
             content = [{"type": "input_text", "text": change.say}]
             body["input"] = [*before, {"type": "message", "role": "developer", "content": content}]
         return path, body
@@ -175,6 +182,13 @@ def error(status: int, sentence: str) -> Body:
     return {"error": {"message": sentence, "type": kind, "param": None, "code": code}}
 
 
+def searches_by_itself(body: Body) -> bool:
+    """Whether it asks a model that searches the web unasked, such as `gpt-4o-search-preview`
+    (https://platform.openai.com/docs/guides/tools-web-search).
+    """
+    return _SEARCHES.search(ident(body.get("model")).lower()) is not None
+
+
 def tokens_of(used: object, prompt: str, output: str) -> Tokens | None:
     """OpenAI's prompt holds what was read from and written to the cache; its output holds the reasoning.
 
@@ -224,7 +238,7 @@ def _extra(item: Body, unbounded: list[str]) -> int:
     if _kept_by_the_vendor(item):
         unbounded.append("an item kept by the vendor")
     extra = 0
-    for content in [*objects(item.get("content")), *objects(item.get("output")), mapping(item.get("output"))]:
+    for content in [*listed(item.get("content"), "content"), *objects(item.get("output"))]:
         kind = content.get("type")
         if kind in ("input_image", "computer_screenshot"):
             extra += IMAGE

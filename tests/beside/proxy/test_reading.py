@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tabstop.beside.proxy.anthropic_messages import IMAGE, AnthropicMessages, MessageReader
-from tabstop.beside.proxy.call import Call, Change, Heard, NotReadError, Part, longest, objects, written
+from tabstop.beside.proxy.call import Api, Call, Change, Heard, NotReadError, Part, longest, objects, written
 from tabstop.beside.proxy.gemini_generate import ContentReader, GeminiGenerate
 from tabstop.beside.proxy.openai_chat import ChatReader, OpenAiChat
 from tabstop.beside.proxy.openai_responses import OpenAiResponses, ResponseReader
@@ -58,9 +58,98 @@ def test_a_limit_that_is_none(value: object) -> None:
 
 
 def test_lists_of_anything() -> None:
-    """Only objects are looked at."""
+    """Only objects are looked at, also where one stands alone."""
     assert objects([{}, 1, "x", None]) == [{}]
+    assert objects({"a": 1}) == [{"a": 1}]
     assert objects("x") == []
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "alone", [LONG, {"text": LONG}, [LONG], {"parts": {"text": LONG}}, {"content": {"text": LONG}}]
+)
+@pytest.mark.parametrize(
+    ("api", "name"),
+    [
+        (ANTHROPIC, "messages"),
+        (ANTHROPIC, "tools"),
+        (ANTHROPIC, "system"),
+        (RESPONSES, "input"),
+        (RESPONSES, "tools"),
+        (RESPONSES, "instructions"),
+        (CHAT, "messages"),
+        (CHAT, "tools"),
+        (GEMINI, "contents"),
+        (GEMINI, "tools"),
+        (GEMINI, "systemInstruction"),
+        (GEMINI, "system_instruction"),
+    ],
+)
+def test_what_stands_alone_counts(api: Api, name: str, alone: object) -> None:
+    """A vendor may read it as a list of one, so every byte of it counts."""
+    assert size(api.read(GEMINI_PATH, {name: alone})) > len(LONG)
+
+
+@pytest.mark.parametrize("value", [5, True, [None], [[{"text": "a"}]], [{}, 1]])
+@pytest.mark.parametrize(
+    ("api", "name"),
+    [
+        (ANTHROPIC, "messages"),
+        (ANTHROPIC, "tools"),
+        (ANTHROPIC, "system"),
+        (RESPONSES, "input"),
+        (RESPONSES, "tools"),
+        (CHAT, "messages"),
+        (CHAT, "tools"),
+        (GEMINI, "contents"),
+        (GEMINI, "tools"),
+        (GEMINI, "system_instruction"),
+    ],
+)
+def test_other_shapes_are_not_read(api: Api, name: str, value: object) -> None:
+    """What would be passed over would not be counted."""
+    with pytest.raises(NotReadError, match="is not a list of objects"):
+        api.read(GEMINI_PATH, {name: value})
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"contents": [{"parts": 5}]}, "`parts` is not a list of objects"),
+        ({"contents": {"parts": {"inline_data": "x"}}}, "`inlineData` is not an object"),
+        ({"contents": {"parts": {"functionResponse": []}}}, "`functionResponse` is not an object"),
+        ({"generation_config": []}, "`generationConfig` is not an object"),
+        ({"generationConfig": {"responseModalities": {}}}, "`responseModalities` is not a list of words"),
+        ({"generationConfig": {}, "generation_config": {}}, "both `generationConfig` and `generation_config`"),
+        (
+            {"generationConfig": {"maxOutputTokens": 1, "max_output_tokens": 9}},
+            "both `maxOutputTokens` and `max_output_tokens`",
+        ),
+    ],
+)
+def test_shapes_of_gemini_that_are_not_read(body: dict[str, Any], why: str) -> None:
+    """Nobody knows what the vendor would make of them."""
+    with pytest.raises(NotReadError, match=why):
+        GEMINI.read(GEMINI_PATH, body)
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "name"),
+    [
+        (ANTHROPIC, {"messages": user({"type": "text", "text": "a"})}, "messages"),
+        (RESPONSES, {"input": {"role": "user", "content": "a"}}, "input"),
+        (CHAT, {"messages": {"role": "user", "content": "a"}}, "messages"),
+        (GEMINI, {"contents": {"parts": {"text": "a"}}}, "contents"),
+    ],
+)
+def test_a_line_for_the_model_comes_behind_what_stands_alone(api: Api, body: dict[str, Any], name: str) -> None:
+    """The message is kept."""
+    changed = api.change(GEMINI_PATH, body, Change(say="Go."))[1][name]
+    assert isinstance(changed, list)
+    assert '"a"' in written(changed[0])
+    assert "Go." in written(changed[-1])
 
 
 @pytest.mark.parametrize(
@@ -78,6 +167,15 @@ def test_lists_of_anything() -> None:
             },
             "cache_write_1h",
         ),
+        (
+            {
+                "messages": user(
+                    {"type": "document", "source": {"type": "content", "content": [{"cache_control": {"ttl": "1h"}}]}}
+                )
+            },
+            "cache_write_1h",
+        ),
+        ({"messages": {"role": "user", "content": {"type": "text", "cache_control": {}}}}, "cache_write_5m"),
     ],
 )
 def test_the_dearest_kind_a_prompt_may_become(body: dict[str, Any], write: str) -> None:
@@ -122,6 +220,21 @@ def test_marks_for_the_cache_do_not_make_a_message_new() -> None:
             50_000,
         ),
         (CHAT.read("", {"messages": [user({"type": "image_url", "image_url": {"url": "u"}})]}), 50_000),
+        (ANTHROPIC.read("", {"messages": {"content": {"type": "image", "source": {"type": "base64"}}}}), IMAGE),
+        (
+            ANTHROPIC.read(
+                "",
+                {
+                    "messages": [
+                        user({"type": "document", "source": {"type": "content", "content": [{"type": "image"}]}})
+                    ]
+                },
+            ),
+            IMAGE,
+        ),
+        (RESPONSES.read("", {"input": {"content": {"type": "input_image"}}}), 50_000),
+        (CHAT.read("", {"messages": {"content": {"type": "image_url"}}}), 50_000),
+        (GEMINI.read(GEMINI_PATH, {"contents": {"parts": {"inline_data": {"mime_type": "image/png"}}}}), 50_000),
         (
             GEMINI.read(
                 GEMINI_PATH, {"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": "x"}}]}]}
@@ -169,6 +282,51 @@ def test_a_small_file_may_be_a_large_image(call: Call, more: int) -> None:
             GEMINI.read(GEMINI_PATH, {"generation_config": {"response_modalities": ["IMAGE"]}}),
             "an answer that is image",
         ),
+        (
+            GEMINI.read(GEMINI_PATH, {"generationConfig": {"responseModalities": "AUDIO"}}),
+            "an answer that is audio",
+        ),
+        (GEMINI.read(GEMINI_PATH, {"tools": {"google_search": {}}}), "google_search, which the vendor runs"),
+        (GEMINI.read(GEMINI_PATH, {"contents": {"parts": {"fileData": {}}}}), "a file by its address"),
+        (GEMINI.read(GEMINI_PATH, {"contents": [{"parts": {"file_data": "u"}}]}), "a file by its address"),
+        (
+            GEMINI.read(
+                GEMINI_PATH, {"contents": {"parts": {"function_response": {"parts": {"file_data": {"file_uri": "u"}}}}}}
+            ),
+            "a file by its address",
+        ),
+        (GEMINI.read(GEMINI_PATH, {"systemInstruction": [{"parts": {"fileData": {}}}]}), "a file by its address"),
+        (
+            ANTHROPIC.read(
+                "",
+                {
+                    "messages": [
+                        user(
+                            {
+                                "type": "document",
+                                "source": {
+                                    "type": "content",
+                                    "content": [{"type": "image", "source": {"type": "url", "url": "u"}}],
+                                },
+                            }
+                        )
+                    ]
+                },
+            ),
+            "a document with an image by its URL",
+        ),
+        (
+            ANTHROPIC.read("", {"context_management": {"edits": {"type": "compact_20260112"}}}),
+            "compaction at the vendor",
+        ),
+        (
+            RESPONSES.read("", {"context_management": [{"type": "compaction", "compact_threshold": 1_000}]}),
+            "compaction at the vendor",
+        ),
+        (RESPONSES.read("", {"context_management": {"type": "compaction"}}), "compaction at the vendor"),
+        (RESPONSES.read("", {"model": "gpt-5-search-api"}), "web search, which the vendor runs"),
+        (CHAT.read("", {"model": "gpt-4o-mini-search-preview-2025-03-11"}), "web search, which the vendor runs"),
+        (CHAT.read("", {"modalities": "audio"}), "an answer that is audio"),
         (RESPONSES.read("", {"input": [{"type": "reasoning", "id": "rs_1"}]}), "an item kept by the vendor"),
         (RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i"}]}), "an item kept by the vendor"),
         (RESPONSES.read("", {"tools": [{"type": "tool_search"}]}), "the tool tool_search, which the vendor runs"),
@@ -201,7 +359,10 @@ def test_what_nobody_can_bound(call: Call, what: str) -> None:
         RESPONSES.read("", {"tools": [{"type": "tool_search", "execution": "client"}]}),
         RESPONSES.read("", {"input": [{"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAAA"}]}),
         RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i", "result": "aGk="}]}),
+        RESPONSES.read("", {"model": "gpt-5-codex", "context_management": []}),
+        ANTHROPIC.read("", {"messages": [user({"type": "document", "source": {"type": "content", "content": "t"}})]}),
         CHAT.read("", {"modalities": ["text"]}),
+        GEMINI.read(GEMINI_PATH, {"generationConfig": {"responseModalities": "text"}}),
         GEMINI.read(GEMINI_PATH, {"generationConfig": {"responseModalities": ["TEXT"]}}),
         GEMINI.read(GEMINI_PATH, {"contents": [{"parts": [{"inlineData": {"mimeType": "text/csv", "data": "x"}}]}]}),
     ],

@@ -1,0 +1,68 @@
+"""What this machine and GitHub know beside the agents' logs: repositories of folders, branches, pull requests."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkouts:
+    """Which branch a working tree had checked out when. changes: (seconds since 1970 UTC, branch), oldest first; empty: detached.
+
+    before: the branch before the first change.
+    """
+
+    before: str = ""
+    changes: tuple[tuple[int, str], ...] = ()
+
+    def at(self, moment: int) -> str:
+        """The branch at this second; empty for none."""
+        number = bisect_right(self.changes, moment, key=lambda change: change[0])
+        return self.changes[number - 1][1] if number else self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository on this machine. name: `owner/name`; of one without a remote, its folder (`~/src/widget`).
+
+    default_branch: empty where nothing tells. branches: the local ones; merged: those that lie in the default branch.
+    fork_of: the repository that its remote `upstream` names.
+    """
+
+    name: str
+    default_branch: str = ""
+    branches: frozenset[str] = frozenset()
+    merged: frozenset[str] = frozenset()
+    fork_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as GitHub tells it. branch: its head, `owner:branch` from a fork. state: `open`, `draft`, `merged`, `closed`."""
+
+    repository: str
+    number: int
+    branch: str
+    title: str = ""
+    state: str = ""
+    url: str = ""
+    ended_at: datetime | None = None
+    default_branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it.
+
+    folders: the repository's name by the folder an agent worked in; elsewhere: of the other folders, how people write them.
+    checkouts: by folder. repositories: by name in lower case.
+    """
+
+    folders: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    checkouts: Mapping[str, Checkouts] = field(default_factory=dict)
+    repositories: Mapping[str, Repository] = field(default_factory=dict)
+    pull_requests: tuple[PullRequest, ...] = ()

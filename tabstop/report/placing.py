@@ -1,0 +1,204 @@
+"""Placing: which pull request, branch or repository each group of calls on this machine belongs to, why and how surely.
+
+The rungs are those of `tabstop.evidence_ladder`; here every repository counts as one's own, and what the logs leave out is taken
+from local git: the repository of a folder, the branch that was checked out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from tabstop.attribution import AT_THE_END, Attribution, Confidence, Known, KnownPullRequest, Work
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
+from tabstop.evidence_ladder import Ladder
+from tabstop.report.facts import Facts, PullRequest
+from tabstop.usage_groups import UsageGroup
+
+USUAL_DEFAULTS = ("main", "master", "trunk", "develop")
+"""What a default branch is called where nobody tells."""
+
+_NOWHERE = Attribution("", "", "", Confidence.UNATTRIBUTED)
+
+
+class Linked(NamedTuple):
+    """What one session tells of pull requests and commits, beside its calls."""
+
+    pull_requests: tuple[PullRequestLink, ...] = ()
+    commits: tuple[CommitMade, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A group of calls and where it belongs. repository: empty for none; branch: empty for none of its own."""
+
+    group: UsageGroup
+    repository: str
+    branch: str
+    pull_request: int | None
+    confidence: Confidence
+    reason: str
+
+
+def place(groups: Iterable[UsageGroup], linked: Mapping[tuple[str, str], Linked], facts: Facts) -> list[Placed]:
+    """Place every group. linked: by (agent, session)."""
+    return _Placing(list(groups), linked, facts).placed()
+
+
+class _Placing:
+    def __init__(self, groups: list[UsageGroup], linked: Mapping[tuple[str, str], Linked], facts: Facts) -> None:
+        self._facts = facts
+        self._linked = linked
+        self._sessions: dict[tuple[str, str], list[UsageGroup]] = {}
+        for group in groups:
+            self._sessions.setdefault((group.agent, group.session), []).append(group)
+        self._names = {name: one.name for name, one in facts.repositories.items()}
+        self._by_sessions = self._folders_by_sessions(groups)
+        self._evidence: dict[tuple[str, ...], tuple[Evidence, bool]] = {}
+        self._confirmed = {(one.repository.lower(), one.number) for one in facts.pull_requests}
+
+    def placed(self) -> list[Placed]:
+        told = {key: [self._told(one) for one in groups] for key, groups in self._sessions.items()}
+        known = self._known(told)
+        found = []
+        for key, groups in self._sessions.items():
+            links, commits = self._linked.get(key, Linked())
+            calls = tuple((group.at, evidence) for group, (evidence, _) in zip(groups, told[key], strict=True))
+            ladder = Ladder(Work(start=_NOWHERE, calls=calls, links=links, commits=commits), known)
+            seen: dict[tuple[str, str, str, int], Attribution] = {}
+            for group, (evidence, guessed) in zip(groups, told[key], strict=True):
+                spot = (evidence.repository, evidence.branch, evidence.commit, group.began)
+                if spot not in seen:
+                    seen[spot] = self._settled(ladder.place(group.at, evidence), evidence, guessed=guessed)
+                found.append(self._as_placed(group, seen[spot]))
+        return found
+
+    def _told(self, group: UsageGroup) -> tuple[Evidence, bool]:
+        """What the log says, completed by git; whether the branch is git's word."""
+        key = (group.repository, group.branch, group.commit, group.folder)
+        if group.branch and key in self._evidence:
+            return self._evidence[key]
+        repository = (
+            group.repository or self._facts.folders.get(group.folder) or self._by_sessions.get(group.folder, "")
+        )
+        if not repository and group.branch:  # a working tree that is gone, and that nobody can name
+            repository = self._facts.elsewhere.get(group.folder, "")
+        branch, guessed = group.branch, False
+        checkouts = self._facts.checkouts.get(group.folder)
+        if not branch and checkouts is not None:
+            branch = checkouts.at(group.began)
+            guessed = bool(branch)
+        self._names.setdefault(repository.lower(), repository)
+        told = Evidence(repository, branch, group.commit, group.folder), guessed
+        self._evidence[key] = told
+        return told
+
+    def _folders_by_sessions(self, groups: list[UsageGroup]) -> dict[str, str]:
+        """Folders whose sessions name one repository, and no other: in their calls, or else in the pull requests they saw."""
+        said: dict[str, set[str]] = {}
+        seen: dict[str, set[str]] = {}
+        for group in groups:
+            if group.folder and group.folder not in self._facts.folders:
+                if group.repository:
+                    said.setdefault(group.folder, set()).add(group.repository)
+                links = self._linked.get((group.agent, group.session), Linked()).pull_requests
+                seen.setdefault(group.folder, set()).update(link.repository for link in links)
+        return {folder: next(iter(names)) for folder, names in {**seen, **said}.items() if len(names) == 1}
+
+    def _known(self, told: Mapping[tuple[str, str], list[tuple[Evidence, bool]]]) -> Known:
+        branches: dict[str, Counter[str]] = {}
+        for evidences in told.values():
+            for evidence, _ in evidences:
+                branches.setdefault(evidence.repository.lower(), Counter())[evidence.branch] += 1
+        branches.pop("", None)
+        defaults = {name: self._default_of(name, used) for name, used in branches.items()}
+        for link in (link for one in self._linked.values() for link in one.pull_requests):
+            name = link.repository.lower()
+            self._names.setdefault(name, link.repository)
+            defaults.setdefault(name, self._default_of(name, Counter()))
+        for one in self._facts.pull_requests:
+            name = one.repository.lower()
+            defaults[name] = one.default_branch or defaults.get(name, USUAL_DEFAULTS[0])
+        for fork in self._forks(told):
+            defaults.pop(fork, None)
+        return Known(default_branches=defaults, pull_requests=tuple(self._pull_requests(defaults)))
+
+    def _default_of(self, name: str, used: Counter[str]) -> str:
+        repository = self._facts.repositories.get(name)
+        if repository is not None and repository.default_branch:
+            return repository.default_branch
+        have = repository.branches if repository is not None and repository.branches else used.keys()
+        return next((one for one in USUAL_DEFAULTS if one in have), USUAL_DEFAULTS[0])
+
+    def _forks(self, told: Mapping[tuple[str, str], list[tuple[Evidence, bool]]]) -> set[str]:
+        """Repositories whose pull requests are in another of the same name."""
+        forks = {name for name, one in self._facts.repositories.items() if one.fork_of and one.fork_of.lower() != name}
+        own = {link.repository.lower() for one in self._linked.values() for link in one.pull_requests}
+        for key, one in self._linked.items():
+            bases = {link.repository.lower() for link in one.pull_requests}
+            here = {evidence.repository.lower() for evidence, _ in told.get(key, ())}
+            forks |= {name for name in here - own for base in bases if name.partition("/")[2] == base.partition("/")[2]}
+        return forks - own
+
+    def _pull_requests(self, defaults: Mapping[str, str]) -> Iterable[KnownPullRequest]:
+        """GitHub's; of those it did not tell of, what the agents' own clients saw."""
+        for one in self._facts.pull_requests:
+            yield KnownPullRequest(one.repository, one.number, one.branch, one.ended_at)
+        seen: dict[tuple[str, str], dict[int, PullRequestLink]] = {}
+        for link in (link for one in self._linked.values() for link in one.pull_requests):
+            name = link.repository.lower()
+            if (name, link.number) in self._confirmed or link.branch in {"", defaults.get(name)}:
+                continue
+            on_branch = seen.setdefault((name, link.branch), {})
+            before = on_branch.get(link.number)
+            if before is None or (link.at or AT_THE_END) < (before.at or AT_THE_END):
+                on_branch[link.number] = link
+        for on_branch in seen.values():
+            links = sorted(on_branch.values(), key=lambda link: link.number)
+            for link, later in zip(links, [*links[1:], None], strict=True):
+                # A branch has one open pull request at a time: when the next was seen, this one had ended.
+                yield KnownPullRequest(link.repository, link.number, link.branch, later.at if later else None)
+
+    def _settled(self, found: Attribution, evidence: Evidence, *, guessed: bool) -> Attribution:
+        """The ladder's word, as far as it can be had without a server."""
+        default = self._default_of(evidence.repository.lower(), Counter())
+        if not found.repository and evidence.repository:
+            branch = "" if evidence.branch == default else evidence.branch
+            confidence = Confidence.CLAIMED if branch else Confidence.REPOSITORY_ONLY
+            told = "the branch that was checked out" if branch else f"work on {evidence.branch or 'no branch'}"
+            found = Attribution(evidence.repository, branch, told, confidence)
+        if not found.repository:
+            where = "no repository is known for the folder" if evidence.folder else "the log names no folder"
+            return replace(found, reason=where, confidence=Confidence.UNATTRIBUTED)
+        number = found.pull_request
+        if guessed and found.branch == evidence.branch:
+            return replace(found, reason="git had this branch checked out then", confidence=Confidence.INFERRED)
+        if found.confidence is Confidence.VERIFIED and (found.repository.lower(), number) not in self._confirmed:
+            return replace(found, confidence=Confidence.CLAIMED)
+        return found
+
+    def _as_placed(self, group: UsageGroup, found: Attribution) -> Placed:
+        repository = self._names.get(found.repository.lower(), found.repository)
+        return Placed(group, repository, found.branch, found.pull_request, found.confidence, found.reason)
+
+
+def linked_repositories(placed: Iterable[Placed]) -> list[str]:
+    """The repositories (`owner/name`) with work on a branch of its own, the one with most calls first."""
+    counted: Counter[str] = Counter()
+    for one in placed:
+        if one.branch and _on_github(one.repository):
+            counted[one.repository] += one.group.calls
+    return [name for name, _ in counted.most_common()]
+
+
+def _on_github(repository: str) -> bool:
+    """Whether it has a name that GitHub could know: two parts, and no folder."""
+    return repository.count("/") == 1 and not repository.startswith(("~", "/"))
+
+
+def pull_request_of(placed: Placed, known: Mapping[tuple[str, int], PullRequest]) -> PullRequest | None:
+    """What GitHub tells of its pull request; None for nothing."""
+    number = placed.pull_request
+    return None if number is None else known.get((placed.repository.lower(), number))

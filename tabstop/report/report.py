@@ -1,0 +1,50 @@
+"""The report: what `tabstop cost` found, whatever it is shown as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tabstop.report.tally import By, Row, Sum
+
+AGENTS = {"claude-code": "Claude Code", "codex": "Codex", "gemini-cli": "Gemini CLI", "opencode": "OpenCode"}
+"""What people call the agents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found.
+
+    since: nothing before it counts; None for everything; since_words: the same for people. timezone: its name, for days. unpriced: calls without a price, by model.
+    files: log files there are; skipped: their lines that could not be used; unread: files that could not be opened (path, reason).
+    notes: what people should know of how it was made.
+    """
+
+    by: By
+    rows: Sequence[Row]
+    total: Sum
+    made_at: datetime
+    timezone: str
+    since: datetime | None = None
+    since_words: str = ""
+    paths: Sequence[str] = ()
+    unpriced: Mapping[str, int] = field(default_factory=dict)
+    files: int = 0
+    skipped: int = 0
+    unread: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """The same calls by other measures. days: by agent, each by day."""
+
+    days: Mapping[str, Sequence[Row]]
+    models: Sequence[Row]
+    agents: Sequence[Row]
+
+
+def clean(text: str) -> str:
+    """A name from outside, safe to print: what no one sees or what turns text around becomes `\N{REPLACEMENT CHARACTER}`."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

@@ -1,0 +1,238 @@
+"""Tally: placed calls added up by pull request, branch, repository, model, agent or day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, tzinfo
+from enum import StrEnum
+
+from tabstop.attribution import Confidence
+from tabstop.money import Nano
+from tabstop.report.facts import Facts, PullRequest, Repository
+from tabstop.report.placing import Placed
+from tabstop.usage import Tokens
+from tabstop.usage_groups import UsageGroup
+
+
+class By(StrEnum):
+    """What makes one row."""
+
+    PR = "pr"
+    BRANCH = "branch"
+    REPO = "repo"
+    MODEL = "model"
+    AGENT = "agent"
+    DAY = "day"
+
+
+class Of(StrEnum):
+    """What a row is of."""
+
+    PULL_REQUEST = "pull request"
+    BRANCH = "branch"
+    REPOSITORY = "repository"
+    """All of it; with `By.PR` and `By.BRANCH` only what has no branch of its own."""
+    UNPLACED = "unplaced"
+    """No repository is known."""
+    MODEL = "model"
+    AGENT = "agent"
+    DAY = "day"
+
+
+@dataclass(slots=True)
+class Sum:
+    """Amounts added up.
+
+    cost: nano-dollars of priced calls that are billed by token. notional: the same of those a plan pays for: what the API would
+    have cost; the two are never added. unpriced: calls without a price; they are in neither. estimated: priced calls whose price
+    is not certain. sessions: (agent, session).
+    """
+
+    cost: Nano = 0
+    notional: Nano = 0
+    calls: int = 0
+    unpriced: int = 0
+    estimated: int = 0
+    notional_calls: int = 0
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    web_searches: int = 0
+    first: int = 0
+    last: int = 0
+    sessions: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, group: UsageGroup, *, notional: bool) -> None:
+        """Add a group of calls. notional: a plan pays for them."""
+        if notional:
+            self.notional += group.cost
+            self.notional_calls += group.calls
+        else:
+            self.cost += group.cost
+        self.calls += group.calls
+        self.unpriced += group.unpriced
+        self.estimated += group.estimated
+        self.input += group.input
+        self.cache_read += group.cache_read
+        self.cache_write_5m += group.cache_write_5m
+        self.cache_write_1h += group.cache_write_1h
+        self.output += group.output
+        self.web_searches += group.web_searches
+        self.first = min(self.first or group.began, group.began)
+        self.last = max(self.last, group.began)
+        self.sessions.add((group.agent, group.session))
+
+    def merge(self, other: Sum) -> None:
+        """Add what another has."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first = min(filter(None, (self.first, other.first)), default=0)
+        self.last = max(self.last, other.last)
+        self.sessions |= other.sessions
+
+    @property
+    def tokens(self) -> Tokens:
+        """By kind."""
+        return Tokens(self.input, self.cache_read, self.cache_write_5m, self.cache_write_1h, self.output)
+
+    @property
+    def billed(self) -> Nano | None:
+        """The cost; None where it is made of nothing but calls without a price: unknown, never zero."""
+        return None if self.unpriced and not self.cost else self.cost
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """To sort by: dollars of whatever kind, then tokens."""
+        return self.cost + self.notional, self.tokens.total
+
+
+_COUNTS = tuple(one.name for one in fields(Sum) if one.name not in {"first", "last", "sessions"})
+
+
+@dataclass(slots=True)
+class Row:
+    """One row. name: the model, agent or day (`2026-11-01`). state: of the pull request (`open`, `draft`, `merged`, `closed`);
+
+    of a branch, as local git tells: `contained` when all its commits are in the default branch, `gone` when it is not here any
+    more, `here`; empty where nothing tells. confidence, reason: those of the group that cost most.
+    """
+
+    of: Of
+    repository: str = ""
+    branch: str = ""
+    pull_request: PullRequest | None = None
+    name: str = ""
+    state: str = ""
+    default_branch: str = ""
+    confidence: Confidence | None = None
+    reason: str = ""
+    sum: Sum = field(default_factory=Sum)
+    heaviest: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What a plan pays for: every call of these agents, and of these sessions (agent, session)."""
+
+    agents: Container[str] = ()
+    sessions: Container[tuple[str, str]] = ()
+
+    def pay_for(self, group: UsageGroup) -> bool:
+        """Whether its dollars are notional."""
+        return group.agent in self.agents or (group.agent, group.session) in self.sessions
+
+
+Key = tuple[str, ...]
+DayOf = Callable[[int], date]
+
+
+def day_in(zone: tzinfo | None) -> DayOf:
+    """The day of a moment (seconds since 1970 UTC) in this time zone; None for this machine's."""
+    known: dict[int, date] = {}
+
+    def day(moment: int) -> date:
+        if moment not in known:
+            at = datetime.fromtimestamp(moment, UTC)
+            known[moment] = at.astimezone(zone).date()
+        return known[moment]
+
+    return day
+
+
+def tally(placed: Iterable[Placed], by: By, facts: Facts, *, plans: Plans, day_of: DayOf) -> list[Row]:
+    """Add up. The dearest first; days in order, the newest last."""
+    pulls = {(one.repository.lower(), one.number): one for one in facts.pull_requests}
+    rows: dict[Key, Row] = {}
+    for one in placed:
+        key = _key(one, by, day_of)
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = _row(one, by, key, facts.repositories, pulls)
+        row.sum.add(one.group, notional=plans.pay_for(one.group))
+        if one.group.cost > row.heaviest and row.of in {Of.PULL_REQUEST, Of.BRANCH, Of.REPOSITORY, Of.UNPLACED}:
+            row.heaviest, row.confidence, row.reason = one.group.cost, one.confidence, one.reason
+    if by is By.DAY:
+        return sorted(rows.values(), key=lambda row: row.name)
+    return sorted(rows.values(), key=lambda row: (*(-n for n in row.sum.weight), row.repository, row.branch, row.name))
+
+
+def total(placed: Iterable[Placed], plans: Plans) -> Sum:
+    """All of it."""
+    found = Sum()
+    for one in placed:
+        found.add(one.group, notional=plans.pay_for(one.group))
+    return found
+
+
+def unpriced(placed: Iterable[Placed]) -> dict[str, int]:
+    """Calls without a price, by model, the most first."""
+    found: dict[str, int] = {}
+    for one in placed:
+        if one.group.unpriced:
+            found[one.group.model] = found.get(one.group.model, 0) + one.group.unpriced
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _key(one: Placed, by: By, day_of: DayOf) -> Key:
+    if by is By.DAY:
+        return (day_of(one.group.began).isoformat(),)
+    if by is By.MODEL:
+        return (one.group.model,)
+    if by is By.AGENT:
+        return (one.group.agent,)
+    repository = one.repository.lower()
+    if by is By.REPO:
+        return (repository,)
+    if by is By.PR and one.pull_request is not None:
+        return repository, "#", str(one.pull_request)
+    return repository, one.branch
+
+
+def _row(
+    one: Placed, by: By, key: Key, repositories: Mapping[str, Repository], pulls: Mapping[tuple[str, int], PullRequest]
+) -> Row:
+    named = {By.DAY: Of.DAY, By.MODEL: Of.MODEL, By.AGENT: Of.AGENT}.get(by)
+    if named is not None:
+        return Row(named, name=key[0])
+    known = repositories.get(one.repository.lower())
+    default = known.default_branch if known else ""
+    if not one.repository:
+        return Row(Of.UNPLACED)
+    if by is By.REPO or not (one.branch or one.pull_request):
+        return Row(Of.REPOSITORY, one.repository, default_branch=default or one.group.branch)
+    if by is By.PR and one.pull_request is not None:
+        number = one.pull_request
+        pull = pulls.get((one.repository.lower(), number)) or PullRequest(one.repository, number, one.branch)
+        return Row(Of.PULL_REQUEST, one.repository, one.branch, pull, state=pull.state, default_branch=default)
+    return Row(Of.BRANCH, one.repository, one.branch, state=_branch_state(one.branch, known), default_branch=default)
+
+
+def _branch_state(branch: str, known: Repository | None) -> str:
+    if known is None or not known.branches:
+        return ""
+    if branch in known.merged:
+        return "contained"
+    return "here" if branch in known.branches else "gone"

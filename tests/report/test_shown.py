@@ -1,0 +1,245 @@
+"""What people and programs read of a report: tables, JSON, CSV and the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from tabstop.report.as_json import as_csv, as_json
+from tabstop.report.facts import Facts
+from tabstop.report.page import page
+from tabstop.report.placing import place
+from tabstop.report.report import Charts, Report
+from tabstop.report.table import print_table
+from tabstop.report.tally import By, Of, Plans, Sum, tally
+from tests.report.groups import FORMULA, charts, group, placed_month, report
+from tests.support.golden import expect
+
+PLANS = Plans(frozenset({"codex"}), frozenset({("claude-code", "s8")}))
+
+
+def table(found: Report, width: int, *, everything: bool = False, colour: bool = False) -> str:
+    """As printed where the terminal is so wide."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, highlight=False, force_terminal=colour, color_system="standard" if colour else None
+    )
+    print_table(found, console, everything=everything)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("by", list(By))
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables(by: By, width: int) -> None:
+    """Every row in its place, whatever the width; nothing is wider than the terminal."""
+    placed, facts = placed_month()
+    text = table(report(placed, facts, by), width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    expect(f"cost/{by.value}-{width}.txt", text)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_what_a_plan_pays_stands_beside_dollars(width: int) -> None:
+    """In a column of its own, and never in a sum with them."""
+    placed, facts = placed_month()
+    found = report(
+        placed,
+        facts,
+        plans=PLANS,
+        skipped=3,
+        unread=(("/logs/a\x1b[31m.jsonl", "Permission denied"),),
+        notes=("GitHub did not answer",),
+    )
+    text = table(found, width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+    expect(f"cost/plan-{width}.txt", text)
+
+
+def test_no_colour_and_no_markup_from_names() -> None:
+    """A branch named like markup or an escape sequence is printed as it is called, or made visible."""
+    placed = place([group(branch="[red]x[/red]"), group(branch="a\x1b[2Jb", session="s2")], {}, Facts())
+    text = table(report(placed, Facts()), 80)
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert "\x1b[2J" not in table(report(placed, Facts()), 80, colour=True)
+
+
+def test_many_rows_are_cut() -> None:
+    """The smaller ones are one row, and the total is that of all."""
+    placed = place([group(str(n), branch=f"b{n:02}", session=f"s{n}") for n in range(1, 41)], {}, Facts())
+    found = report(placed, Facts())
+    short, whole = table(found, 80), table(found, 80, everything=True)
+    assert "10 smaller ones (shown by --all)" in short
+    assert "$55.00" in short
+    assert "b01" not in short
+    assert all(f"b{n:02}" in whole for n in range(1, 41))
+    days = report(
+        place([group(when=f"2026-10-{n:02} 09:00", session=f"s{n}") for n in range(1, 32)], {}, Facts()),
+        Facts(),
+        By.DAY,
+    )
+    assert "1 earlier day (shown by --all)" in table(days, 80)
+
+
+@pytest.mark.parametrize(("files", "words"), [(0, "no logs of Claude Code"), (3, "3 log files, and no model call")])
+def test_nothing(files: int, words: str) -> None:
+    """An empty machine is told so, not shown a table of zeros."""
+    found = replace(report((), Facts()), files=files)
+    assert words in table(found, 80)
+    assert words in page(found, Charts({}, (), ()))
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_json(by: By) -> None:
+    """The documented form: nano-dollars as integers, dollars as text, null for what nobody knows."""
+    placed, facts = placed_month()
+    found = as_json(report(placed, facts, by, plans=PLANS, since=datetime(2026, 11, 1, tzinfo=UTC)))
+    expect(f"cost/{by.value}.json", json.dumps(found, indent=1) + "\n")
+    rows = found["rows"]
+    for name in ("notional_nano_dollars", "calls", "unpriced_calls", "estimated_calls"):
+        assert sum(row[name] or 0 for row in rows) == found["total"][name]
+    assert sum(row["nano_dollars"] or 0 for row in rows) == found["total"]["nano_dollars"]
+
+
+def test_an_unknown_price_is_never_zero() -> None:
+    """Neither in a table nor for programs."""
+    placed = place([group(None, session="s1")], {}, Facts())
+    found = report(placed, Facts())
+    row = as_json(found)["rows"][0]
+    assert (row["nano_dollars"], row["dollars"], row["notional_nano_dollars"], row["unpriced_calls"]) == (
+        None,
+        None,
+        None,
+        10,
+    )
+    assert as_json(found)["total"]["dollars"] is None
+    assert "$0" not in table(found, 80)
+
+
+def test_csv() -> None:
+    """The rows as a spreadsheet reads them; none of them computes."""
+    placed, facts = placed_month()
+    text = as_csv(report(placed, facts, plans=PLANS))
+    expect("cost/pr.csv", text.replace("\r\n", "\n"))
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert f"'{FORMULA}" in {row["branch"] for row in rows}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+
+
+class _Page(HTMLParser):
+    """What a browser would load or run of it, and its texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag not in {"meta", "line", "rect"}:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in {"src", "srcset", "data", "action", "background"} or name.startswith("on"):
+                self.loads.append(f"{tag} {name}={value}")
+            if name == "href":
+                self.links.append(str(value))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read_page(text: str) -> _Page:
+    """Read it; every element is closed where it was opened."""
+    found = _Page()
+    found.feed(text)
+    found.close()
+    assert found.open == []
+    return found
+
+
+def test_the_page() -> None:
+    """One file that loads nothing and runs nothing, whatever branches and titles are called."""
+    placed, facts = placed_month()
+    text = page(report(placed, facts, plans=PLANS, skipped=3), charts(placed, facts, PLANS))
+    expect("cost/page.html", text)
+    found = read_page(text)
+    assert found.loads == []
+    assert not found.tags & {"script", "img", "link", "iframe", "object", "form", "base"}
+    assert all(one.startswith("https://github.com/acme/widget/pull/") for one in found.links)
+    assert len(found.links) == 2
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_every_page_closes_what_it_opens(by: By) -> None:
+    """Whatever makes a row."""
+    placed, facts = placed_month()
+    read_page(page(report(placed, facts, by), charts(placed, facts, Plans())))
+
+
+def test_the_chart_takes_long_times_in_bigger_steps() -> None:
+    """Days become weeks, months, years; every bar says what it is, and the sum stays."""
+    for last, words in (
+        ("2026-02-01", "2026-02-01: "),
+        ("2026-12-01", "week of 2026-11-30"),
+        ("2035-01-01", "month of "),
+        ("2060-01-01", "year of 2060-01-01"),
+    ):
+        placed = place([group(when="2026-01-01 09:00"), group("2", when=f"{last} 09:00", session="s2")], {}, Facts())
+        text = page(report(placed, Facts()), charts(placed, Facts(), Plans()))
+        assert words in text
+        assert len(re.findall("<title>", text)) == 3
+
+
+def test_days_are_those_of_the_time_zone() -> None:
+    """23:45 UTC is tomorrow in Berlin, and a quarter of an hour is never split, even in Kathmandu."""
+    placed = place([group(when="2026-11-04 23:45")], {}, Facts())
+    for zone, day in (
+        ("UTC", "2026-11-04"),
+        ("Europe/Berlin", "2026-11-05"),
+        ("Asia/Kathmandu", "2026-11-05"),
+        ("America/New_York", "2026-11-04"),
+    ):
+        rows = report(placed, Facts(), By.DAY, zone=ZoneInfo(zone)).rows
+        assert [row.name for row in rows] == [day]
+
+
+def test_sums_merge() -> None:
+    """A sum of sums is the sum."""
+    placed, facts = placed_month()
+    rows = report(placed, facts, plans=PLANS).rows
+    added = Sum()
+    for row in rows:
+        added.merge(row.sum)
+    assert added == report(placed, facts, plans=PLANS).total
+
+
+def test_without_a_branch_of_its_own() -> None:
+    """What is on the default branch is the repository's row, and what has no repository is shown as such."""
+    placed, facts = placed_month()
+    kinds = {
+        row.of: row
+        for row in tally(
+            placed, By.BRANCH, facts, plans=Plans(), day_of=lambda _: datetime(2026, 1, 1, tzinfo=UTC).date()
+        )
+    }
+    assert (kinds[Of.REPOSITORY].repository, kinds[Of.REPOSITORY].branch) == ("acme/widget", "")
+    assert kinds[Of.UNPLACED].reason == "the log names no folder"
