@@ -88,7 +88,12 @@ def ask(
     access = ServerAccess.from_environ(environ)
     if access is None:
         half = environ.get("TABSTOP_SERVER", "").strip() not in {"", NO_SERVER}
-        return Asked(record, "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked." if half else "")
+        return Asked(
+            record,
+            "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
+            if half
+            else "",
+        )
     found = checkout_of(record.cwd)
     access = ServerAccess.from_environ(environ, found.repository) or access
     if not access.speaks_for(access.repository or found.repository):

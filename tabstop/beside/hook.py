@@ -6,7 +6,8 @@ One self-contained file, copied out of the package, because it must start at onc
 double the time of a bare Python, so it takes the socket module's C half and never reads the payload, only hands it on.
 Nobody there: it starts the governor, keeps the payload for it, and obeys the last order the governor left on disk.
 A fault here never breaks the agent: it exits 0, prints nothing and leaves a line in hook.log. But no agent goes on for ever
-unheard: once MOST_UNHEARD payloads wait, each event is answered with the stop that lies ready beside this file.
+unheard: once MOST_UNHEARD payloads wait, each event is answered with the stop that lies ready beside this file. Where none can be
+kept, a session's events are counted in the temporary folder; where that fails too, the stop comes at once.
 """
 
 import os
@@ -41,8 +42,9 @@ LONGEST_WAIT = 65.0
 UNBOUND = (
     b'{"systemMessage": "Tabstop: the governor does not answer, so nothing bounds this session from inside. '
     b"Likely cause: the Python it was installed with has moved. Run `tabstop install` again. "
+    b"Or Tabstop's state folder cannot be written to: see that it can be. "
     b"Or another process watches this session and hangs: end that one; "
-    b"details are in hook.log in Tabstop's state folder.\"}"
+    b'details are in hook.log in that folder."}'
 )
 
 
@@ -55,8 +57,10 @@ def main() -> int:
         session = os.environ.get("TABSTOP_SESSION") or "-"
         request = f"hook {agent} {event} {session} {len(payload)}\n".encode() + payload
         answer = heard(request, home, f"{agent} {event}")
-        if answer is None:
-            unheard = keep(home, request)
+        if answer:
+            count_anew(payload)
+        else:
+            unheard = keep(home, request, payload)
             answer = last_order(home, agent, event, payload)
             if answer is None and unheard >= MOST_UNHEARD:
                 answer = ready(f"{os.path.dirname(os.path.abspath(__file__))}/unheard/{agent}/{event}")
@@ -91,8 +95,13 @@ def sockets() -> "tuple[list[str], str]":
         own = state_folder() + "/governor.sock"
         if len(os.fsencode(own)) <= LONGEST_PATH:
             return ([given] if given else []), own
+    return ([given] if given else []), temporary_folder() + "/governor.sock"
+
+
+def temporary_folder() -> str:
+    """This user's own among the temporary files."""
     folder = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")  # noqa: S108
-    return ([given] if given else []), f"{folder}/tabstop-{os.getuid()}/governor.sock"
+    return f"{folder}/tabstop-{os.getuid()}"
 
 
 def heard(request: bytes, home: str, about: str) -> "Answer | None":
@@ -120,10 +129,10 @@ def ask(request: bytes, home: str) -> "Answer | None":
 def connect(path: str, home: str) -> "socket.socket | None":
     """A connection, or None. A folder that others could have made or could write to is not trusted."""
     try:
-        about = os.lstat(os.path.dirname(path))
+        trusted = ours_alone(os.path.dirname(path))
     except OSError:
         return None
-    if about.st_uid != os.getuid() or about.st_mode & 0o077 or about.st_mode & 0o170000 != 0o040000:
+    if not trusted:
         note(home, f"{os.path.dirname(path)} is not a folder of this user alone; nobody there is asked")
         return None
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -134,6 +143,12 @@ def connect(path: str, home: str) -> "socket.socket | None":
         connection.close()
         return None
     return connection
+
+
+def ours_alone(folder: str) -> bool:
+    """Whether it is a folder that only this user can have made or can write to. Raises OSError where there is none."""
+    about = os.lstat(folder)
+    return about.st_uid == os.getuid() and not about.st_mode & 0o077 and about.st_mode & 0o170000 == 0o040000
 
 
 def talk(connection: socket.socket, request: bytes) -> "Answer":
@@ -251,10 +266,10 @@ def session_of(payload: bytes) -> str:
     return found if found.replace("-", "").replace("_", "").isalnum() else "unknown"
 
 
-def keep(home: str, request: bytes) -> int:
-    """Keep the payload until a governor takes it; how many wait now. One that is too long is only counted.
+def keep(home: str, request: bytes, payload: bytes) -> int:
+    """Keep the request until a governor takes it; how many wait now. One that is too long is only counted.
 
-    So is what a full disk does not take. Where nothing can be made at all it is not even counted; orders that lie ready hold.
+    So is what a full disk does not take, and where no file can be made, the session's events are counted elsewhere.
     """
     if len(request) > LARGEST_KEPT:
         note(home, f"nobody took a payload of {len(request)} bytes; it is too long to be kept")
@@ -265,7 +280,7 @@ def keep(home: str, request: bytes) -> int:
         waiting = len(os.listdir(folder))
     except OSError as error:
         note(home, f"a payload that nobody took cannot be kept: {error}")
-        return 0
+        return counted_elsewhere(payload)
     if waiting >= MOST_KEPT:
         note(home, f"nobody takes payloads; {MOST_KEPT} wait already, and this one is dropped")
         return waiting
@@ -278,8 +293,35 @@ def keep(home: str, request: bytes) -> int:
     try:
         os.rename(f"{folder}/.{name}", f"{folder}/{name}")
     except OSError:
-        return waiting
+        return waiting + counted_elsewhere(payload)
     return waiting + 1
+
+
+def counted_elsewhere(payload: bytes) -> int:
+    """This session's events that nobody took and that could not be kept; MOST_UNHEARD where they cannot be counted either."""
+    path = count_of(payload)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if not ours_alone(os.path.dirname(path)):
+            return MOST_UNHEARD
+        with open(path, "ab", buffering=0, opener=privately) as stream:
+            stream.write(b".")
+            return stream.tell()
+    except OSError:
+        return MOST_UNHEARD
+
+
+def count_anew(payload: bytes) -> None:
+    """Somebody took one: whatever went unheard before is over."""
+    try:
+        os.unlink(count_of(payload))
+    except OSError:  # as a rule there is none
+        return
+
+
+def count_of(payload: bytes) -> str:
+    """The file with one byte for each event of this session that could not be kept."""
+    return f"{temporary_folder()}/unheard-{session_of(payload)}"
 
 
 def note(home: str, text: str) -> None:

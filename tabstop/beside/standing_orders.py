@@ -25,16 +25,17 @@ UNHEARD = Order(
             Signal.SILENCE,
             Outcome.STOP,
             "governor",
-            "The governor has not answered for 100 events, so nothing bounds this session, and it is stopped.",
+            "The governor has not answered for 100 events, or they cannot be counted: nothing bounds this session, so it is stopped.",
             remedy=(
                 "Likely cause: the Python it was installed with has moved. Run `tabstop install` again, or `tabstop uninstall` "
-                "to go on without. Or another process watches this session and hangs: end that one. "
-                "hook.log and governor.log in Tabstop's state folder say more."
+                "to go on without. Or Tabstop's state folder cannot be written to: see that it can be. "
+                "Or another process watches this session and hangs: end that one. "
+                "hook.log and governor.log in that folder say more."
             ),
         ),
     ),
 )
-"""What a hook says when `tabstop.beside.hook.MOST_UNHEARD` payloads wait."""
+"""What a hook says when `tabstop.beside.hook.MOST_UNHEARD` payloads wait, or events can be neither kept nor counted."""
 
 
 def put_unheard(folder: Path) -> None:

@@ -61,6 +61,9 @@ class _Desk:
 
     async def hook(self, payload: HookInput, _tool: str | None, _context: HookContext) -> HookJSONOutput:
         """One payload, one reply; waits first where the session goes too fast."""
+        ours, session = self._governor.client_sessions, ident(payload.get("session_id"))
+        # Between two turns somebody else may resume it, and is then heard by installed hooks alone.
+        (ours.discard if payload.get("hook_event_name") == "Stop" else ours.add)(session)
         spoken, order = await anyio.to_thread.run_sync(self._hear, payload)
         self._governor.announce(order)
         if spoken.wait > 0:

@@ -145,6 +145,7 @@ class Governor:
         self._said: set[str] = set()
         self._refused: SessionStopped | None = None
         self._catch_up: list[Callable[[], None]] = []
+        self.client_sessions: set[str] = set()  # whose hooks this program hears itself, by id
         if self._kept is not None:
             self._begin(self._kept)
 
@@ -317,7 +318,7 @@ class Governor:
 
     def _begin(self, kept: KeptSession) -> None:
         """Raises `SessionStopped` where the server does not let it go on."""
-        kept.attend(self.governed)
+        kept.attend(self.governed, self.client_sessions)
         verdict = kept.begin(self.governed)
         if verdict.outcome is Outcome.STOP:
             self.close()

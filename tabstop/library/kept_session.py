@@ -8,20 +8,23 @@ import logging
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from tabstop.agents.claude_code.rows import ident
 from tabstop.agents.dialect import Spoken, dialect_of
 from tabstop.beside.admission import NotAdmittedError, ask, ends_elsewhere, worded
 from tabstop.beside.governed_session import GovernedSession
+from tabstop.beside.hook_desk import HookDesk
 from tabstop.beside.hook_socket import Answer, HookAnswer, HookSocket
-from tabstop.beside.journal import Journal, read_entry
+from tabstop.beside.journal import Journal
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import Record, create, sessions_root
 from tabstop.beside.transport import Transport
+from tabstop.governor.facts import Resumed
 from tabstop.governor.orders import Event, Order
 from tabstop.governor.settings import Settings
 from tabstop.session import SessionOutcome
@@ -82,33 +85,30 @@ class KeptSession:
         if asked.said:
             _log.warning("%s", asked.said)
         self._socket: HookSocket | None = None
+        self._desk: HookDesk | None = None
         self._reporter: Reporter | None = None
 
-    def attend(self, governed: GovernedSession) -> None:
-        """Log its events, let commands raise and release it while it runs, and report it where a server knows it."""
+    def attend(self, governed: GovernedSession, answered: Collection[str] = ()) -> None:
+        """Log its events, hear commands and the hooks of agents inside it while it runs, and report it where a server knows it.
+
+        answered: ids of the client sessions that the program itself hears, as they are when a hook asks.
+        """
         governed.listen(self._keep_event, lambda _usage: None)
+        folder = self._folder
+        desk = self._desk = HookDesk(folder.path.parent, self._environ, governed.now, _log.info, folder.socket)
+        desk.watch(folder, self.record, governed)
 
-        def fact(_words: tuple[str, ...], body: bytes) -> bytes:
-            entry = read_entry(body)
-            if entry is None:
-                raise ValueError("no fact")
-            return json.dumps(to_json(governed.tell(entry.fact))).encode()
+        def hook(words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
+            return _hear(desk, governed, answered, words, body)
 
-        def hook(words: tuple[str, ...], _body: bytes) -> bytes:
-            # An agent that this program starts under its own session: what it uses is counted here or nowhere, and it stops with us.
-            agent, event, _ = words
-            order = governed.order()
-            reply = dialect_of(agent).standing(order).get(event) if order.act.ends_turn else None
-            return HookAnswer(Spoken(reply).text).encode()
-
-        answers: dict[str, Answer] = {"fact": fact, "hook": hook}
-        listener = HookSocket(self._folder.socket, answers, _log.info)
+        answers: dict[str, Answer] = {"fact": desk.fact, "hook": hook}
+        listener = HookSocket(folder.socket, answers, _log.info)
         with suppress(OSError):  # without it a command has to wait until the program ends
             listener.open()
             self._socket = listener
-            self._folder.keep_watcher(self._folder.socket)
+            folder.keep_watcher(folder.socket)
         self._reporter = reporter_for(
-            self.record, governed, self._folder, self._environ, transport=self._transport, log=_log.warning
+            self.record, governed, folder, self._environ, transport=self._transport, log=_log.warning
         )
 
     def begin(self, governed: GovernedSession) -> Verdict:
@@ -131,12 +131,44 @@ class KeptSession:
         atexit.unregister(self.close)
         if self._socket is not None:
             self._socket.close()
+        if self._desk is not None:
+            self._desk.close()
         reporter, self._reporter = self._reporter, None
         if reporter is not None:
             stopped = governed.state.stopped
             usual = None if ends_elsewhere(self.record) else outcome
             reporter.close(stopped.ends_as if stopped else usual)
         self.journal.close()
+
+
+def _hear(
+    desk: HookDesk, governed: GovernedSession, answered: Collection[str], words: tuple[str, ...], body: bytes
+) -> bytes | Iterator[bytes]:
+    """A hook of an agent that this program started under its own session: what it uses counts here, and it stops with us."""
+    agent, event, session = words
+    if session != governed.settings.session:
+        return desk.hook(words, body)
+    order = governed.order()  # an agent that begins would start the clock anew; the time until now counts
+    payload = _payload(body)
+    if ident(payload.get("session_id")) in answered:
+        # The program's own hooks hear it. Usage has keys, but its tools would count twice, and one let through just now be refused.
+        judged = governed.heard_of(ident(payload.get("tool_use_id")))
+        reply = dialect_of(agent).standing(order).get(event) if order.act.ends_turn and not judged else None
+        return HookAnswer(Spoken(reply).text).encode()
+    ran = governed.state.totals.running_since is not None
+    answer = desk.hook(words, body)
+    if ran and governed.state.totals.paused:
+        governed.tell(Resumed(governed.now()))  # the agent ended, the program goes on
+    return answer
+
+
+def _payload(body: bytes) -> Mapping[str, object]:
+    """Empty where it cannot be read: the desk says so."""
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def asks_a_server(environ: Mapping[str, str]) -> bool:

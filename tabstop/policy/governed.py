@@ -245,7 +245,7 @@ _BREAKER = (
 _THROTTLE = (
     _said("throttle.calls_per_minute", "throttle.calls_per_minute", _RATE, n.show_whole, more, "Tool calls a minute; a session that is faster waits.", "calls", ("rate", "per_minute", "calls")),
     _said("throttle.identical_per_minute", "throttle.identical_per_minute", _RATE, n.show_whole, more, "Calls a minute of the same tool with the same arguments.", "calls", ("identical",)),
-    _said("throttle.retry", "throttle.retry_pauses", _PAUSES, _or_off(_pauses), _sooner_or_oftener, "The waits before a failed call is tried again. After the last one a person has to release the session; a command, whose failure may be a result such as a red test, may fail twice as often. `off` is no such brake.", also=("retries", "backoff", "retry_pauses")),
+    _said("throttle.retry", "throttle.retry_pauses", _PAUSES, _or_off(_pauses), _sooner_or_oftener, "The waits before a failed call is tried again. After the last one a person has to release the session; a command, whose failure may be a result such as a red test, after twice as many failures with nothing new between. `off` is no such brake.", also=("retries", "backoff", "retry_pauses")),
 )
 _SUBTASKS = (
     _said("subtasks.sharing", "subtasks.sharing", f.choice(Sharing), str, _less_than_both, "How a subagent's budget is found: `static`, by its kind; `proportional`, a share of what its parent has left; `hybrid`, by its kind and never above that share.", also=("mode", "strategy")),
@@ -272,7 +272,16 @@ _WINDOWS = (
 )
 # fmt: on
 
-GOVERNED: tuple[Said, ...] = (*_AT_LIMIT, *_degradation(), *_runaway(), *_BREAKER, *_THROTTLE, *_SUBTASKS, *_HEARTBEAT, *_WINDOWS)
+GOVERNED: tuple[Said, ...] = (
+    *_AT_LIMIT,
+    *_degradation(),
+    *_runaway(),
+    *_BREAKER,
+    *_THROTTLE,
+    *_SUBTASKS,
+    *_HEARTBEAT,
+    *_WINDOWS,
+)
 """Every row, in the order of the documentation."""
 
 SECTIONS: Mapping[str, str] = {

@@ -92,7 +92,9 @@ def test_its_own_name_in_the_environment_is_no_other_session() -> None:
 def test_half_a_configuration_is_said() -> None:
     """A server without a token."""
     half = asked(FakeServer(), None, {"TABSTOP_TOKEN": ""})
-    assert half.said == "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
+    assert (
+        half.said == "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
+    )
 
 
 def test_a_budget_that_is_nearly_full_is_said() -> None:
@@ -134,7 +136,9 @@ def test_a_server_that_is_away_may_block(tmp_path: Path, block: bool) -> None:
 
 def test_a_question_that_is_not_taken() -> None:
     """A revoked token, say: the server's own words, and the way out."""
-    with pytest.raises(NotAdmittedError, match=r"did not take the question. Not now. To run without a server, set TABSTOP_SERVER=off"):
+    with pytest.raises(
+        NotAdmittedError, match=r"did not take the question. Not now. To run without a server, set TABSTOP_SERVER=off"
+    ):
         asked(FakeServer(status=401))
 
 

@@ -251,6 +251,45 @@ def test_no_agent_goes_on_for_ever_unheard(stage: Stage) -> None:
     assert "Run `tabstop install` again" in answer["stopReason"]
 
 
+@pytest.mark.parametrize("where", ["no folder can be made", "no file can be made"])
+def test_what_cannot_be_kept_is_counted_all_the_same(stage: Stage, where: str) -> None:
+    """By session, in the user's temporary folder: the hundredth is the last. What a governor takes begins the count anew."""
+    put_unheard(stage.hook.parent / "unheard")
+    if where == "no folder can be made":
+        (stage.folder / "state").touch()
+    else:
+        (stage.home).mkdir(parents=True)
+        (stage.home / "waiting").symlink_to("/proc/sys/kernel/random")
+    room = 100 - (len(list((stage.home / "waiting").iterdir())) if stage.home.exists() else 0)
+    assert stage.run() == (0, b"")
+    count = stage.socket.parent / f"unheard-{SESSION}"
+    assert (count.read_bytes(), count.stat().st_mode & 0o777) == (b".", 0o600)
+    count.write_bytes(b"." * (room - 2))
+    assert stage.run() == (0, b"")
+    assert stage.run(payload=b'{"session_id":"other"}') == (0, b"")
+    answer = json.loads(stage.run()[1])
+    assert answer["continue"] is False
+    assert "state folder cannot be written to" in answer["stopReason"]
+    with stage.governor():
+        assert stage.run() == (0, b'{"ok":1}')
+    assert stage.run() == (0, b"")
+
+
+@pytest.mark.parametrize("kind", ["a file", "open to others"])
+def test_what_can_be_neither_kept_nor_counted_is_stopped(stage: Stage, kind: str) -> None:
+    """At its first event: no later one could be told from it."""
+    put_unheard(stage.hook.parent / "unheard")
+    (stage.folder / "state").touch()
+    if kind == "a file":
+        stage.socket.parent.touch()
+    else:
+        stage.socket.parent.mkdir()
+        stage.socket.parent.chmod(0o777)
+    answer = json.loads(stage.run()[1])
+    assert answer["continue"] is False
+    assert "or they cannot be counted" in answer["stopReason"]
+
+
 def test_a_full_disk_keeps_no_stop_from_being_obeyed(stage: Stage) -> None:
     """What it does not take is counted all the same, where a file can be made at all."""
     stage.stand(HookAnswer("stop").encode())

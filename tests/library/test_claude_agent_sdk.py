@@ -52,7 +52,7 @@ def test_the_hooks_are_of_the_sdks_own_types() -> None:
 
 def test_a_session_within_its_limits_hears_nothing() -> None:
     """An empty reply at every event."""
-    g = governor()
+    g = governor(limits(tool_calls=50))
     hooks = hooks_for(g)
     for event in EVENTS:
         given = tool(event) if "Tool" in event else payload(event, agent_id="a1", agent_type="general")
@@ -91,10 +91,19 @@ def test_what_is_written_after_the_last_hook_counts_at_the_check(tmp_path: Path)
         assert g.totals.iterations == 2
 
 
+def test_a_session_without_limits_hears_of_the_defaults_once() -> None:
+    """With the first prompt: nothing starts without an exit condition, and it is said which."""
+    g = governor()
+    hooks = hooks_for(g)
+    said = "Tabstop: No limit was left to this session, so the default limits apply."
+    assert call(g, hooks, payload("UserPromptSubmit")) == {"systemMessage": said}
+    assert call(g, hooks, payload("UserPromptSubmit")) == {}
+
+
 def test_too_fast_waits_without_holding_up_others() -> None:
     """The pause is the program's own async sleep."""
     clock = Clock()
-    g = governor(clock=clock, rules=Rules(throttle=Throttle(calls_per_minute=1)))
+    g = governor(limits(tool_calls=50), clock=clock, rules=Rules(throttle=Throttle(calls_per_minute=1)))
     hooks = hooks_for(g)
     for _ in range(2):
         assert call(g, hooks, tool("PreToolUse")) == {}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tabstop.beside.control import tell
-from tabstop.beside.hook_socket import HookAnswer, NobodyError, ask
+from tabstop.beside.hook_socket import NobodyError, ask
 from tabstop.beside.journal import JournalBusyError
 from tabstop.beside.session_folder import Record, SessionFolder, create, find, sessions_root
 from tabstop.beside.session_view import events
 from tabstop.governor.facts import Raised
 from tabstop.governor.orders import EventKind
-from tabstop.governor.settings import Settings
+from tabstop.governor.settings import Exhaustion, OnLimit, Rules, Settings
 from tabstop.library import BudgetExceeded, BudgetManager, SessionStopped, limits
+from tabstop.library.claude_agent_sdk import hooks_for
 from tabstop.price_book import card
 from tabstop.session import Limits
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
@@ -26,12 +29,15 @@ from tests.beside.short_folder import short_folder
 from tests.beside.test_working_tree import git
 from tests.library.builders import BEGUN, Clock, governor
 from tests.library.fake_api import anthropic_message
+from tests.library.test_claude_agent_sdk import call
 from tests.support.golden import expect
+from tests.support.hook_payloads import SESSION, payload, tool
 
 
 @pytest.fixture
-def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def environ(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A state folder of its own; sockets lie beside it."""
+    tmp_path_factory.getbasetemp()  # made before, so that it does not lie in here
     with short_folder() as folder:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         yield {"TABSTOP_STATE": str(folder / "state")}
@@ -67,14 +73,134 @@ def test_the_working_tree_is_looked_at(environ: dict[str, str], tmp_path: Path) 
     assert BudgetManager(1).governor._tree is None
 
 
-def test_an_agent_inside_it_stops_with_it(environ: dict[str, str]) -> None:
-    """Its hooks ask whoever watches the session; until a limit is reached they go on."""
+class Agent:
+    """A client session inside the session `nightly`: its hooks ask over the socket, its transcript grows on demand."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._socket = find(sessions_root(environ), "nightly").watcher
+        self.transcript = Path(environ["TABSTOP_STATE"]) / f"{SESSION}.jsonl"
+        self._answers = 0
+
+    def hook(self, event: str, **fields: Any) -> Any:
+        """The reply as JSON, None for nothing said. Each tool call has an id of its own."""
+        if "Tool" in event:
+            fields = {"tool_name": "Bash", "tool_input": {"command": "ls"}, "tool_use_id": "toolu_1", **fields}
+        body = json.dumps(payload(event, self.transcript, **fields)).encode()
+        _, _, text = ask(self._socket, "hook", ("claude-code", event, "nightly"), body).partition(b"\n")
+        return json.loads(text) if text else None
+
+    def answers(self, tokens: int) -> None:
+        """The model answers; at $4 per million input tokens."""
+        self._answers += 1
+        message = {"id": f"msg_{self._answers}", "model": "claude-opus-5-5", "usage": {"input_tokens": tokens}}
+        row = {"type": "assistant", "sessionId": SESSION, "requestId": f"req_{self._answers}", "message": message}
+        with self.transcript.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({**row, "timestamp": BEGUN.isoformat()}) + "\n")
+
+
+def test_an_agent_inside_it_counts_in_it(environ: dict[str, str]) -> None:
+    """What it uses is this session's: at the limit its turn is ended, and the program's next check raises."""
+    with governor(limits(cost=0.2), session="nightly", environ=environ) as g:
+        agent = Agent(environ)
+        assert "nightly may use $0.20" in agent.hook("SessionStart", source="startup")["systemMessage"]
+        agent.answers(25_000)
+        assert agent.hook("PreToolUse") is None
+        assert (g.totals.cost, g.totals.iterations, g.totals.tool_calls) == (10**8, 1, 1)
+        g.check()
+        agent.answers(25_000)
+        assert agent.hook("PostToolBatch")["continue"] is False
+        assert agent.hook("PreToolUse", tool_use_id="toolu_2")["hookSpecificOutput"]["permissionDecision"] == "deny"
+        with pytest.raises(BudgetExceeded):
+            g.check()
     with governor(limits(cost=1), session="nightly", environ=environ) as g:
-        asked = find(sessions_root(environ), "nightly").watcher, "hook", ("claude-code", "PreToolUse", "nightly")
-        assert ask(*asked, b"{}") == HookAnswer().encode()
+        assert Agent(environ).hook("UserPromptSubmit") is None
+        assert (g.totals.cost, g.totals.iterations) == (2 * 10**8, 2)
+
+
+@pytest.mark.parametrize("bound", [limits(tool_calls=3), limits(iterations=3)])
+def test_each_of_its_limits_stops_an_agent(bound: Limits, environ: dict[str, str]) -> None:
+    """Not its dollars alone; so many calls are let through and no more."""
+    with governor(bound, session="nightly", environ=environ) as g:
+        agent, replies = Agent(environ), []
+        for number in range(5):
+            replies.append(agent.hook("PreToolUse", tool_use_id=f"toolu_{number}"))
+            agent.answers(10)
+        assert [reply is None for reply in replies] == [True] * 3 + [False] * 2
+        with pytest.raises(BudgetExceeded):
+            g.check()
+
+
+def test_an_agent_inside_it_stops_with_it(environ: dict[str, str]) -> None:
+    """Where the program itself reaches the limit; a raise from outside lets it go on."""
+    with governor(limits(cost=1), session="nightly", environ=environ) as g:
+        agent = Agent(environ)
+        assert agent.hook("PreToolUse") is None
         with pytest.raises(BudgetExceeded):
             g.charged(1)
-        assert b'"continue": false' in ask(*asked, b"{}")
+        assert agent.hook("PostToolUse")["continue"] is False
+        standing = sessions_root(environ).parent / "hooks"
+        assert any(path.is_file() for path in standing.rglob("*"))
+        tell(find(sessions_root(environ), "nightly"), Raised(BEGUN, Limits(cost=10**9), "alice"), Clock().now)
+        assert not any(path.is_file() for path in standing.rglob("*"))
+        assert agent.hook("PreToolUse", tool_use_id="toolu_2") is None
+
+
+def test_a_question_ends_the_agents_turn_and_is_asked_by_the_program(environ: dict[str, str]) -> None:
+    """The agent is not held: the program may be waiting for it."""
+    asks = Rules(exhaustion=Exhaustion(OnLimit.ASK))
+    asked: list[str] = []
+
+    def yes(sentence: str) -> bool:
+        asked.append(sentence)
+        return True
+
+    with governor(limits(tool_calls=1), session="nightly", environ=environ, rules=asks, on_ask=yes) as g:
+        agent = Agent(environ)
+        assert agent.hook("PreToolUse") is None
+        assert agent.hook("PreToolUse", tool_use_id="toolu_2")["continue"] is False
+        g.check()
+        assert len(asked) == 1
+        assert agent.hook("PreToolUse", tool_use_id="toolu_3") is None
+
+
+def test_its_clock_runs_on_when_an_agent_inside_it_begins_and_ends(environ: dict[str, str]) -> None:
+    """The program works before and after."""
+    clock = Clock()
+    with governor(limits(wall_clock="1h"), clock, session="nightly", environ=environ) as g:
+        g.charged(0)
+        agent = Agent(environ)
+        for event in ("SessionStart", "SessionEnd", "SessionStart", "SessionEnd"):
+            clock.sleep(60)
+            agent.hook(event)
+        clock.sleep(60)
+        g.check()
+        assert g.totals.wall_clock_milliseconds == 5 * 60_000
+
+
+def test_what_the_sdks_hooks_tell_counts_once(environ: dict[str, str]) -> None:
+    """Installed hooks of the same client session ask as well."""
+    with governor(limits(tool_calls=2), session="nightly", environ=environ) as g:
+        agent = Agent(environ)
+        hooks = hooks_for(g)
+        for number in range(2):
+            agent.answers(10)
+            told = {"transcript_path": str(agent.transcript), "tool_use_id": f"toolu_{number}"}
+            assert call(g, hooks, tool("PreToolUse") | told) == {}
+            assert agent.hook("PreToolUse", tool_use_id=f"toolu_{number}") is None
+        assert (g.totals.tool_calls, g.totals.iterations) == (2, 2)
+        assert call(g, hooks, tool("PreToolUse") | {"tool_use_id": "toolu_2"})["continue_"] is False
+        assert agent.hook("PreToolUse", tool_use_id="toolu_3")["continue"] is False
+        assert g.totals.tool_calls == 2
+
+
+def test_a_turn_that_the_sdks_hooks_do_not_hear_counts(environ: dict[str, str]) -> None:
+    """Such as one of a client session that the program resumes by a command."""
+    with governor(limits(tool_calls=2), session="nightly", environ=environ) as g:
+        agent, hooks = Agent(environ), hooks_for(g)
+        for event in ("UserPromptSubmit", "Stop"):
+            assert call(g, hooks, payload(event, agent.transcript)) == {}
+        assert agent.hook("PreToolUse") is None
+        assert g.totals.tool_calls == 1
 
 
 def test_a_command_reaches_it_while_it_runs(environ: dict[str, str]) -> None:

@@ -107,5 +107,9 @@ def test_samples_stay_small_and_name_no_machine() -> None:
     """Under 3 MB together, and no home directory but the sandbox's."""
     files = [path for path in SAMPLES.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 3_000_000
-    homes = {match for path in files for match in re.findall(r"/(?:home|root|Users)/[a-z]*", path.read_text(errors="replace"))}
+    homes = {
+        match
+        for path in files
+        for match in re.findall(r"/(?:home|root|Users)/[a-z]*", path.read_text(errors="replace"))
+    }
     assert homes <= {"/home/dev"}
