@@ -71,7 +71,7 @@ class Ladder:
     def place(self, at: datetime, evidence: Evidence) -> Attribution:
         """Where a call made at this time belongs."""
         start = self._work.start
-        if start.confidence is Confidence.PROVEN and start.branch:
+        if start.branch and self._stays_where_it_began():
             return start
         repository = self._name(evidence.repository)
         found = self._by_evidence(repository, at, evidence)
@@ -80,6 +80,11 @@ class Ladder:
             reason = f"a run speaks for its own repository only; its log names {repository or 'another'}"
             return Attribution(start.repository, "", reason, Confidence.REPOSITORY_ONLY)
         return found
+
+    def _stays_where_it_began(self) -> bool:
+        """A run that its token proves; and one told of later, by GitHub's record of it: told in time, it had been proven."""
+        said = self._work.start.confidence
+        return said is Confidence.PROVEN or (said is Confidence.CLAIMED and self._work.own_repository_only)
 
     def _by_evidence(self, repository: str, at: datetime, evidence: Evidence) -> Attribution:
         branch = evidence.branch
