@@ -32,6 +32,11 @@ _VENDORS = {"claude-code": "anthropic", "codex": "openai", "gemini-cli": "google
 _MODELS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google"}
 
 
+def believable(resets_at: datetime, now: datetime) -> datetime | None:
+    """The reset itself; None for a time at which no window of now can begin anew."""
+    return resets_at if abs(resets_at - now) <= LONGEST_WINDOW else None
+
+
 def vendor_of(agent: str, model: str = "") -> str:
     """Whose windows an agent's session draws on; by its model where the agent works with any vendor. Empty where nothing tells."""
     return _VENDORS.get(agent) or _MODELS.get(model.rpartition("/")[2].partition("-")[0].lower(), "")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from tabstop.evidence import repository_named
-from tabstop.gauge import FIVE_HOURS, FULL, LONGEST_WINDOW, MOST_USED, WEEKLY, GaugeReading, GaugeSource
+from tabstop.gauge import FIVE_HOURS, FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource, believable
 from tabstop.money import Nano, round_half_up, show
 
 SHORTEST = 60
@@ -135,7 +135,7 @@ def _reset(value: Any, now: datetime) -> datetime | None:
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return at if abs(at - now) <= LONGEST_WINDOW else None
+        return believable(at, now)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 

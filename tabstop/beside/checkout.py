@@ -11,11 +11,16 @@ def checkout_of(folder: str) -> Evidence:
     if not folder:
         return NOWHERE
     return Evidence(
-        repository=repository_named(_line(folder, "remote", "get-url", "origin")),
+        repository=origin_of(folder),
         branch=branch_named(_line(folder, "symbolic-ref", "--quiet", "HEAD")),
         commit=commit_named(_line(folder, "rev-parse", "--verify", "--quiet", "HEAD")),
         folder=folder,
     )
+
+
+def origin_of(folder: str) -> str:
+    """`owner/name` of the remote `origin`; empty where there is none."""
+    return repository_named(_line(folder, "remote", "get-url", "origin"))
 
 
 def _line(folder: str, *words: str) -> str:

@@ -39,9 +39,9 @@ from tabstop.agents.claude_code.rows import (
     parse_row,
     text,
 )
-from tabstop.agents.claude_code.transcript import Checkpoint, commit_made, pull_request_link, served
+from tabstop.agents.claude_code.transcript import Checkpoint, WorkSeen, served
 from tabstop.agents.log_table import LogTable
-from tabstop.evidence import CommitMade, PullRequestLink, branch_named
+from tabstop.evidence import branch_named
 
 _PIECE = 64 * 1024
 """Bytes read at once, few enough to stay in a core's own memory until they are through."""
@@ -95,8 +95,7 @@ class _Reader:
         self._answers = Answers()
         self._checkpoints: list[Checkpoint] = []
         self._copied_from: set[str] = set()
-        self._pull_requests: dict[tuple[str, int], PullRequestLink] = {}
-        self._commits: dict[str, CommitMade] = {}
+        self._work = WorkSeen()
         self._session, self._branch = after.session, after.branch
         self._number, self._size = after.lines, after.size
         self._latest = after.latest
@@ -108,8 +107,8 @@ class _Reader:
         return LogTable(
             session=self._session,
             calls=self._answers.table(),
-            pull_requests=tuple(self._pull_requests.values()),
-            commits=tuple(self._commits.values()),
+            pull_requests=self._work.pull_requests,
+            commits=self._work.commits,
             copied_from=tuple(sorted(self._copied_from - {self._session})),
             checkpoints=tuple(self._checkpoints),
             skipped=tuple(self._skips.first),
@@ -174,9 +173,9 @@ class _Reader:
                 self._answer(row, at or self._latest, odd)
             elif kind == "user":
                 if odd is not None:
-                    self._git(odd)
+                    self._work.commit(odd, self._branch, self._latest)
                 elif row.toolUseResult.__class__ is ToolResult:
-                    self._git(git_row(row))
+                    self._work.commit(git_row(row), self._branch, self._latest)
             elif kind == "cost-state":
                 self._checkpoints.append(Checkpoint(read_counts(row.modelUsage), self._latest))
             elif kind == "pr-link":
@@ -236,11 +235,4 @@ class _Reader:
 
     def _pull_request(self, row: BulkRow) -> None:
         told = {"prRepository": row.prRepository, "prNumber": row.prNumber, "timestamp": row.timestamp}
-        link = pull_request_link(told, self._branch, self._latest)
-        if link is not None:
-            self._pull_requests.setdefault((link.repository, link.number), link)
-
-    def _git(self, row: Row) -> None:
-        made = commit_made(row, self._branch, self._latest)
-        if made is not None:
-            self._commits.setdefault(made.sha, made)
+        self._work.pull_request(told, self._branch, self._latest)

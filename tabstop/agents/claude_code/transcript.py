@@ -92,8 +92,7 @@ class TranscriptReader:
         self._checkpoints: list[Checkpoint] = []
         self._since_checkpoint: set[str] = set()
         self._copied_from: set[str] = set()
-        self._pull_requests: dict[tuple[str, int], PullRequestLink] = {}
-        self._commits: dict[str, CommitMade] = {}
+        self._work = WorkSeen()
         self._session = self._cwd = self._branch = self._version = ""
         self._latest: datetime | None = None
 
@@ -106,12 +105,12 @@ class TranscriptReader:
                     self._assistant(row)
                 case "user":
                     self._tools.results(_thread(row), mapping(row.get("message")).get("content"))
-                    self._git(row)
+                    self._work.commit(row, self._branch, self._latest)
                 case "cost-state":
                     self._checkpoints.append(Checkpoint(read_counts(row.get("modelUsage")), self._latest))
                     self._since_checkpoint.clear()
                 case "pr-link":
-                    self._pull_request(row)
+                    self._work.pull_request(row, self._branch, self._latest)
         except (RowError, RecursionError) as error:
             self.skips.add(number, str(error))
             return False
@@ -126,8 +125,8 @@ class TranscriptReader:
             checkpoints=tuple(self._checkpoints),
             since_checkpoint=frozenset(self._since_checkpoint),
             copied_from=frozenset(self._copied_from - {self._session}),
-            pull_requests=tuple(self._pull_requests.values()),
-            commits=tuple(self._commits.values()),
+            pull_requests=self._work.pull_requests,
+            commits=self._work.commits,
             cwd=self._cwd,
             branch=self._branch,
             version=self._version,
@@ -191,15 +190,36 @@ class TranscriptReader:
             evidence=Evidence(branch=branch_named(text(row.get("gitBranch"), 255)), folder=text(row.get("cwd"))),
         )
 
-    def _pull_request(self, row: Row) -> None:
-        link = pull_request_link(row, self._branch, self._latest)
+
+class WorkSeen:
+    """Pull requests and commits that the client saw, each as it was first told of."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._pull_requests: dict[tuple[str, int], PullRequestLink] = {}
+        self._commits: dict[str, CommitMade] = {}
+
+    def pull_request(self, row: Row, branch: str, latest: datetime | None) -> None:
+        """Take in a `pr-link` row; see `pull_request_link`."""
+        link = pull_request_link(row, branch, latest)
         if link is not None:
             self._pull_requests.setdefault((link.repository, link.number), link)
 
-    def _git(self, row: Row) -> None:
-        made = commit_made(row, self._branch, self._latest)
+    def commit(self, row: Row, branch: str, latest: datetime | None) -> None:
+        """Take in a command's result; see `commit_made`."""
+        made = commit_made(row, branch, latest)
         if made is not None:
             self._commits.setdefault(made.sha, made)
+
+    @property
+    def pull_requests(self) -> tuple[PullRequestLink, ...]:
+        """Each once, in the order they were seen."""
+        return tuple(self._pull_requests.values())
+
+    @property
+    def commits(self) -> tuple[CommitMade, ...]:
+        """Each once, in the order they were seen."""
+        return tuple(self._commits.values())
 
 
 def pull_request_link(row: Row, branch: str, latest: datetime | None) -> PullRequestLink | None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, window_named
+from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, believable, window_named
 
 _WINDOWS = ("primary", "secondary")
 _MAIN = "codex"
@@ -65,8 +65,7 @@ def _moment(seconds: object, now: datetime) -> datetime | None:
     """Seconds since 1970; None for a time no window of now can begin anew at."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e11:
         return None
-    found = datetime.fromtimestamp(int(seconds), UTC)
-    return found if abs(found - now) <= LONGEST_WINDOW else None
+    return believable(datetime.fromtimestamp(int(seconds), UTC), now)
 
 
 def _moment_after(seconds: object, now: datetime) -> datetime | None:

@@ -65,13 +65,16 @@ class ChatRows:
                 self.git.ran(f"cd {folder} && {command}" if folder else command, _printed(call.get("result")), at)
 
 
-def read_tokens(used: Row) -> Tokens:
-    """`input` holds what was cached; thoughts are billed as output and stand beside it. Raises `RowError`."""
+def read_tokens(used: Row, *, prompt: str = "input", answer: str = "output") -> Tokens:
+    """The prompt holds what was cached; thoughts are billed as output and stand beside the answer. Raises `RowError`.
+
+    prompt, answer: what the two are called; a chat's rows and a run's statistics differ in it.
+    """
     cached = count(used, "cached")
     return Tokens(
-        input=max(0, count(used, "input") - cached) + count(used, "tool"),
+        input=max(0, count(used, prompt) - cached) + count(used, "tool"),
         cache_read=cached,
-        output=count(used, "output") + count(used, "thoughts"),
+        output=count(used, answer) + count(used, "thoughts"),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping
+from tabstop.agents.gemini.chat_rows import read_tokens
 from tabstop.usage import Tokens
 from tabstop.wire import ClientTotal
 
@@ -62,19 +63,12 @@ def read_result(path: Path) -> RunResult | None:
 def _counts(stats: Row) -> dict[str, Tokens]:
     told = {name: mapping(one) for key, one in mapping(stats.get("models")).items() if (name := ident(key))}
     found = {
-        model: _of_json(mapping(one["tokens"])) if "tokens" in one else _of_stream(one) for model, one in told.items()
+        model: read_tokens(mapping(one["tokens"]), prompt="prompt", answer="candidates")
+        if "tokens" in one
+        else _of_stream(one)
+        for model, one in told.items()
     }
     return {model: tokens for model, tokens in found.items() if tokens.total}
-
-
-def _of_json(told: Row) -> Tokens:
-    """`prompt` holds what was cached; thoughts stand beside the candidates and are billed as output."""
-    cached = count(told, "cached")
-    return Tokens(
-        input=max(0, count(told, "prompt") - cached) + count(told, "tool"),
-        cache_read=cached,
-        output=count(told, "candidates") + count(told, "thoughts"),
-    )
 
 
 def _of_stream(told: Row) -> Tokens:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, window_named
+from tabstop.gauge import FULL, LONGEST_WINDOW, MOST_USED, GaugeReading, GaugeSource, believable, window_named
 
 _ANTHROPIC = re.compile(r"anthropic-ratelimit-unified-(\w{1,40})-utilization", re.ASCII | re.IGNORECASE)
 """Used, a share of one; beside it `-reset`, seconds since 1970, and `-status`. Windows seen: `5h`, `7d`, `7d_opus`, `7d_sonnet`."""
@@ -85,10 +85,7 @@ def _whole(value: str | None) -> int | None:
 
 def _moment(value: str | None, now: datetime) -> datetime | None:
     seconds = _whole(value)
-    if seconds is None:
-        return None
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment if abs(moment - now) <= LONGEST_WINDOW else None
+    return believable(datetime.fromtimestamp(seconds, UTC), now) if seconds is not None else None
 
 
 def _word(value: str | None) -> str:

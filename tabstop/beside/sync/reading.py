@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tabstop.agents.claude_code.client_count import ClientCount
 from tabstop.agents.log_files import LogFile, LogReading, read
-from tabstop.beside.git import git_says
+from tabstop.beside.checkout import origin_of
 from tabstop.beside.sync.queue import Part, Queue
-from tabstop.evidence import Evidence, repository_named
+from tabstop.evidence import Evidence
 from tabstop.usage import Usage
 
 Where = Callable[[Evidence], str]
@@ -65,7 +65,7 @@ def remembering(queue: Queue) -> Where:
             return evidence.repository
         known = queue.repository_of(evidence.folder)
         if known is None:
-            known = _remote(evidence.folder)
+            known = origin_of(evidence.folder) if Path(evidence.folder).is_dir() else ""
             if known:
                 queue.know_folder(evidence.folder, known)
         return known
@@ -79,12 +79,6 @@ def remembering(queue: Queue) -> Where:
         return asked[named]
 
     return once
-
-
-def _remote(folder: str) -> str:
-    if not Path(folder).is_dir():
-        return ""
-    return repository_named(git_says(folder, "remote", "get-url", "origin").decode("utf-8", "replace").strip())
 
 
 def _take(
