@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 
 from flask import Flask
 from rich.console import Console
 
+from app.demo.ending import Ending
 from app.demo.page import pages
 from app.demo.stage import Stage, stage
 from app.demo.story import ACTS, Play, tell
@@ -41,16 +41,17 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     if isinstance(port, str):
         errors.print(port, markup=False, soft_wrap=True)
         return CANNOT_START
+    ending = Ending()
     for one in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
-        signal.signal(one, _interrupt)
+        signal.signal(one, ending.tell)
     try:
-        return _play(console, errors, port, once="--once" in words)
+        return _play(console, errors, port, ending, once="--once" in words)
     except KeyboardInterrupt:
         console.print("\n  Ended; nothing is left behind.")
         return TRUE
 
 
-def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
+def _play(console: Console, errors: Console, port: int, ending: Ending, *, once: bool) -> int:
     address = f"http://localhost:{port}"
     console.print("\n  [bold]Tabstop[/bold]: a pull request's tab, from green to red and back.", soft_wrap=True)
     console.print(
@@ -64,19 +65,13 @@ def _play(console: Console, errors: Console, port: int, *, once: bool) -> int:
         plays.append(Play(there))
         return pages(plays[0], telling)
 
-    with stage(port, page) as there:
-        try:
-            if not tell(telling, plays[0], ACTS):
-                _explain(errors, telling.failed, there)
-                return NOT_TRUE
-            if not once:
-                _point_at(console, address)
-                threading.Event().wait()
-        except KeyboardInterrupt:
-            # An impatient second one must not cut the clean-up short.
-            for one in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(one, signal.SIG_IGN)
-            raise
+    with stage(port, page, ending) as there:
+        if not tell(telling, plays[0], ACTS):
+            _explain(errors, telling.failed, there)
+            return NOT_TRUE
+        if not once:
+            _point_at(console, address)
+            ending.wait()
         return TRUE
 
 
@@ -104,10 +99,6 @@ def _port(environ: Mapping[str, str]) -> int | str:
     except PortTakenError as error:
         return str(error)
     return int(given)
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

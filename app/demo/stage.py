@@ -21,6 +21,7 @@ import structlog
 from flask import Flask
 
 from app.demo import cast
+from app.demo.ending import Ending
 from app.demo.github_events import Hook, job_event
 from app.demo.identity import Issuer, job_claims
 from app.demo.local_server import serving
@@ -32,7 +33,7 @@ from app.jobs.tab_facts import CHECK_NAME
 from app.jobs.table import CRONS, HANDLERS
 from app.ledger.books import SessionRow
 from app.logs import configure
-from app.pricing import models_of, price_card, price_usage
+from app.pricing import models_of, most_in_a_call, price_card, price_usage
 from app.registry import Organization
 from app.settings import Settings
 from app.store.migrate import upgrade
@@ -62,6 +63,7 @@ class Stage:
     slack: PreviewSlack
     issuer: Issuer
     folder: Path
+    ending: Ending
     _runs: int = field(default=84_000_100)
 
     @property
@@ -74,22 +76,13 @@ class Stage:
         self._runs += 1
         identity = self.issuer.begin_job(job_claims(self._runs))
         folder = self.folder / f"runner-{self._runs}"
-        return WorkflowJob(folder, self._runs, self.settings.audience, identity, job_event())
+        return WorkflowJob(folder, self._runs, self.settings.audience, identity, job_event(), self.ending)
 
     def command(self, *words: str) -> str:
         """Run an operator's command beside the server; answers what it printed. Raises `NotTrueError` when it fails."""
-        done = subprocess.run(  # noqa: S603 (our own command line)
-            [sys.executable, "-m", "app.cli", *words],
-            cwd=ROOT,
-            env={**_inherited(), **environ_of(self.settings)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=PATIENCE_SECONDS,
-            check=False,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "app.cli", *words]
+        environ = {**_inherited(), **environ_of(self.settings)}
+        done = self.ending.run(command, ROOT, environ, PATIENCE_SECONDS, stderr=subprocess.PIPE)
         if done.returncode:
             raise NotTrueError(f"`python -m app.cli {' '.join(words)}` failed:\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
@@ -101,7 +94,7 @@ class Stage:
             found = what()
             if found:
                 return found
-            time.sleep(0.1)
+            self.ending.wait(0.1)
         raise NotTrueError(because)
 
     def organization(self) -> Organization | None:
@@ -147,10 +140,10 @@ class TabSeen:
 
 
 @contextmanager
-def stage(port: int, page: Callable[[Stage], Flask]) -> Iterator[Stage]:
+def stage(port: int, page: Callable[[Stage], Flask], ending: Ending) -> Iterator[Stage]:
     """Start everything on this port, and take all of it away at the end.
 
-    page: makes the pages that the demo adds to the server's.
+    page: makes the pages that the demo adds to the server's. ending: told when somebody wants the end before its time.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tabstop-demo-")))
@@ -172,8 +165,9 @@ def stage(port: int, page: Callable[[Stage], Flask]) -> Iterator[Stage]:
             price=price_usage,
             price_card=price_card,
             models_of=models_of,
+            most_in_a_call=most_in_a_call,
         )
-        there = Stage(world, settings, github, slack, Issuer(settings.oidc_issuer), folder)
+        there = Stage(world, settings, github, slack, Issuer(settings.oidc_issuer), folder, ending)
         stack.enter_context(serving(world, build_verifier(settings), page(there), port))
         stack.enter_context(_jobs(world))
         yield there

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -144,7 +143,7 @@ def agent_works(play: Play, job: WorkflowJob, capture: Capture) -> str:
     """The captured session happens on the job's runner, as long as it took; answers its execution file."""
     began = play.stage.world.now() + A_MOMENT
     path = job.leave_behind(capture, began)
-    time.sleep(max(0.0, (began + capture.lasted - play.stage.world.now()).total_seconds()))
+    play.stage.ending.wait(max(0.0, (began + capture.lasted - play.stage.world.now()).total_seconds()))
     return str(path)
 
 

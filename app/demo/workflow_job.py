@@ -17,6 +17,7 @@ import yaml
 
 from app.demo import cast
 from app.demo.captures import Capture
+from app.demo.ending import Ending
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = ROOT / "action.yml"
@@ -57,6 +58,7 @@ class WorkflowJob:
     server: str
     identity: Mapping[str, str] = field(repr=False)
     event: Mapping[str, Any]
+    ending: Ending = field(default_factory=Ending)
 
     def __post_init__(self) -> None:
         """Make the runner's folders."""
@@ -90,19 +92,9 @@ class WorkflowJob:
         script = self.temp / "_step.sh"
         script.write_text(self._fill(str(step["run"]), given), encoding="utf-8")
         own = {name: self._fill(str(value), given) for name, value in step["env"].items()}
-        done = subprocess.run(  # noqa: S603 (the step of our own action.yml)
-            [*_BASH, str(script)],
-            cwd=self.workspace,
-            env={**self._environment(), **own, **{name: str(path) for name, path in files.items()}},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            timeout=STEP_SECONDS,
-            check=False,
-            start_new_session=True,  # Ctrl-C is the demo's to answer
-        )
+        environ = {**self._environment(), **own, **{name: str(path) for name, path in files.items()}}
+        command = [*_BASH, str(script)]
+        done = self.ending.run(command, self.workspace, environ, STEP_SECONDS, stderr=subprocess.STDOUT)
         log, annotations = _read_log(done.stdout)
         return StepRun(
             ok=done.returncode == 0,
