@@ -27,9 +27,6 @@ from tabstop.wire_json import WireError, from_json
 MOST_TOLD = 5
 """Findings on the job's page."""
 
-TOLD_BY_HOOKS = "google:hook:"
-"""Keys of answers that only hooks told."""
-
 _TOLD = frozenset({EventKind.ALERT, EventKind.TRIP})
 _ENDS = frozenset({EventKind.STOP, EventKind.SUSPEND})
 
@@ -96,10 +93,7 @@ def end_governing(world: World, session: Session) -> Governed | None:
 
 
 def as_governed(traces: Traces, governed: Governed | None) -> Traces:
-    """With what only the governor knows: how it ended, and what it used, where that is not in its logs.
-
-    Gemini CLI's hooks tell its answers under names of their own, and those were reported while it ran: its chats tell the same
-    answers again.
+    """With what only the governor knows: how it ended, and what it used, where there are no logs to read.
 
     An agent that says it finished did so, even when its last answer reached a limit. Those that say nothing of their end
     leave only their step's outcome, which a stop by hooks makes a success.
@@ -109,8 +103,6 @@ def as_governed(traces: Traces, governed: Governed | None) -> Traces:
     done = governed.stopped is not None and _may_be_its_doing(traces)
     if not traces.readable and governed.usages:
         traces = replace(traces, usages=governed.usages, skipped={}, readable=True)
-    elif any(key.startswith(TOLD_BY_HOOKS) for usage in governed.usages for key in usage.keys):
-        traces = replace(traces, usages=governed.usages, totals=())
     if governed.stopped is None or not done:
         return traces
     return replace(traces, outcome=governed.stopped.ends_as, detail=(governed.why or "the governor stopped it")[:500])

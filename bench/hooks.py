@@ -69,10 +69,10 @@ def _measured(folder: Path, environ: dict[str, str]) -> tuple[float, float]:
             }
             stream.write(json.dumps(row) + "\n")
     bare = [python, "-I", "-S", "-c", "pass"]
-    return in_turns("hook.decision", lambda: _median(ours, body, environ), lambda: _median(bare, body, environ))
+    return in_turns("hook.decision", lambda: median_ms(ours, body, environ), lambda: median_ms(bare, body, environ))
 
 
-def _median(command: Sequence[str], body: bytes, environ: dict[str, str]) -> float:
+def median_ms(command: Sequence[str], body: bytes, environ: dict[str, str]) -> float:
     """Milliseconds of the whole process."""
     found = []
     for _ in range(RUNS):

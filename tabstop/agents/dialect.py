@@ -126,6 +126,11 @@ class Dialect(Protocol):
         ...
 
     @property
+    def ends_turns(self) -> bool:
+        """Whether they can end a turn that runs."""
+        ...
+
+    @property
     def can(self) -> frozenset[Step]:
         """The steps of degradation that its hooks can really take."""
         ...

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tabstop.beside.journal import Entry, Journal
 from tabstop.beside.pricing import Pricer, assumption
-from tabstop.governor.facts import Answer, Fact, Heartbeat, Tick, ToolFinished, ToolStarted
+from tabstop.governor.facts import Answer, Fact, Heartbeat, Resumed, Tick, ToolFinished, ToolStarted
 from tabstop.governor.machine import govern
 from tabstop.governor.orders import PROCEED, Event, EventKind, Order
 from tabstop.governor.settings import Settings, UnknownPrice
@@ -71,6 +71,7 @@ class GovernedSession:
         self._counted: dict[str, _Counted] = {}
         self._calls: dict[str, None] = {}
         self._unwritten = False
+        self._passed: Entry | None = None
         self._unlisted: set[str] = set()
         for entry in journal.entries() if journal is not None else ():
             self._state = govern(self._state, entry.fact, settings).state
@@ -111,12 +112,14 @@ class GovernedSession:
         next_call: Nano = 0,
         next_call_tokens: int = 0,
         assumed: bool = False,
+        told: Usage | None = None,
         unread: bool = False,
     ) -> Order:
         """Take in one model answer, told any number of times under any of its keys, growing or not.
 
         thread: empty for the main one. The clock is ours: an answer counts when it becomes known. assumed: what it used was
-        not told, and this is its worst case: it counts here and is not reported as usage. unread: as in `Answer`.
+        not told, and this is its worst case: it counts here and is not reported as usage. told: what of an assumed one the
+        vendor told before it broke off, which is reported. unread: as in `Answer`.
         """
         if unread:
             return self._unread(usage, thread)
@@ -148,9 +151,10 @@ class GovernedSession:
             )
             order = self._tell(Entry(fact, usage.keys))
             self._count(usage.keys, fact)
-        if not assumed:
+        reported = told if assumed else usage
+        if reported is not None:
             for _, on_usage in self._listeners:
-                on_usage(usage)
+                on_usage(reported)
         return order
 
     def _unread(self, usage: Usage, thread: str) -> Order:
@@ -191,11 +195,17 @@ class GovernedSession:
     def _tell(self, entry: Entry) -> Order:
         with self._lock:
             self._note_call(entry.fact)
-            decision = govern(self._state, entry.fact, self.settings)
+            before, decision = self._state, govern(self._state, entry.fact, self.settings)
             self._state = decision.state
             events = decision.events
-            # Time alone is not written down, unless something came of it.
-            if decision.events or not isinstance(entry.fact, Tick | Heartbeat):
+            # Time alone is not written down, unless something came of it, or what comes next is measured from it.
+            if not decision.events and isinstance(entry.fact, Tick | Heartbeat):
+                self._passed = entry
+            else:
+                running = before.totals.running_since is not None
+                if self._passed is not None and running and isinstance(entry.fact, Resumed):
+                    events += self._write_down(self._passed)
+                self._passed = None
                 events += self._write_down(entry)
         for event in events:
             for on_event, _ in self._listeners:

@@ -43,17 +43,19 @@ class Governor:
         *,
         idle_seconds: float = IDLE_SECONDS,
         tick_seconds: float = TICK_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """idle_seconds, tick_seconds: so that tests need not wait."""
+        """idle_seconds, tick_seconds, monotonic: so that tests need not wait."""
         self._environ = environ
         self._hooks = hooks_folder(environ)
         self._socket = governor_socket(environ)
         self._idle = idle_seconds
         self._tick = tick_seconds
+        self._monotonic = monotonic
         # A pipe, because a signal may come in the moment before a wait: then only what it wrote still ends that wait.
         self._told, self.wake = os.pipe()
         os.set_blocking(self.wake, False)
-        self._asked = time.monotonic()
+        self._asked = monotonic()
         self.desk = HookDesk(
             sessions_root(environ),
             environ,
@@ -119,7 +121,7 @@ class Governor:
     def _goes_on(self) -> bool:
         """After a while, whether there is a reason to."""
         told, _, _ = select.select([self._told], [], [], self._tick)
-        return not told and time.monotonic() - self._asked < self._idle
+        return not told and self._monotonic() - self._asked < self._idle
 
     def _reporter(self, record: Record, session: GovernedSession, folder: SessionFolder) -> Reporter | None:
         return reporter_for(record, session, folder, self._environ, log=self.log)
@@ -134,11 +136,11 @@ class Governor:
             self.end()
 
     def _asked_by_hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
-        self._asked = time.monotonic()
+        self._asked = self._monotonic()
         try:
             return self.desk.hook(words, body)
         finally:
-            self._asked = time.monotonic()
+            self._asked = self._monotonic()
 
 
 def main() -> int:

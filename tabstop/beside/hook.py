@@ -10,14 +10,10 @@ unheard: once MOST_UNHEARD payloads wait, each event is answered with the stop t
 kept, a session's events are counted in the temporary folder; where that fails too, the stop comes at once.
 """
 
+import _socket as socket
 import os
 import sys
 import time
-
-try:
-    import _socket as socket
-except ImportError:  # a Python whose socket module has no C half
-    import socket  # type: ignore[no-redef]
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation."""

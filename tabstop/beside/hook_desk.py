@@ -160,13 +160,13 @@ class HookDesk:
             self._log(f"a prompt of {watched.record.id} was refused: {said.refusal.sentence}")
             return HookAnswer(hooked.refuse(event, payload, said.refusal).text)
         note = said.note
-        if said.admitted is not None and self._admitted(watched, said.admitted):
+        if said.admitted is not None:
             before = hooked.governed.settings.limits
+            self._admit(watched, said.admitted)
             watched, hooked = self._session(agent, payload, given, at)
             if hooked.governed.settings.limits != before:
                 note = f"{hooked.greeting()} {note}".strip()
-        with watched.governed.lock:
-            spoken, order = hooked.hear(event, payload, at)
+        spoken, order = watched.hear(hooked, event, payload, at)
         if note:
             spoken = _saying(spoken, note)
         session = str(payload["session_id"])
@@ -177,17 +177,16 @@ class HookDesk:
             self._ended(watched, (agent, session), given)
         return HookAnswer(spoken.text, spoken.wait)
 
-    def _admitted(self, watched: Watched, record: Record) -> bool:
-        """Take it up anew, under what its server said. Whether that was done."""
+    def _admit(self, watched: Watched, record: Record) -> None:
+        """Take it up anew, under what its server said; of two prompts that waited for its word, the first does."""
         with self._lock:
             name = watched.folder.path.name
-            if self._watched.get(name) is not watched or watched.journal is None:
-                return False
+            if self._watched.get(name) is not watched:
+                return
             watched.folder.write_record(record)
             self._let_go(name)
             after = self._take_up(watched.folder)
             after.gate, after.said = watched.gate, watched.said
-        return True
 
     def _hand_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> Iterator[bytes]:
         """Ask whoever watches it. Raises `NobodyError` where that cannot be told."""

@@ -16,6 +16,7 @@ from tabstop.beside.server import NotAcceptedError, Server, ServerError, Unreach
 from tabstop.beside.session_folder import Record
 from tabstop.beside.transport import Transport, UrllibTransport
 from tabstop.session import Limits, SessionOutcome
+from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal
 from tabstop.wire import EndRequest
 
@@ -82,8 +83,11 @@ class Question:
 
     def _start(self) -> Asked:
         # Where it was admitted before, that was too long ago: it is a new session there.
-        begins = replace(self.record, server="", server_session="", token="", key="", admitted=None)
-        return ask(begins, Limits(), self._environ, self._now, transport=self._transport, sleep=self._pause)
+        start = replace(self.record.start, billing=Billing.UNKNOWN, billing_evidence="")
+        begins = replace(self.record, start=start, server="", server_session="", token="", key="", admitted=None)
+        return ask(
+            begins, Limits(), self._environ, self._now, shared=True, transport=self._transport, sleep=self._pause
+        )
 
     def _resume(self) -> Asked:
         """Of a session that the server knows: one that ended may go on only where it could begin."""

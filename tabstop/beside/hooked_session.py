@@ -131,10 +131,8 @@ class HookedSession:
         """Tell what was used since the last time."""
         order = PROCEED
         log = self._logs.get(heard.log)
-        if log is None and heard.log:
-            log = self.dialect.usage_log(heard, self._key)
-            if log is not None:
-                self._logs[heard.log] = log
+        if log is None and heard.log and (log := self.dialect.usage_log(heard, self._key)) is not None:
+            self._logs[heard.log] = log
         for usage in heard.usages:
             order = self._answered(Read(usage))
         if log is None:

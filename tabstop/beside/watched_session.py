@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
+from tabstop.agents.dialect import Spoken
 from tabstop.beside.gauge_watch import GaugeWatch
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_gate import HookGate
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal
 from tabstop.beside.session_folder import Record, SessionFolder
-from tabstop.governor.orders import Event
+from tabstop.governor.facts import Resumed
+from tabstop.governor.orders import Event, Order
 from tabstop.session import SessionOutcome
 from tabstop.verdict import Verdict
 
@@ -57,3 +60,16 @@ class Watched:
     def __post_init__(self) -> None:
         """What the folder tells of the vendor's windows is watched from the start."""
         self.gauges = GaugeWatch(self.folder, self.governed)
+
+    def hear(self, hooked: HookedSession, event: str, payload: Mapping[str, Any], at: datetime) -> tuple[Spoken, Order]:
+        """What one of its client sessions says. Where this process governs it anyway, only that process says when its clock stops."""
+        governed = self.governed
+        with governed.lock:
+            if self.journal is not None:
+                return hooked.hear(event, payload, at)
+            governed.order()  # an agent that begins would start the clock anew; the time until now counts
+            ran = governed.state.totals.running_since is not None
+            heard = hooked.hear(event, payload, at)
+            if ran and governed.state.totals.paused:
+                governed.tell(Resumed(governed.now()))  # the agent ended, what started it goes on
+            return heard

@@ -29,7 +29,7 @@ class Steps:
         self._lock = threading.Lock()
 
     def tell(self, order: Order) -> None:
-        """Tell the steps of this order that are new."""
+        """Tell the steps of this order that are new. In the log, how it would go on with less is no news where it stops."""
         sentences = {one.scope: one.sentence for one in order.findings if one.signal is Signal.DEGRADATION}
         for step in order.steps:
             with self._lock:
@@ -39,7 +39,7 @@ class Steps:
             sentence = sentences.get(step, f"The session goes on with less: {step}.")
             if self._on_degrade is not None:
                 self._on_degrade(step, sentence)
-            else:
+            elif order.ends_as is None:
                 _log.warning("%s", sentence)
 
     def forget(self) -> None:

@@ -24,7 +24,6 @@ from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import Record, create, sessions_root
 from tabstop.beside.transport import Transport
-from tabstop.governor.facts import Resumed
 from tabstop.governor.orders import Event, Order
 from tabstop.governor.settings import Settings
 from tabstop.session import SessionOutcome
@@ -85,7 +84,6 @@ class KeptSession:
         if asked.said:
             _log.warning("%s", asked.said)
         self._socket: HookSocket | None = None
-        self._desk: HookDesk | None = None
         self._reporter: Reporter | None = None
 
     def attend(self, governed: GovernedSession, answered: Collection[str] = ()) -> None:
@@ -131,8 +129,7 @@ class KeptSession:
         atexit.unregister(self.close)
         if self._socket is not None:
             self._socket.close()
-        if self._desk is not None:
-            self._desk.close()
+        self._desk.close()
         reporter, self._reporter = self._reporter, None
         if reporter is not None:
             stopped = governed.state.stopped
@@ -148,18 +145,13 @@ def _hear(
     agent, event, session = words
     if session != governed.settings.session:
         return desk.hook(words, body)
-    order = governed.order()  # an agent that begins would start the clock anew; the time until now counts
     payload = _payload(body)
     if ident(payload.get("session_id")) in answered:
         # The program's own hooks hear it. Usage has keys, but its tools would count twice, and one let through just now be refused.
-        judged = governed.heard_of(ident(payload.get("tool_use_id")))
+        order, judged = governed.order(), governed.heard_of(ident(payload.get("tool_use_id")))
         reply = dialect_of(agent).standing(order).get(event) if order.act.ends_turn and not judged else None
         return HookAnswer(Spoken(reply).text).encode()
-    ran = governed.state.totals.running_since is not None
-    answer = desk.hook(words, body)
-    if ran and governed.state.totals.paused:
-        governed.tell(Resumed(governed.now()))  # the agent ended, the program goes on
-    return answer
+    return desk.hook(words, body)
 
 
 def _payload(body: bytes) -> Mapping[str, object]:

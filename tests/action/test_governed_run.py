@@ -74,7 +74,7 @@ class Scene(Site):
 
     def kill_governor(self) -> None:
         os.kill(int(self.log.split("began, process ")[-1].split()[0]), signal.SIGKILL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while is_running(self.environ):
             assert time.monotonic() < until
             time.sleep(0.02)

@@ -11,7 +11,7 @@ from pathlib import Path
 from tabstop.beside.governed_session import CALLS_KEPT, GovernedSession, OnEvent, OnUsage
 from tabstop.beside.journal import Journal
 from tabstop.beside.pricing import Pricer
-from tabstop.governor.facts import Heartbeat, Raised, ToolStarted
+from tabstop.governor.facts import Heartbeat, Raised, Resumed, ToolStarted
 from tabstop.governor.orders import Act, Event, EventKind, Order
 from tabstop.governor.settings import Settings
 from tabstop.price_card import ModelPrice, PriceCard, Rates, Tier
@@ -111,6 +111,23 @@ def test_time_alone_is_not_written_down(tmp_path: Path) -> None:
         one.now.seconds = 60
         assert one.order("sub").act is Act.HALT
         assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_second_beginning_loses_no_time(tmp_path: Path) -> None:
+    """An agent's own hook tells that it runs while its wrapper has ticked for a while: who replays counts the same seconds."""
+    limits = Limits(wall_clock_seconds=12)
+    with Journal(tmp_path / "j") as journal:
+        one = session(limits, journal)
+        assert isinstance(one.now, Clock)
+        one.tell(Resumed(at(0)))
+        one.now.seconds = 5
+        one.order()
+        one.tell(Resumed(at(5.1)))
+        one.tell(Resumed(at(5.2)))
+        one.now.seconds = 12.5
+        assert one.order().act is Act.HALT
+    with Journal(tmp_path / "j") as journal:
+        assert session(limits, journal).state == one.state
 
 
 def test_events_are_heard_once() -> None:

@@ -202,7 +202,7 @@ FAULTS: dict[str, Callable[[socket.socket], None]] = {
     "is cut off": lambda connection: connection.sendall(b"0 0 100\nshort"),
     "says nonsense": lambda connection: connection.sendall(b"\xff\xfe nonsense"),
     "says too much": lambda connection: connection.sendall(b"0 0 0\n" + b"x" * (2 * 1024 * 1024)),
-    "hangs": lambda connection: time.sleep(12),
+    "hangs": lambda connection: time.sleep(60),
 }
 
 
@@ -227,7 +227,7 @@ def test_a_broken_governor_breaks_no_agent(stage: Stage, fault: str) -> None:
     with raw(stage, serve):
         begun = time.monotonic()
         assert stage.run() == (0, b"")
-        assert time.monotonic() - begun < 11
+        assert time.monotonic() - begun < 50
     assert f"claude-code PreToolUse: {SAID[fault]}" in stage.log
     stage.socket.unlink()
     shutil.rmtree(stage.socket.parent)
@@ -308,12 +308,13 @@ def test_a_full_disk_keeps_no_stop_from_being_obeyed(stage: Stage) -> None:
 
 def test_it_can_be_held_while_a_person_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than it would wait for a governor that says nothing, and longer than for one that is slow to say what it says."""
-    monkeypatch.setattr(hook, "LONGEST_WAIT", 0.6)
+    monkeypatch.setattr(hook, "LONGEST_WAIT", 2.0)
+    monkeypatch.setattr(hook, "ANSWER_SECONDS", 2.0)
 
     def held(_words: tuple[str, ...], _body: bytes) -> Iterator[bytes]:
         for _ in range(7):
             yield STILL_HERE
-            time.sleep(0.15 if stage.here else 1.3)
+            time.sleep(0.4 if stage.here else 1.3)
         yield HookAnswer("{}").encode()
 
     with HookSocket(stage.socket, {"hook": held}, lambda _text: None):
@@ -378,6 +379,26 @@ def test_it_starts_the_governor_once(stage: Stage) -> None:
     assert stage.waiting == []
 
 
+def test_one_that_another_hook_starts_is_waited_for(stage: Stage) -> None:
+    """This one starts none; whether the mark that it is being started still lies there by then is the other's affair."""
+    (stage.folder / "governor.command").write_text("/bin/false\n", encoding="utf-8")
+    stage.home.mkdir(parents=True)
+    mark = stage.home / "starting"
+    mark.touch()
+    governor = stage.governor()
+
+    def start() -> None:
+        mark.unlink()
+        governor.open()
+
+    starting = threading.Timer(1.0, start)
+    starting.start()
+    assert stage.run() == (0, b'{"ok":1}')
+    starting.join()
+    governor.close()
+    assert stage.log == ""
+
+
 def test_one_that_cannot_be_started_is_not_tried_at_every_event(stage: Stage) -> None:
     """A hook sees it fail, and the next ones do not try for a while; then it is tried again."""
     tried = stage.folder / "tried"
@@ -388,7 +409,7 @@ def test_one_that_cannot_be_started_is_not_tried_at_every_event(stage: Stage) ->
     begun = time.monotonic()
     for _ in range(3):
         assert stage.run() == (0, b"")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < hook.START_SECONDS
     assert tried.read_text(encoding="utf-8") == "x\n"
     assert stage.log.count("does not answer") == 1
     mark = stage.home / "starting"
@@ -403,7 +424,7 @@ def test_a_python_that_has_moved_is_said_at_the_start(stage: Stage) -> None:
     begun = time.monotonic()
     assert stage.run("SessionStart") == (0, hook.UNBOUND)
     assert stage.run() == (0, b"")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < hook.START_SECONDS
     assert "/nowhere/python cannot be run: No such file or directory" in stage.log
 
 
@@ -411,13 +432,14 @@ def test_one_that_begins_and_never_answers_is_waited_for_once(stage: Stage, monk
     """The agent is not held at every event."""
     if stage.here is None:
         return
-    monkeypatch.setattr(hook, "START_SECONDS", 0.3)
+    monkeypatch.setattr(hook, "START_SECONDS", 1.0)
     (stage.folder / "governor.command").write_text("/bin/sleep\n5\n", encoding="utf-8")
     assert stage.run() == (0, b"")
-    time.sleep(0.4)
+    monkeypatch.setattr(hook, "START_SECONDS", 20.0)
+    os.utime(stage.home / "starting", (time.time() - 30, time.time() - 30))
     begun = time.monotonic()
     assert stage.run() == (0, b"")
-    assert time.monotonic() - begun < 0.25
+    assert time.monotonic() - begun < 20
 
 
 def test_a_payload_without_end_is_not_swallowed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,22 @@ class Slow:
         self.go = threading.Event()
 
     def send(self, request: Request, timeout: float) -> Response:
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         return self.server.send(request, timeout)
+
+
+class Awaited(Question):
+    """waiting: prompts that began to wait for its answer."""
+
+    def __init__(self, record: Record, gated: Gated) -> None:
+        self.waiting = 0
+        super().__init__(
+            record, gated.environ, BEGUN, gated.said.append, transport=gated.transport, patience=gated.patience
+        )
+
+    def wait(self) -> None:
+        self.waiting += 1
+        super().wait()
 
 
 class Gated:
@@ -48,13 +62,14 @@ class Gated:
     def __init__(self, folder: Path) -> None:
         self.server = FakeServer(admits=GREEN)
         self.transport: Any = self.server
-        self.patience = 5.0
+        self.patience = 60.0
         self.environ = {
             "TABSTOP_STATE": str(folder / "state"), "TABSTOP_SERVER": "https://tabstop.example",
             "TABSTOP_TOKEN": "t", "TABSTOP_REPOSITORY": "acme/widget",
         }  # fmt: skip
         self.folder = folder
         self.said: list[str] = []
+        self.asked: list[Awaited] = []
         root = folder / "state" / "sessions"
         self.desk = HookDesk(
             root,
@@ -70,7 +85,8 @@ class Gated:
     def question(self, record: Record) -> Question | None:
         if record.server_session:
             return None
-        return Question(record, self.environ, BEGUN, self.said.append, transport=self.transport, patience=self.patience)
+        self.asked.append(Awaited(record, self))
+        return self.asked[-1]
 
     def hook(self, event: str, agent: str = "claude-code", **more: Any) -> Any:
         body = {**(tool(event) if event == "PreToolUse" else payload("SessionStart")), **more}
@@ -91,7 +107,7 @@ def gated(tmp_path: Path) -> Iterator[Gated]:
 
 def until(happened: Callable[[], Any]) -> None:
     """Wait for what another thread does."""
-    for _ in range(500):
+    for _ in range(6_000):
         if happened():
             return
         time.sleep(0.01)
@@ -172,6 +188,34 @@ def test_a_slow_server_is_waited_for_a_moment(gated: Gated) -> None:
     until(lambda: gate._question and gate._question.answer)
     assert gated.hook("PreToolUse").get("continue") is not False
     assert gated.hook("UserPromptSubmit") == {}
+
+
+def test_a_refusal_is_said_to_a_prompt_only(gated: Gated) -> None:
+    """An event that cannot be refused so is none of its business; the next prompt hears it."""
+    gated.server.admits = RED
+    gated.hook("SessionStart")
+    gate = gated.desk._watched[gated.session.path.name].gate
+    until(lambda: gate._question and gate._question.answer)
+    assert gated.hook("PreToolUse") == {}
+    assert gated.hook("UserPromptSubmit")["decision"] == "block"
+
+
+def test_two_prompts_that_wait_for_the_same_word_are_both_let_through(gated: Gated) -> None:
+    """The session is taken up anew under what the server said, once, and both are heard there."""
+    gated.transport = slow = Slow(gated.server)
+    gated.hook("SessionStart")
+    replies: list[Any] = []
+    prompts = [threading.Thread(target=lambda: replies.append(gated.hook("UserPromptSubmit"))) for _ in range(2)]
+    for prompt in prompts:
+        prompt.start()
+    until(lambda: gated.asked[0].waiting == 2)
+    slow.go.set()
+    for prompt in prompts:
+        prompt.join()
+    assert [reply.get("decision") for reply in replies] == [None, None]
+    assert gated.session.record().server_session == "ses_9"
+    assert len(gated.server.starts) == 1
+    assert gated.said == []
 
 
 def test_what_is_not_taken_stops_nobodys_work(gated: Gated) -> None:

@@ -40,7 +40,7 @@ class Listening(HookSocket):
         raise KeyError("a fault")
 
     def wait_for(self, text: str) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not any(text in line for line in self.said):
             assert time.monotonic() < deadline, self.said
             time.sleep(0.01)

@@ -119,6 +119,10 @@ def test_steps_are_logged_without_a_callback(caplog: pytest.LogCaptureFixture) -
     assert "start no new subagents" in caplog.text
     g.announce(Order(Act.DEGRADE, steps=(Step.COMPACT,)))
     assert "The session goes on with less: compact." in caplog.text
+    caplog.clear()
+    with pytest.raises(BudgetExceeded):
+        g.answered(used(80, 2))
+    assert caplog.text == ""
 
 
 def test_a_cheaper_model_is_named_once_it_pays(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tabstop.beside.control import tell
+from tabstop.beside.hook_records import name_of
 from tabstop.beside.hook_socket import NobodyError, ask
 from tabstop.beside.journal import JournalBusyError
 from tabstop.beside.session_folder import Record, SessionFolder, create, find, sessions_root
-from tabstop.beside.session_view import events
+from tabstop.beside.session_view import events, view
 from tabstop.governor.facts import Raised
 from tabstop.governor.orders import EventKind
 from tabstop.governor.settings import Exhaustion, OnLimit, Rules, Settings
@@ -64,7 +65,7 @@ def test_the_working_tree_is_looked_at(environ: dict[str, str], tmp_path: Path) 
     with governor(limits(cost=1), session="nightly", environ=environ, folder=tmp_path) as g:
         g.charged(0)
         journal = find(sessions_root(environ), "nightly").journal
-        for _ in range(500):
+        for _ in range(6_000):
             if b'"tree"' in journal.read_bytes():
                 break
             time.sleep(0.01)
@@ -201,6 +202,26 @@ def test_a_turn_that_the_sdks_hooks_do_not_hear_counts(environ: dict[str, str]) 
             assert call(g, hooks, payload(event, agent.transcript)) == {}
         assert agent.hook("PreToolUse") is None
         assert g.totals.tool_calls == 1
+
+
+def test_an_agent_beside_it_has_a_session_of_its_own(environ: dict[str, str]) -> None:
+    """One that was not started under this session's name, and asks here all the same."""
+    with governor(limits(tool_calls=1), session="nightly", environ=environ) as g:
+        socket = find(sessions_root(environ), "nightly").watcher
+        for call_id in ("toolu_1", "toolu_2"):
+            body = json.dumps(tool("PreToolUse") | {"tool_use_id": call_id}).encode()
+            assert b"continue" not in ask(socket, "hook", ("claude-code", "PreToolUse", "-"), body)
+        assert g.totals.tool_calls == 0
+        assert view(find(sessions_root(environ), name_of("claude-code", SESSION))).state.totals.tool_calls == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 200_000])
+def test_a_hook_that_cannot_be_read_is_not_answered(body: bytes, environ: dict[str, str]) -> None:
+    """The program goes on, and the hook sees to it that this does not last."""
+    with governor(limits(cost=1), session="nightly", environ=environ) as g:
+        with pytest.raises(NobodyError):
+            ask(find(sessions_root(environ), "nightly").watcher, "hook", ("claude-code", "Stop", "nightly"), body)
+        g.check()
 
 
 def test_a_command_reaches_it_while_it_runs(environ: dict[str, str]) -> None:

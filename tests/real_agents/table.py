@@ -15,8 +15,8 @@ one more tool after every answer and never heeds a refusal. Each limit lies at i
 
 - **Calls after**: model calls that began after the limit was reached, by the API's own invoice. At most 1 may under hooks (one more for each agent that runs
   at once) and the wrapper, 0 through the proxy.
-- **Used**: by the same invoice; of tool calls, those the model asked for. The proxy sends no call whose worst case no longer fits, so it stops below the limit. That worst case is the longest answer the
-  model may give, which real answers seldom are: the smaller the limit, the more of it is left.
+- **Used**: by the same invoice; of tool calls, those the model asked for; of a wall clock, until its last answer: one that is under way is cut off.
+  The proxy sends no call whose worst case no longer fits, so it stops below the limit. That worst case is the longest answer the model may give, which real answers seldom are: the smaller the limit, the more of it is left.
 - **Exit code**: of `tabstop run`, or of the agent itself under hooks; what ours mean stands in [running.md](running.md). An agent that hooks stop ends with 0.
 
 | agent | attach point | limit | calls after | exit code | outcome | used |

@@ -20,7 +20,7 @@ from tabstop.wire import Allowance, StartRequest
 from tabstop.wire_json import from_json
 from tests.support.hook_payloads import payload
 from tests.web.conftest import Bench, json_of
-from tests.web.test_live_sessions import OverTheBench
+from tests.web.live_session import OverTheBench
 
 SAID = (
     "Tabstop: The tab's budget is spent: new sessions are refused, this one goes on. "

@@ -66,6 +66,7 @@ class ClaudeCodeHooks:
         "SessionEnd": HOOK_SECONDS,
     }
     firmness = "It is stopped by hooks, at most one model call late."
+    ends_turns = True
     can = frozenset({Step.NO_SUBAGENTS, Step.NO_TOOLS, Step.FINISH_SUBTASK})
 
     def read(self, event: str, payload: Payload, at: datetime, key: bytes) -> Heard:

@@ -52,6 +52,7 @@ class CodexHooks:
         "SessionEnd": 3,  # Codex allows no more, and says so in the session when asked for more
     }
     firmness = "At a limit every tool and new prompt is refused; a hook cannot end a turn that runs."
+    ends_turns = False
     can = frozenset({Step.NO_TOOLS})
 
     def read(self, event: str, payload: Payload, at: datetime, key: bytes) -> Heard:

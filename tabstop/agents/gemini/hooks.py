@@ -27,12 +27,16 @@ from tabstop.agents.dialect import (
     stop_text,
     waits,
 )
+from tabstop.evidence import Evidence
 from tabstop.governor.facts import Fact, Heartbeat, Paused, Resumed, ToolFinished, ToolStarted
 from tabstop.governor.orders import Act, Order, Step
 from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Finding
 
 AGENT = "gemini-cli"
+
+TOLD_BY_HOOKS = "google:hook:"
+"""How the keys of answers begin that hooks told."""
 
 _EXIT_CODE = re.compile(r"^Exit Code: (?!0$)\d+$", re.MULTILINE)
 _CALLS_KEPT = 64
@@ -61,6 +65,7 @@ class GeminiHooks:
         "SessionEnd": HOOK_SECONDS,
     }
     firmness = "It is stopped by hooks before its next model call."
+    ends_turns = True
     can = frozenset({Step.CHEAPER_MODEL, Step.NO_TOOLS})
 
     def __init__(self) -> None:
@@ -144,9 +149,10 @@ class GeminiHooks:
         model = call.model or ident(mapping(payload.get("llm_request")).get("model"))
         if not tokens.total or not model:
             return ()
-        key = f"google:hook:{session}/{which}/{call.began}"
+        key = f"{TOLD_BY_HOOKS}{session}/{which}/{call.began}"
         occurred = moment(payload.get("timestamp")) or at
-        return (Usage((key,), model, tokens, occurred, AGENT, session, cache_split_known=False),)
+        where = Evidence(folder=text(payload.get("cwd"), 4096))
+        return (Usage((key,), model, tokens, occurred, AGENT, session, cache_split_known=False, evidence=where),)
 
 
 def read_tokens(used: Mapping[str, Any]) -> Tokens:

@@ -56,7 +56,8 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is to see. hooks: its hooks ask us, and so obey orders. answers: model answers so far.
+    """What there is to see. hooks: its hooks ask us, and so obey orders. ends_turns: those can end its turn too. answers: model
+    answers so far.
 
     quiet: seconds since its last sign of life; None where none could be seen. dismissed: we were told to end.
     release: whoever sits at the terminal may release what is suspended, and has not said no.
@@ -65,6 +66,7 @@ class Seen:
     now: datetime
     order: Order
     hooks: bool = False
+    ends_turns: bool = True
     answers: int = 0
     quiet: int | None = None
     dismissed: bool = False
@@ -156,6 +158,8 @@ def _ends_by_itself(course: Course, seen: Seen, manner: Manner) -> bool:
         return False
     if manner.stays and seen.order.act is not Act.WIND_DOWN:
         return seen.answers - course.answers < LATE_ANSWERS
+    if not seen.ends_turns and not manner.proxy:
+        return False
     return course.since is not None and seen.now - course.since < timedelta(seconds=HOOKS_SECONDS)
 
 

@@ -57,6 +57,7 @@ class HookPost:
         self.path = folder.socket
         self.heard_at: float | None = None
         self.ended_turn = False
+        self.ends_turns = True
         self.muted = False
 
     @property
@@ -76,15 +77,12 @@ class HookPost:
         self._socket.close()
         self._desk.close()
 
-    def tick(self) -> None:
-        """Keep what hooks say while we are away in step with the session."""
-        self._desk.tick()
-
     def _hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
         self.heard_at = time.monotonic()
         if self.muted or self._deaf:
             return HookAnswer().encode()
         answer = self._desk.hook(words, body)
+        self.ends_turns = self.ends_turns and dialect_of(words[0]).ends_turns
         if not isinstance(answer, bytes):
             return answer  # of a session that another process watches
         return self._held(words, answer) if self._asking() else self._said(words, answer)

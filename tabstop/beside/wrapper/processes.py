@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PROC = Path("/proc")
 
 
 def adopt_orphans() -> None:
@@ -29,10 +30,9 @@ def family(root: int) -> set[int]:
     found: set[int] = set()
     waiting = [root]
     while waiting:
-        for one in children.get(waiting.pop(), ()):
-            if one not in found:
-                found.add(one)
-                waiting.append(one)
+        fresh = {*children.get(waiting.pop(), ())} - found  # a number given anew between two looks may close a circle
+        found |= fresh
+        waiting.extend(fresh)
     return found
 
 
@@ -102,12 +102,12 @@ def _signal_group(group: int, number: int) -> bool:
 
 def _parents() -> dict[int, int]:
     """The parent of every process."""
-    if not Path("/proc/self/stat").exists():
+    if not (_PROC / "self" / "stat").exists():
         listed = subprocess.run(["/bin/ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
         rows = [line.split() for line in listed.splitlines()]
         return {int(row[0]): int(row[1]) for row in rows if len(row) == 2}
     found = {}
-    for path in Path("/proc").glob("[0-9]*"):
+    for path in _PROC.glob("[0-9]*"):
         with suppress(OSError, ValueError, IndexError):
             # The name, in parentheses, may hold anything; what follows the last one is ours to read (proc(5)).
             about = (path / "stat").read_text(errors="replace").rpartition(")")[2]

@@ -49,10 +49,9 @@ class Question:
             ready, _, _ = select.select([self._terminal, self._wake], [], [])
             if self._wake in ready:
                 return
-            try:
+            part = b""
+            with suppress(OSError):  # a terminal that has gone says no more, and so no
                 part = os.read(self._terminal, _LONGEST)
-            except OSError:
-                return
             held += part
             if not part or b"\n" in held or len(held) > _LONGEST:
                 self.answer = held.strip().lower() in {b"y", b"yes"}

@@ -25,6 +25,8 @@ class Release:
         self._by = by
         self._asks = asks
         self._refused: datetime | None = None
+        self.said: bool | None = None
+        """What was typed when the agent ended and nobody had taken it in: asked again, somebody would have to say it twice."""
 
     @property
     def due(self) -> Finding | None:
@@ -41,25 +43,30 @@ class Release:
 
     def answered(self, now: datetime, *, yes: bool) -> None:
         """Let it go on, or leave it stopped."""
-        if self.due is None:
+        stopped = self._governed.state.stopped
+        if self.due is None or stopped is None:
             return
         if yes:
             self._governed.tell(Released(now, self._by))
-        elif self._governed.state.stopped is not None:
-            self._refused = self._governed.state.stopped.at
+        else:
+            self._refused = stopped.at
 
     def ask_at_the_end(self, now: datetime) -> bool:
         """Ask where the agent ended before anybody could be asked. Whether it was released."""
         finding = self.due
         if finding is None:
             return False
+        said = self.said if self.said is not None else self._ask(finding)
+        self.answered(now, yes=bool(said))
+        return said is True
+
+    def _ask(self, finding: Finding) -> bool | None:
         question = Question(words.release(finding, self.seconds))
         deadline = time.monotonic() + self.seconds
         while question.asked and question.answer is None and self.due and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         question.withdraw("tabstop: answered elsewhere, or too late.")
-        self.answered(now, yes=bool(question.answer))
-        return question.answer is True
+        return question.answer
 
 
 def somebody_there() -> bool:

@@ -6,11 +6,10 @@ import os
 import queue
 import select
 import signal
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -19,21 +18,19 @@ from tabstop.beside.session_folder import SessionFolder
 from tabstop.beside.wrapper import words
 from tabstop.beside.wrapper.child import Child, Ended, Halted
 from tabstop.beside.wrapper.course import Course, Do, Manner, Seen, steer
+from tabstop.beside.wrapper.display import Display
 from tabstop.beside.wrapper.opening import Opened
 from tabstop.beside.wrapper.processes import adopt_orphans, end_all, end_group, kill_all
 from tabstop.beside.wrapper.question import Question
 from tabstop.beside.wrapper.release import Release
-from tabstop.beside.wrapper.status_line import Burn, StatusLine, meters, status
+from tabstop.beside.wrapper.status_line import StatusLine
 from tabstop.beside.wrapper.terminal import terminal_of
 from tabstop.beside.wrapper.watching import Watching
 from tabstop.governor.facts import Paused, Replied, Resumed
-from tabstop.governor.limits import limits_in_force
 from tabstop.governor.orders import Event, EventKind, Order, Step
 
 LOOK_SECONDS = 0.05
 """Between two looks at the agent."""
-
-STATUS_SECONDS, PROGRESS_SECONDS = 1.0, 60.0
 
 Attachment = Callable[[GovernedSession, SessionFolder], AbstractContextManager[Mapping[str, str]]]
 """Something that stands beside the agent while it runs (the metering proxy): what it gives is added to the agent's environment."""
@@ -95,10 +92,8 @@ class Run:
         self._signals: deque[int] = deque()
         self._dismissed = False
         self._question: Question | None = None
-        self._burn = Burn()
         self._reported: set[Step] = set()
-        self._next_status = 0.0
-        self._line = StatusLine(2) if look.live else None
+        self._display = Display(governed, voice, StatusLine(2) if look.live else None, plain=look.plain)
 
     def go(self, environ: Mapping[str, str], stdout: int, started: Callable[[], None]) -> Ended:
         """Run the agent to its end. started: called once it has its own copy of `stdout`."""
@@ -127,20 +122,23 @@ class Run:
             self._forward()
             news = self._child.poll()
             if isinstance(news, Ended):
+                self._take_last_word()
                 return news
             if isinstance(news, Halted) and not self.course.held:
                 self._put_in_background()
             self._watching.look(alive=self._look.interactive)
             self._answer()
-            self._steer(self._governed.order())
+            self._steer(self._watching.slower(self._governed.order()))
             self._say_events()
-            self._show()
+            if not self.course.asking:
+                self._display.look(counted=self._look.counted or self._watching.hooks)
 
     def _steer(self, order: Order) -> None:
         seen = Seen(
             self._now(),
             order,
             hooks=self._watching.hooks,
+            ends_turns=self._watching.hooks_end_turns,
             answers=self._governed.state.totals.iterations,
             quiet=self._watching.quiet,
             dismissed=self._dismissed,
@@ -173,7 +171,7 @@ class Run:
                 self._child.signal(signal.SIGCONT)
                 self._watching.begin_again()
                 self._governed.tell(Resumed(self._now()))
-            case Do.ASK:
+            case _:  # Do.ASK
                 self._ask(order)
 
     def _ask(self, order: Order) -> None:
@@ -182,8 +180,7 @@ class Run:
         if self.course.releasing:
             deadline = self._release_until = self._now() + timedelta(seconds=self._release.seconds)
         seconds = max(0, round((deadline - self._now()) / timedelta(seconds=1)))
-        if self._line is not None:
-            self._line.clear()
+        self._display.clear()
         if self._terminal is not None:
             self._terminal.take()
         asked = words.release if self.course.releasing else words.question
@@ -201,10 +198,17 @@ class Run:
             self._governed.tell(Replied(self._now(), self._question.answer, self._look.by))
             self._withdraw()
 
-    def _withdraw(self) -> None:
+    def _take_last_word(self) -> None:
+        """The agent ended while somebody was asked: what is typed by now counts. Whether to release it is asked after the end."""
+        if self.course.releasing:
+            self._release.said = self._question.answer if self._question else None
+        else:
+            self._answer()
+
+    def _withdraw(self, why: str = "answered elsewhere, or too late.") -> None:
         question, self._question = self._question, None
         if question is not None:
-            question.withdraw("" if question.answer is not None else "tabstop: answered elsewhere, or too late.")
+            question.withdraw("" if question.answer is not None else f"tabstop: {why}")
 
     def _forward(self) -> None:
         while self._signals:
@@ -245,34 +249,15 @@ class Run:
             if line:
                 self._voice.say(line)
 
-    def _show(self) -> None:
-        now = time.monotonic()
-        if now < self._next_status or self.course.asking:
-            return
-        totals = self._governed.state.totals
-        if totals.running_since is not None:
-            totals = replace(totals, last_at=self._now())
-        limits, _ = limits_in_force(totals, self._governed.settings)
-        counted = self._look.counted or self._watching.hooks
-        if self._line is not None:
-            self._next_status = now + STATUS_SECONDS
-            burn = self._burn.per_minute(self._now(), totals.cost)
-            self._line.draw(status(totals, limits, burn, counted=counted))
-        elif self._look.plain:
-            if self._next_status:
-                self._voice.say(", ".join(meters(totals, limits, counted=counted)))
-            self._next_status = now + PROGRESS_SECONDS
-
     def _clean_up(self) -> None:
         """Nothing of an agent that we ended stays; of one that ended by itself, nothing of its process group."""
-        self._withdraw()
+        self._withdraw("the agent has ended.")
         if self.course.sent or self._child.ended is None:
             end_all()
         else:
             end_group(self._child.pid)
         self._child.poll()
-        if self._line is not None:
-            self._line.clear()
+        self._display.clear()
 
 
 class _Wake:

@@ -43,6 +43,7 @@ class SummingUpSession(GovernedSession):
         next_call: Nano = 0,
         next_call_tokens: int = 0,
         assumed: bool = False,
+        told: Usage | None = None,
         unread: bool = False,
     ) -> Order:
         """See `GovernedSession.answered`. The reserve is reckoned from the main thread's last answer, and from the dearest of all."""
@@ -65,6 +66,7 @@ class SummingUpSession(GovernedSession):
             next_call=next_call,
             next_call_tokens=next_call_tokens,
             assumed=assumed,
+            told=told,
         )
 
     @property

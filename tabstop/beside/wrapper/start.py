@@ -124,7 +124,6 @@ class _Session:
         self.look = Look(who(environ), interactive, live, ci, counted=options.proxy or invocation is not None)
         self.voice = words.Voice(2, github=github)
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.post: HookPost | None = None
 
     def run(self) -> int:
         """The whole of it."""
@@ -275,11 +274,10 @@ class _Session:
         self.voice.speak_up()
         if run.course.sent and (tee.mid_line if tee else os.isatty(2)):
             self.voice.write("\n")  # what was cut off may have left the cursor anywhere
-        ended_turn = self.post is not None and self.post.ended_turn
-        if governed.order().act is Act.WIND_DOWN and (run.course.sent or ended_turn):
+        if governed.order().act is Act.WIND_DOWN and (run.course.sent or self.post.ended_turn):
             self._summarize(governed, watching)
         # Refused by the proxy, agents end with an error of their own.
-        refused = ended_turn or (self.options.proxy and ended.code != 0)
+        refused = self.post.ended_turn or (self.options.proxy and ended.code != 0)
         return conclude(run.course, ended, governed.state.stopped, refused=refused), watching
 
     def _hooked(self) -> tuple[str, ...]:
@@ -293,9 +291,7 @@ class _Session:
     def _environ(self) -> dict[str, str]:
         environ = {**self.environ, "TABSTOP_SESSION": self.opened.folder.path.name}
         environ.pop("TABSTOP_TOKEN", None)  # an approver's own could raise these very limits
-        if self.post is not None:
-            environ["TABSTOP_SOCKET"] = str(self.post.path)
-        return environ
+        return {**environ, "TABSTOP_SOCKET": str(self.post.path)}
 
     def _manner(self, governed: SummingUpSession) -> Manner:
         silence = self.options.silence
@@ -313,8 +309,7 @@ class _Session:
             how = self.line.last_answer(self.argv, watching.session, PROMPT, order.summary_tokens)
         if how is not None:
             self.voice.say("the session reached its limit; one last answer says what is done and what is left …")
-            if self.post is not None:
-                self.post.muted = True
+            self.post.muted = True
             watching.look(alive=False)
             look = partial(watching.look, alive=False)
             folder, environ = self.opened.folder, self._environ()

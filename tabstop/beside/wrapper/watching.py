@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from tabstop.agents.command_line import AgentLog, CommandLine
@@ -13,6 +14,7 @@ from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
 from tabstop.beside.wrapper.tee import Growth, Tee
 from tabstop.governor.facts import GaugesRead, Heartbeat, ToolFinished, Unreadable
+from tabstop.governor.orders import Act, Order
 
 _BEAT_SECONDS = 5.0
 
@@ -34,8 +36,8 @@ class Watching:
         post: HookPost | None,
         tee: Tee | None,
         growth: Growth,
+        gauges: GaugeWatch,
         tree: TreeWatch | None = None,
-        gauges: GaugeWatch | None = None,
         counts: bool = True,
         interactive: bool = False,
     ) -> None:
@@ -59,6 +61,7 @@ class Watching:
         self._beat_at = 0.0
         self._begun_at = self._alive_at
         self._answers_before = governed.state.totals.iterations
+        self._wait = 0.0
         self._interactive = interactive
 
     @property
@@ -72,11 +75,23 @@ class Watching:
         return self._post is not None and self._post.heard
 
     @property
+    def hooks_end_turns(self) -> bool:
+        """Whether the hooks that have asked can end a turn."""
+        return self._post is None or self._post.ends_turns
+
+    @property
     def quiet(self) -> int | None:
         """Seconds since its last sign of life; None where none could be seen."""
         if self._log is None and self._tee is None and not self._growth.visible:
             return None
         return int(time.monotonic() - self._alive_at)
+
+    def slower(self, order: Order) -> Order:
+        """The order that stands, with the wait that a tool found in the log since the last time asks for: time alone asks for none."""
+        wait, self._wait = self._wait, 0.0
+        if wait <= order.seconds or order.act.rank > Act.DEGRADE.rank:
+            return order
+        return replace(order, act=Act.THROTTLE, seconds=wait)
 
     def begin_again(self) -> None:
         """It was held: that was no silence of its own."""
@@ -94,8 +109,7 @@ class Watching:
             self._alive_at, seen = now, True
         if self._tree is not None and not self.hooks:
             self._tree.nudge()
-        if self._gauges is not None:
-            self._gauges.look()
+        self._gauges.look()
         if (seen or alive) and now - self._beat_at > _BEAT_SECONDS:
             self._beat_at = now
             self._governed.tell(Heartbeat(self._now()))
@@ -124,7 +138,7 @@ class Watching:
                     fact = ToolFinished(
                         self._now(), tool.name, tool.arguments_hmac, tool.failed, one.thread, unseen=True
                     )
-                    self._governed.tell(fact)
+                    self._wait = max(self._wait, self._governed.tell(fact).seconds)
             if one.gauges:
                 self._governed.tell(GaugesRead(self._now(), one.gauges))
             self._governed.answered(one.usage, thread=one.thread, likeness=one.likeness, unread=one.unread)

@@ -1,7 +1,8 @@
 """A stand-in for `claude`: writes a transcript as the real client does, runs the hooks it was given, obeys what they say.
 
 FAKE_ANSWERS answers of 10,000 input tokens ($0.04 of claude-opus-5-5) each, or of FAKE_INPUTS, FAKE_SECONDS apart, each followed by a tool;
-the first FAKE_FAILURES of them the same one, which fails; FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it.
+the first FAKE_FAILURES of them the same one, which fails; FAKE_IGNORES names signals it ignores; FAKE_SPAWNS starts a process in a session of its own that would outlive it;
+FAKE_AFTER is a file without which it says its process id and waits.
 """
 
 from __future__ import annotations
@@ -103,6 +104,10 @@ def main() -> int:
         return last_answer()
     if hook("UserPromptSubmit", prompt="x").get("decision") == "block":
         return 0
+    if after := os.environ.get("FAKE_AFTER"):
+        print(f"process {os.getpid()} waits", flush=True)
+        while not Path(after).exists():
+            time.sleep(0.02)
     for number in range(ANSWERS):
         call = f"toolu_{os.getpid()}_{number}"
         fails = number < FAILURES

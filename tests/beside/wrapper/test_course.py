@@ -56,6 +56,15 @@ def test_hooks_end_the_turn_first() -> None:
         assert done == [(), (), (Do.INTERRUPT,)]
 
 
+def test_hooks_that_cannot_end_a_turn_are_not_waited_for() -> None:
+    """Codex's refuse its tools, and its model goes on: it is ended at once. Interactive it stays open all the same."""
+    cannot = [seen(second, HALT, hooks=True, ends_turns=False) for second in (0, 1)]
+    assert play(*cannot) == [(Do.INTERRUPT,), ()]
+    assert play(*cannot, manner=Manner(stays=True)) == [(), ()]
+    assert play(*cannot, manner=Manner(proxy=True)) == [(), ()]
+    assert play(seen(0, SUMMARY, hooks=True, ends_turns=False), manner=Manner(stays=True)) == [(Do.INTERRUPT,)]
+
+
 def test_the_proxy_obeys_every_order() -> None:
     """It paces, makes the last answer and refuses calls; signals come when the agent does not end of it."""
     proxy = Manner(proxy=True)

@@ -15,7 +15,7 @@ from tabstop.beside.hook_socket import STILL_HERE, HookAnswer, HookSocket, ask, 
 from tabstop.beside.pricing import Pricer
 from tabstop.beside.session_folder import Record, create
 from tabstop.beside.wrapper.hooks import HookPost
-from tabstop.governor.facts import Replied
+from tabstop.governor.facts import Paused, Replied, Resumed
 from tabstop.governor.settings import Exhaustion, OnLimit, Settings
 from tabstop.price_card import PriceCard
 from tabstop.session import Limits
@@ -61,6 +61,25 @@ def test_whoever_asks_finds_it(root: Path) -> None:
         assert answers[0] == HookAnswer().encode()
         assert b'"continue": false' in answers[1]
         assert (one.heard, one.ended_turn) == (True, True)
+
+
+def test_the_clock_runs_on_when_an_agent_in_it_ends(root: Path) -> None:
+    """A script may go on after its agent, or hang. While the wrapper holds it, no agent's end starts the clock."""
+    for begun in (True, False):
+        with post(root, name=f"run-{begun}") as one:
+            one._governed.tell(Resumed(now()) if begun else Paused(now()))
+            body = TOOL.replace(b"PreToolUse", b"SessionEnd")
+            assert ask(one.path, "hook", ("claude-code", "SessionEnd", f"run-{begun}"), body)
+            totals = one._governed.state.totals
+            assert (totals.running_since is not None, totals.paused) == (begun, not begun)
+
+
+def test_it_notes_whose_hooks_cannot_end_a_turn(root: Path) -> None:
+    """Codex's; a program may run several agents, so one of them is enough."""
+    with post(root) as one:
+        for agent, ends in (("claude-code", True), ("codex", False), ("claude-code", False)):
+            ask(one.path, "hook", (agent, "UserPromptSubmit", "run-1"), TOOL)
+            assert one.ends_turns is ends
 
 
 def test_where_hooks_are_not_wanted_they_go_on(root: Path) -> None:

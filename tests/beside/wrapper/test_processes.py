@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from tabstop.beside.exit_codes import ExitCode
+from tabstop.beside.wrapper import processes
 from tests.beside.wrapper.wrapped import PROGRAM, Place, alive, until
 
 PIDS = "import os, pathlib; pathlib.Path('pids').open('a').write(f'{os.getpid()}\\n'); "
@@ -85,7 +88,7 @@ def test_the_wall_clock_ends_it_whatever_it_ignores(place: Place, ignored: str, 
         "subprocess.Popen([sys.executable, '-c', outer], start_new_session=True)\n"
         "while True: time.sleep(0.1)\n"
     )
-    done = place.python("--wall-clock", "2s", "--grace", "1s", script=script)
+    done = place.python("--wall-clock", "5s", "--grace", "2s", script=script)
     assert done.code == ExitCode.WATCHDOG
     assert (place.path / "work" / "seen").read_text().split() == signals.split()
     assert len(pids(place)) == 3
@@ -93,10 +96,14 @@ def test_the_wall_clock_ends_it_whatever_it_ignores(place: Place, ignored: str, 
     assert place.session.standing == "stopped: wall clock"
 
 
-def test_what_it_leaves_in_its_group_is_ended_with_it(place: Place) -> None:
-    """Nobody would bound it any more."""
-    child = PIDS + "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
-    script = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(1)"
+@pytest.mark.parametrize("takes", ["SIG_DFL", "SIG_IGN"])
+def test_what_it_leaves_in_its_group_is_ended_with_it(place: Place, takes: str) -> None:
+    """Nobody would bound it any more; whether it takes SIGTERM or not."""
+    child = f"import signal, time; signal.signal(signal.SIGTERM, signal.{takes}); " + PIDS + "time.sleep(300)"
+    script = (
+        f"import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "while not (os.path.exists('pids') and os.path.getsize('pids')): time.sleep(0.02)"
+    )
     assert place.python(script=script).code == 0
     assert len(pids(place)) == 1
     assert not [pid for pid in pids(place) if alive(pid)]
@@ -110,7 +117,7 @@ def test_our_signals_are_the_agents(place: Place, number: signal.Signals, code: 
         "--",
         sys.executable,
         "-c",
-        PIDS + "import signal, time; signal.signal(2, signal.SIG_DFL); time.sleep(300)",
+        "import signal, time; signal.signal(2, signal.SIG_DFL); " + PIDS + "time.sleep(300)",
     ) as process:
         until(lambda: pids(place))
         process.send_signal(number)
@@ -122,7 +129,7 @@ def test_our_signals_are_the_agents(place: Place, number: signal.Signals, code: 
 
 def test_a_dismissed_agent_that_stays_is_killed(place: Place) -> None:
     """The one who sent us SIGTERM will not wait for ever either."""
-    script = PIDS + "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(300)"
+    script = "import signal, time; signal.signal(15, signal.SIG_IGN); " + PIDS + "time.sleep(300)"
     with place.start("run", "--grace", "1s", "--", sys.executable, "-c", script) as process:
         until(lambda: pids(place))
         process.send_signal(signal.SIGTERM)
@@ -141,18 +148,45 @@ def test_when_we_are_killed_it_ends_too(place: Place) -> None:
     until(lambda: not alive(pids(place)[0]))
 
 
+def test_an_agent_that_somebody_else_stops_is_waited_for(place: Place) -> None:
+    """Without a terminal there is no shell to give it back to: brought back, it goes on."""
+    with place.start("run", "--", sys.executable, "-c", PIDS + "import time; time.sleep(2)") as process:
+        until(lambda: pids(place))
+        os.kill(pids(place)[0], signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(pids(place)[0], signal.SIGCONT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_where_there_is_no_proc_ps_tells_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on macOS."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"]) as child:
+        assert child.pid in processes.family(os.getpid())
+        monkeypatch.setattr(processes, "_PROC", tmp_path)
+        assert child.pid in processes.family(os.getpid())
+        child.kill()
+
+
+def test_orphans_are_adopted_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere there is no such call, and no fault either."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("ctypes.CDLL", None)
+    processes.adopt_orphans()
+
+
 def test_silence_ends_a_command_whose_output_is_seen(place: Place) -> None:
     """It said something, then nothing any more."""
-    done = place.python("--silence", "2s", script="import time; print('begun', flush=True); time.sleep(300)")
+    done = place.python("--silence", "4s", script="import time; print('begun', flush=True); time.sleep(300)")
     assert (done.code, done.out) == (ExitCode.WATCHDOG, "begun\n")
-    assert "the agent showed nothing for 2 s" in done.err
+    assert "the agent showed nothing for 4 s" in done.err
     assert place.runs()[0]["outcome"] == "silent"
 
 
 def test_what_talks_is_not_silent(place: Place) -> None:
     """A word a second is a sign of life."""
-    script = "import time\nfor _ in range(4): print('x', flush=True); time.sleep(0.7)"
-    assert place.python("--silence", "2s", script=script).code == 0
+    script = "import time\nfor _ in range(7): print('x', flush=True); time.sleep(0.7)"
+    assert place.python("--silence", "4s", script=script).code == 0
 
 
 def test_what_is_no_program_is_not_started(place: Place) -> None:

@@ -70,3 +70,10 @@ def test_where_none_is_made_nothing_is_kept() -> None:
     two.answered(usage("a", 1_000), reserve=7, reserve_tokens=8, next_call=9, next_call_tokens=10)
     totals = two.state.totals
     assert (totals.reserve, totals.reserve_tokens, totals.next_call, totals.next_call_tokens) == (7, 8, 9, 10)
+
+
+def test_an_answer_that_could_not_be_read_is_no_part_of_the_conversation() -> None:
+    """It counts as a call; how long its prompt was nobody knows."""
+    one = session()
+    one.answered(usage("a", 0), unread=True)
+    assert (one.state.totals.iterations, one.conversation, one.state.totals.reserve) == (1, 0, 0)

@@ -12,12 +12,13 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tabstop.beside.exit_codes import ExitCode
-from tests.beside.wrapper.wrapped import PROGRAM, Place, until
+from tests.beside.wrapper.wrapped import PROGRAM, Place, alive, until
 
 
 class AtTerminal:
@@ -48,6 +49,20 @@ class AtTerminal:
     def shows(self, text: str) -> None:
         """Wait until it does."""
         until(lambda: text in self.read(0.05), 30)
+
+    def finds(self, pattern: str) -> str:
+        """Wait until it shows this; its first group."""
+        until(lambda: re.search(pattern, self.read(0.05)), 30)
+        found = re.search(pattern, self.text)
+        assert found is not None
+        return found[1]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """`tabstop` itself looks at nothing; what it started goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+        yield
+        os.kill(self.pid, signal.SIGCONT)
 
     def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())
@@ -156,7 +171,7 @@ def test_an_interactive_agent_is_not_interrupted_by_a_limit(place: Place, opened
     assert "interrupted" not in one.text
 
 
-@pytest.mark.parametrize(("typed", "code", "answers"), [("y", 0, 5), ("n", ExitCode.LIMIT, 4)])
+@pytest.mark.parametrize(("typed", "code", "answers"), [("y", 0, 5), ("y\x04", 0, 5), ("n", ExitCode.LIMIT, 4)])
 def test_a_question_at_the_terminal(
     place: Place, opened: list[AtTerminal], typed: str, code: int, answers: int
 ) -> None:
@@ -205,13 +220,36 @@ def test_the_retry_brake_is_released_at_the_terminal(
 def test_a_release_after_the_agent_has_ended(place: Place, opened: list[AtTerminal]) -> None:
     """A yes says how to resume. The agent ended by itself, so the exit code is its own."""
     place.policy("throttle:\n  retry: [1s]\n")
-    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "3", "FAKE_SECONDS": "0"}
+    go = place.path / "go"
+    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "3", "FAKE_SECONDS": "0", "FAKE_AFTER": str(go)}
     one = at_terminal(opened, place, "run", "--no-hooks", "--", "claude", "-p", "x", **agent)
+    pid = int(one.finds(r"process (\d+) waits"))
+    with one.paused():  # so that it sees the failures and the end at once
+        go.touch()
+        until(lambda: not alive(pid))
     one.shows("Release it?")
     one.type("y\n")
     assert one.end() == 0
     assert "released. To resume: tabstop run --session claude-" in one.text
     assert place.session.state.stopped is None
+
+
+@pytest.mark.parametrize(("typed", "says"), [("y", "released"), ("n", "To resume: ")])
+def test_an_answer_as_the_agent_ends(place: Place, opened: list[AtTerminal], typed: str, says: str) -> None:
+    """What is typed in the moment in which the held agent is gone is taken, by this question or by the one after the end."""
+    place.policy("throttle:\n  retry: [1s]\n")
+    go = place.path / "go"
+    go.touch()
+    agent = {"FAKE_FAILURES": "2", "FAKE_ANSWERS": "5", "FAKE_SECONDS": "1", "FAKE_AFTER": str(go)}
+    one = at_terminal(opened, place, "run", "--no-hooks", "--", "claude", "-p", "x", **agent)
+    pid = int(one.finds(r"process (\d+) waits"))
+    one.shows("Release it?")
+    with one.paused():
+        os.kill(pid, signal.SIGKILL)
+        one.type(typed + "\n")
+    assert one.end() == 128 + signal.SIGKILL
+    assert says in one.text
+    assert (place.session.state.stopped is None) is (typed == "y")
 
 
 def test_a_terminal_that_goes_away_takes_the_agent_with_it(place: Place, opened: list[AtTerminal]) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import termios
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tabstop.agents.command_line import command_line_of
 from tabstop.beside.session_folder import Record, SessionFolder
 from tabstop.beside.wrapper import launch, words
 from tabstop.beside.wrapper.conclusion import Conclusion
 from tabstop.beside.wrapper.opening import Opened
 from tabstop.beside.wrapper.status_line import Burn, StatusLine, meters, status
 from tabstop.beside.wrapper.tee import Growth, can_be_teed
+from tabstop.beside.wrapper.terminal import terminal_of
 from tabstop.governor.limits import Totals
 from tabstop.governor.orders import Act, Event, EventKind
 from tabstop.governor.state import Stopped
@@ -72,6 +77,42 @@ def test_a_terminal_too_small_has_no_status_line() -> None:
         os.read(ours, 100)
     os.close(ours)
     os.close(theirs)
+
+
+def test_what_stands_there_is_not_drawn_again() -> None:
+    """A line each second would be noise to whoever records the terminal."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    line = StatusLine(theirs)
+    for text in ("$1.00", "$1.00", "$2.00"):
+        line.draw(text)
+    drawn = b""
+    while b"$2.00" not in drawn:
+        drawn += os.read(ours, 10_000)
+    assert drawn.count(b"$1.00") == 1
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_terminal_that_is_not_ours_is_left_alone() -> None:
+    """Nobody's foreground can be had there, and a file is no terminal."""
+    ours, theirs = os.openpty()
+    assert terminal_of(theirs) is None
+    os.close(ours)
+    os.close(theirs)
+    with Path(os.devnull).open("rb") as file:
+        assert terminal_of(file.fileno()) is None
+
+
+@pytest.mark.parametrize("headless", [True, False])
+def test_what_is_missing_without_hooks(headless: bool) -> None:
+    """Where somebody types, a new conversation inside the session too."""
+    claude = command_line_of("claude")
+    assert claude is not None
+    said = words.without_hooks(claude, headless=headless)
+    assert said.startswith("no hooks: single tools are not refused")
+    assert said.endswith("`tabstop install claude-code` puts hooks in.")
+    assert ("A conversation begun inside it (/clear, /new) is not seen." in said) is not headless
 
 
 def test_what_is_said_of_events() -> None:

@@ -6,10 +6,12 @@ import json
 import re
 import shlex
 import signal
+import sys
 import time
 from dataclasses import replace
 
 from tabstop.agents.claude_code.command_line import ClaudeCodeCommand
+from tabstop.beside import hook
 from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.wrapper.hooks import settings_with_hooks
 from tests.beside.wrapper.wrapped import Place, until
@@ -90,6 +92,23 @@ def test_an_overdrive_reaches_a_session_that_runs(place: Place) -> None:
     assert raised.out.splitlines()[-1] == "It goes on now."
     assert (process.returncode, out.splitlines()[-1]) == (0, "finished")
     assert "octocat allowed more; it goes on" in err
+
+
+def test_without_hooks_the_whole_agent_goes_slower(place: Place) -> None:
+    """A failing tool has it wait before it can try again; the wait is said, and is no working time."""
+    place.policy("throttle:\n  retry: [3s, 5s]\n")
+    begun = time.monotonic()
+    done = place.run("--no-hooks", FAKE_ANSWERS="2", FAKE_FAILURES="1", FAKE_SECONDS="0.6")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "finished")
+    assert "the agent is stopped for 3 s to go slower (no hooks or proxy do it for single calls)" in done.err
+    assert time.monotonic() - begun >= 3
+    assert place.runs()[0]["seconds"] - place.session.state.totals.wall_clock_seconds >= 2
+
+
+def test_a_hook_that_cannot_be_heard_is_logged(place: Place) -> None:
+    """In the session's folder, for whoever asks why a tool was not counted."""
+    assert place.run(command=(sys.executable, "-I", "-S", hook.__file__, "claude-code", "PreToolUse")).code == 0
+    assert "a payload that is no JSON" in (place.folder.path / "wrapper.log").read_text()
 
 
 def test_a_question_nobody_answers(place: Place) -> None:
