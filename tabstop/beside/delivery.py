@@ -64,18 +64,20 @@ def batches_of(
 ) -> tuple[UsageBatch, ...]:
     """Cut calls into batches; the client's totals go with the last, so that they are compared with all calls.
 
-    template: billing and its evidence, repeated in every batch, and pull requests and commits, which go with the last.
+    template: billing and its evidence, repeated in every batch, and pull requests, commits and gauges, which go with the last.
     Nothing to tell gives no batch.
     """
     whole = template or UsageBatch()
-    base = replace(whole, pull_requests=(), commits=())
+    base = replace(whole, pull_requests=(), commits=(), gauges=())
     parts = [calls[at : at + CALLS_A_BATCH] for at in range(0, len(calls), CALLS_A_BATCH)]
     if not parts and (totals or base.billing is not None or whole != base):
         parts = [()]
     batches = [replace(base, calls=part) for part in parts]
     if batches:
         links, commits = whole.pull_requests[-MOST_LINKS:], whole.commits[-MOST_COMMITS:]
-        batches[-1] = replace(batches[-1], client_totals=totals, pull_requests=links, commits=commits)
+        batches[-1] = replace(
+            batches[-1], client_totals=totals, pull_requests=links, commits=commits, gauges=whole.gauges
+        )
     return tuple(batches)
 
 

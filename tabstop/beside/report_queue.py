@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tabstop.agents.gemini.hooks import TOLD_BY_HOOKS
 from tabstop.beside.delivery import CALLS_A_BATCH, batches_of
 from tabstop.beside.journal import Entry
 from tabstop.breaker_memory import BreakerMetric
@@ -138,7 +139,8 @@ class ReportQueue:
 def calls_of(entries: Iterable[Entry]) -> list[Call]:
     """The calls that a journal knows of, for a report that was cut off. What a settle step finds in the logs says more.
 
-    How long cache writes live is not in a journal; web searches and tools are not either.
+    How long cache writes live is not in a journal, nor what of a prompt Gemini CLI's hooks did not know; web searches and tools are
+    not either.
     """
     found: dict[tuple[str, ...], Call] = {}
     for entry in entries:
@@ -148,7 +150,7 @@ def calls_of(entries: Iterable[Entry]) -> list[Call]:
         before = found.get(entry.keys)
         tokens = fact.tokens + (before.tokens if before else Tokens())
         at = before.occurred_at if before else fact.at
-        known = not tokens.cache_write_5m
+        known = not tokens.cache_write_5m and not any(key.startswith(TOLD_BY_HOOKS) for key in entry.keys)
         found[entry.keys] = Call(entry.keys, fact.model, tokens, at, fact.thread, cache_split_known=known)
     return list(found.values())
 

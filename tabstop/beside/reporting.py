@@ -18,8 +18,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from tabstop.agents.claude_code.transcript import AGENT as CLAUDE_CODE
 from tabstop.agents.gemini.hooks import AGENT as GEMINI
-from tabstop.agents.gemini.same_call import recognizable
+from tabstop.beside.checked_out import CheckedOutNow, CheckedOutThen
 from tabstop.beside.delivery import call_of
 from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.governed_session import GovernedSession
@@ -72,6 +73,7 @@ class Reporter:
         self._closing = closing or threading.Event()
         self._wake = threading.Event()
         self._queue = ReportQueue(f"tabstop-beside:{record.id}")
+        self._checked_out = CheckedOutNow(record.cwd)
         self._gauges: dict[Gauge, GaugeReading] = {}
         self._released_at: datetime | None = None
         self._thread: threading.Thread | None = None
@@ -188,10 +190,12 @@ class Reporter:
                     yield entry
 
     def _on_usage(self, usage: Usage) -> None:
-        if usage.agent == GEMINI:
-            # Hooks and the proxy have no id that its chats and its telemetry have too. Only here: two calls that look the same
-            # are two for the governor.
-            usage = recognizable(usage, self._record.agent_session or usage.thread)
+        if usage.agent == GEMINI and not usage.thread:  # its requests name none, so the proxy cannot tell
+            usage = replace(usage, thread=self._record.agent_session)
+        where = usage.evidence
+        if usage.agent != CLAUDE_CODE:  # which notes the branch with every call; others may name an earlier one
+            where = CheckedOutThen().completed(where, usage.occurred_at)
+        usage = replace(usage, evidence=self._checked_out.completed(where))
         self._queue.add_call(call_of(usage))
         self._hurry()
 

@@ -28,6 +28,7 @@ from tabstop.governor.limits import limits_in_force, shown
 from tabstop.governor.orders import Event
 
 PROVIDERS = ("anthropic", "openai", "google")
+_OPENCODE = "OPENCODE_CONFIG_CONTENT"
 
 
 @click.command()
@@ -92,8 +93,15 @@ def _run(opened: Opened, wanted: Wanted, places: dict[str, str], port: int, fold
     def began(running: RunningProxy, governed: GovernedSession, opened: Opened) -> None:
         for line in greeting(governed, opened):
             click.echo(line)
-        found = running.environ(os.environ)
-        for name in ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "TABSTOP_PROXY_TOKEN"):
+        # What the environment has of OpenCode's configuration may hold keys: it is not printed.
+        found = running.environ({name: value for name, value in os.environ.items() if name != _OPENCODE})
+        for name in (
+            "ANTHROPIC_BASE_URL",
+            "OPENAI_BASE_URL",
+            "GOOGLE_GEMINI_BASE_URL",
+            _OPENCODE,
+            "TABSTOP_PROXY_TOKEN",
+        ):
             click.echo(f"  export {name}={shlex.quote(found[name])}")
         click.echo(codex_words(running.address, upstreams.openai, os.environ))
         for line in goes_elsewhere(os.environ):

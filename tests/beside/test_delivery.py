@@ -14,6 +14,7 @@ from tabstop.beside.server import NotAcceptedError, NoTokenError, Server, Unreac
 from tabstop.beside.spool import Undelivered
 from tabstop.beside.transport import NoAnswerError, Response
 from tabstop.evidence import MOST_LINKS, CommitMade, PullRequestLink
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.usage import Billing, Tokens
 from tabstop.wire import Call, ClientTotal, EndRequest, StartRequest, UsageBatch
 from tests.action.fake_tabstop import FakeClock, FakeTabstop, InProcess, spent_tab
@@ -185,13 +186,14 @@ def test_batches_hold_every_call_once_and_the_totals_last(calls: int, totals: bo
     assert bool(cut) == bool(calls or totals or billed)
 
 
-def test_links_and_commits_go_with_the_last_batch() -> None:
+def test_links_commits_and_gauges_go_with_the_last_batch() -> None:
     """Once, and no more than the server takes; they are something to tell by themselves."""
+    gauges = (GaugeReading("anthropic", "", "5h", 4_200, BEGUN, GaugeSource.EVENT),)
     links = tuple(PullRequestLink("acme/widget", number) for number in range(1, MOST_LINKS + 3))
-    template = UsageBatch(pull_requests=links, commits=(CommitMade("0123456"),))
+    template = UsageBatch(pull_requests=links, commits=(CommitMade("0123456"),), gauges=gauges)
     calls = tuple(map(call, range(CALLS_A_BATCH + 1)))
     first, last = batches_of(calls, template=template)
-    assert (first.pull_requests, first.commits) == ((), ())
-    assert (last.pull_requests, last.commits) == (links[2:], template.commits)
+    assert (first.pull_requests, first.commits, first.gauges) == ((), (), ())
+    assert (last.pull_requests, last.commits, last.gauges) == (links[2:], template.commits, gauges)
     assert batches_of((), template=template) == (replace(template, pull_requests=links[2:]),)
     assert batches_of(()) == ()

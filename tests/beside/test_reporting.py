@@ -1,61 +1,29 @@
-"""Reporting: what a session tells its server and what it hears; nothing is lost while the server is away, nothing waits for it."""
+"""Reporting: what a session tells its server while it runs; nothing waits for it."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tabstop.agents.gemini.same_call import recognizable
 from tabstop.beside import spool
-from tabstop.beside.delivery import deliver
 from tabstop.beside.gauge_file import keep_gauges
 from tabstop.beside.journal import Entry
-from tabstop.beside.report_queue import calls_of, event_of, trip_of
+from tabstop.beside.report_queue import event_of, trip_of
 from tabstop.beside.reporting import reporter_for
-from tabstop.beside.server import Server
-from tabstop.beside.transport import NoAnswerError, Request, Response
 from tabstop.breaker_memory import BreakerMetric
 from tabstop.gauge import GaugeReading, GaugeSource
-from tabstop.governor.facts import Answer, Raised, Tick
-from tabstop.governor.orders import Act, Event, EventKind
+from tabstop.governor.facts import Raised
+from tabstop.governor.orders import Event, EventKind
 from tabstop.money import dollars
 from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
-from tabstop.wire import BreakerTrip, ResumeAnswer, SessionEvent, UsageAnswer, UsageBatch
-from tests.beside.fake_server import FakeServer, Told, told
+from tabstop.wire import BreakerTrip, SessionEvent, UsageAnswer, UsageBatch
+from tests.beside.fake_server import FakeServer, Told
+from tests.beside.reported import LIMIT, until
 from tests.governor.builders import at, finished
-
-LIMIT = Finding(Signal.LIMIT, Outcome.STOP, "cost", unit="usd", cap=dollars("1"), spent=dollars("1"))
-PAUSE = Finding(Signal.PAUSE, Outcome.STOP, "session", "An operator paused this session.")
-RED_TAB = Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab is spent.", cause="spent")
-
-
-def stopped(one: Told) -> Act:
-    """What the session is ordered now."""
-    return one.session.tell(Tick(at(60))).act
-
-
-@pytest.fixture
-def begun(tmp_path: Path) -> Iterator[Callable[..., Told]]:
-    """Takes up the session; its reporter and its journal are let go of afterwards."""
-    made: list[Told] = []
-
-    def make(server: FakeServer, **more: Any) -> Told:
-        made.append(told(tmp_path, server, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.server.away = True
-        one.reporter.close(None)
-        one.journal.close()
 
 
 def test_usage_goes_up_once_and_the_answer_comes_back(begun: Callable[..., Told]) -> None:
@@ -82,16 +50,14 @@ def test_usage_without_a_key_gets_one_of_its_own(begun: Callable[..., Told]) -> 
     assert len({key for key in one.server.keys if key.startswith("tabstop-beside:s1:")}) == 2
 
 
-def test_geminis_calls_are_told_so_that_its_chats_find_them(begun: Callable[..., Told]) -> None:
-    """Its hooks have no id that the chat has too; counts and time go along, and only to the server."""
-    one = begun(FakeServer())
-    usage = Usage(("google:hook:s/1",), "m", Tokens(7, 0, 0, 0, 3), at(1), "gemini-cli", "s")
-    one.session.answered(usage)
+def test_geminis_calls_are_told_with_its_session(begun: Callable[..., Told]) -> None:
+    """Its requests name none, so what the proxy saw is of the one that is watched; a hook's call has its own."""
+    one = begun(FakeServer(), agent_session="watched")
+    one.session.answered(Usage(("google:resp:1",), "m", Tokens(7, 0, 0, 0, 3), at(1), "gemini-cli"))
+    one.session.answered(Usage(("google:hook:s/1",), "m", Tokens(7, 0, 0, 0, 4), at(1), "gemini-cli", "s"))
+    one.session.answered(Usage(("anthropic:req:1",), "m", Tokens(7, 0, 0, 0, 5), at(1), "claude-code"))
     assert one.reporter.report()
-    keys = one.server.batches[-1].calls[0].keys
-    assert keys[0] == "google:hook:s/1"
-    assert {*keys[1:]} == {*recognizable(replace(usage, tokens=Tokens(2, 5, 0, 0, 3)), "s").keys[1:]}
-    assert not one.session.knows(keys[1:])
+    assert [call.thread for call in one.server.batches[-1].calls] == ["watched", "s", ""]
 
 
 def test_batches_are_small(begun: Callable[..., Told]) -> None:
@@ -180,243 +146,11 @@ def test_a_refused_event_is_let_go(begun: Callable[..., Told]) -> None:
     assert one.server.keys == ["k:1"]
 
 
-def test_the_limits_raised_there_let_it_go_on_here(begun: Callable[..., Told]) -> None:
-    """Suspended at its limit, it hears larger limits and proceeds with its totals; no raise is counted twice."""
-    one = begun(FakeServer())
-    one.answered("k:1", output=100_000)
-    assert stopped(one) is Act.SUSPEND
-    one.server.answer = UsageAnswer(Verdict(), limits=Limits(cost=dollars("1")))
-    assert one.reporter.report()
-    assert stopped(one) is Act.SUSPEND
-    one.server.answer = UsageAnswer(Verdict(), limits=Limits(cost=dollars("3")))
-    assert one.reporter.report()
-    assert stopped(one) is Act.PROCEED
-    one.answered("k:2", output=200_000)
-    assert stopped(one) is Act.SUSPEND
-
-
-def test_a_raise_that_is_too_small_lets_nothing_go_on(begun: Callable[..., Told]) -> None:
-    """As long as the server's own figure is at the limit, it stays suspended."""
-    one = begun(FakeServer())
-    one.answered("k:1", output=100_000)
-    one.server.answer = UsageAnswer(Verdict((LIMIT,)), ("suspend",), limits=Limits(cost=dollars("2")))
-    assert one.reporter.report()
-    assert stopped(one) is Act.SUSPEND
-
-
-def test_the_server_suspends_at_a_limit_and_says_so(begun: Callable[..., Told]) -> None:
-    """Its figure may be higher: the order has words and the command that helps."""
-    one = begun(FakeServer(answer=UsageAnswer(Verdict((LIMIT,)), ("suspend",))))
-    assert one.reporter.report()
-    order = one.session.order()
-    assert order.act is Act.SUSPEND
-    assert order.sentence == "This session reached its limit of $1.00 ($1.00 used)."
-    assert "tabstop overdrive s1" in order.findings[0].remedy
-
-
-def test_a_pause_lasts_until_an_operator_ends_it(begun: Callable[..., Told]) -> None:
-    """It is suspended while the server says so, and goes on by itself afterwards."""
-    one = begun(FakeServer(answer=UsageAnswer(Verdict((PAUSE,)), ("suspend",))))
-    assert one.reporter.report()
-    assert stopped(one) is Act.SUSPEND
-    one.server.answer = UsageAnswer(Verdict())
-    assert one.reporter.report()
-    assert stopped(one) is Act.PROCEED
-
-
-def test_a_red_budget_above_it_does_not_stop_it(begun: Callable[..., Told]) -> None:
-    """Promise 4: whatever a server orders because of a tab, the session may at most be asked to finish what is begun."""
-    one = begun(FakeServer(answer=UsageAnswer(Verdict((RED_TAB,)), ("halt",))))
-    assert one.reporter.report()
-    assert stopped(one) is Act.WIND_DOWN
-
-
-def test_the_end_is_told_with_the_rest(begun: Callable[..., Told]) -> None:
-    """Everything arrives before the end; the spool stays empty."""
-    one = begun(FakeServer())
-    one.reporter.begin()
-    one.answered("k:1")
-    assert one.reporter.close(SessionOutcome.SUSPENDED, "Task paused.")
-    assert one.server.keys == ["k:1"]
-    assert [(end.outcome, end.detail) for end in one.server.ends] == [("suspended", "Task paused.")]
-    assert spool.pending(one.spool) == ()
-    assert not (one.folder.path / "unreported").exists()
-
-
-def test_a_session_may_be_left_open(begun: Callable[..., Told]) -> None:
-    """Where a settle step follows, the rest is told and the end is not."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-    assert one.reporter.close(None)
-    assert (one.server.keys, one.server.ends) == (["k:1"], [])
-
-
-def test_what_could_not_be_told_waits_in_the_spool(begun: Callable[..., Told]) -> None:
-    """Delivered later by the usual machinery, it is all there; nothing is told twice over."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-    assert one.reporter.report()
-    one.server.away = True
-    one.answered("k:2")
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    (waiting,) = spool.pending(one.spool)
-    assert waiting.undelivered is not None
-    one.server.away = False
-    speaks = Server("https://tabstop.example", one.server, lambda _seconds: None)
-    delivered = deliver(waiting.undelivered, speaks, lambda: ("", ""))
-    assert delivered.error is None
-    assert one.server.keys == ["k:1", "k:2"]
-    assert len(one.server.ends) == 1
-
-
-def test_a_session_that_goes_on_takes_its_report_back(begun: Callable[..., Told]) -> None:
-    """What waited in the spool is told by the session itself; the end that waited with it is void."""
-    one = begun(FakeServer(away=True))
-    one.answered("k:1")
-    assert not one.reporter.close(SessionOutcome.SUSPENDED)
-    one.journal.close()
-    again = begun(FakeServer())
-    assert again.reporter.begin() == Verdict()
-    assert spool.pending(again.spool) == ()
-    assert again.reporter.close(None)
-    assert (again.server.keys, again.server.ends) == (["k:1"], [])
-    assert again.server.asked[0] == "resume"
-    assert set(again.server.tokens[1:]) == {"fresh"}
-    assert again.folder.record().token == "fresh"
-
-
-def test_a_report_that_was_cut_off_is_told_from_the_journal(begun: Callable[..., Told]) -> None:
-    """A watcher that was killed told nothing of its last calls; its successor does."""
-    one = begun(FakeServer(away=True))
-    one.reporter.begin()
-    one.answered("k:1", output=1_000)
-    one.answered("k:1", output=3_000)
-    one.journal.close()
-    again = begun(FakeServer())
-    again.reporter.begin()
-    assert again.reporter.close(SessionOutcome.FINISHED)
-    (call,) = again.server.batches[0].calls
-    assert (call.keys, call.tokens) == (("k:1",), Tokens(output=3_000))
-
-
-def test_what_a_journal_does_not_know_is_marked() -> None:
-    """How long cache writes live is not in it."""
-    entries = [
-        Entry(Answer(at(0), "m", Tokens(cache_write_5m=5)), ("k:1", "k:2")),
-        Entry(Answer(at(1), "m", Tokens(output=5)), ("k:3",)),
-        Entry(Answer(at(2), "m", Tokens(output=5))),
-        Entry(Tick(at(3))),
-    ]
-    assert [(call.keys, call.cache_split_known) for call in calls_of(entries)] == [
-        (("k:1", "k:2"), False),
-        (("k:3",), True),
-    ]
-
-
-def test_a_session_that_may_not_go_on_is_told_so(begun: Callable[..., Told]) -> None:
-    """Its tab is red by now: whoever begins it hears STOP; a session that runs is not stopped by it."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-    one.journal.close()
-    again = begun(FakeServer(resumed=ResumeAnswer(Verdict((RED_TAB,)))))
-    assert again.reporter.begin().outcome is Outcome.STOP
-    assert stopped(again) is Act.WIND_DOWN
-    again.reporter.close(None)
-
-
-def test_a_hook_waits_for_no_network(begun: Callable[..., Told]) -> None:
-    """The session is resumed beside it; a refusal comes as advice."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-    one.journal.close()
-    again = begun(FakeServer(resumed=ResumeAnswer(Verdict((RED_TAB,)))))
-    assert again.reporter.begin(wait=False) == Verdict()
-    _until(lambda: stopped(again) is Act.WIND_DOWN)
-
-
 def test_a_session_that_the_server_thought_silent_comes_back(begun: Callable[..., Told]) -> None:
     """It slept longer than its lease: the answer to its report says so, and it asks to go on."""
     one = begun(FakeServer(answer=UsageAnswer(Verdict(), silent=True)))
     assert one.reporter.report()
     assert one.server.asked == ["usage", "resume"]
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_session_the_server_does_not_know_is_kept_for_later(begun: Callable[..., Told], status: int) -> None:
-    """It is not asked again; at the end all waits, to be started after the fact."""
-    one = begun(FakeServer(status=status))
-    one.answered("k:1")
-    assert not one.reporter.report()
-    assert not one.reporter.report()
-    assert one.server.asked == ["usage"]
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    assert len(spool.pending(one.spool)) == 1
-
-
-def test_a_session_that_was_never_admitted_only_spools(begun: Callable[..., Told]) -> None:
-    """The gate could not ask: there is no token, and a settle step starts it after the fact."""
-    one = begun(FakeServer(), server_session="", token="")
-    assert one.reporter.begin() == Verdict()
-    one.answered("k:1")
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    (waiting,) = spool.pending(one.spool)
-    assert waiting.undelivered is not None
-    assert waiting.undelivered.key == "k" * 16
-    assert one.server.asked == []
-
-
-def test_a_program_that_ends_tells_its_last_itself(begun: Callable[..., Told], monkeypatch: pytest.MonkeyPatch) -> None:
-    """From Python 3.12 on no thread begins while the interpreter ends."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-
-    def start(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't create new thread at interpreter shutdown")
-
-    with monkeypatch.context() as ending:
-        ending.setattr(threading.Thread, "start", start)
-        assert one.reporter.close(SessionOutcome.FINISHED)
-    assert (one.server.keys, len(one.server.ends)) == (["k:1"], 1)
-
-
-def test_what_was_tightened_here_stays_so(begun: Callable[..., Told]) -> None:
-    """The server tells its own limits with each answer; a raise of them is one here as well."""
-    server = FakeServer(answer=UsageAnswer(Verdict(), limits=Limits(cost=dollars("5"))))
-    one = begun(server, limits=Limits(cost=dollars("0.02")), admitted=Limits(cost=dollars("5")))
-    assert one.reporter.report()
-    assert one.session.state.totals.granted == Limits(cost=dollars("0.02"))
-    server.answer = UsageAnswer(Verdict(), limits=Limits(cost=dollars("5.03")))
-    assert one.reporter.report()
-    assert one.session.state.totals.granted == Limits(cost=dollars("0.05"))
-
-
-class Hanging:
-    """A server that takes the connection and says nothing."""
-
-    def __init__(self) -> None:
-        """Until `let_go`."""
-        self.let_go = threading.Event()
-
-    def send(self, request: Request, timeout: float) -> Response:
-        """Hang."""
-        self.let_go.wait(30)
-        raise NoAnswerError("no answer in time")
-
-
-def test_an_end_waits_for_nobody(begun: Callable[..., Told], tmp_path: Path) -> None:
-    """A server that hangs costs the given seconds, then the report is in the spool."""
-    one = begun(FakeServer())
-    hanging = Hanging()
-    reporter = reporter_for(
-        one.folder.record(), one.session, one.folder, {"TABSTOP_STATE": str(tmp_path)}, transport=hanging
-    )
-    assert reporter is not None
-    one.answered("k:1")
-    began = time.monotonic()
-    assert not reporter.close(SessionOutcome.FINISHED, seconds=0.2)
-    assert time.monotonic() - began < 5
-    assert len(spool.pending(tmp_path / "spool")) == 1
-    hanging.let_go.set()
 
 
 def test_nobody_reports_without_a_server(begun: Callable[..., Told]) -> None:
@@ -430,7 +164,7 @@ def test_the_thread_reports_at_its_interval_and_at_once_when_it_matters(begun: C
     one = begun(FakeServer())
     one.reporter.begin()
     one.answered("k:1", output=100_000)
-    _until(lambda: bool(one.server.batches))
+    until(lambda: bool(one.server.batches))
     assert {event.kind for event in one.server.batches[0].events} >= {EventKind.SUSPEND}
     one.reporter.close(None)
 
@@ -439,7 +173,7 @@ def test_an_idle_session_says_that_it_is_alive(begun: Callable[..., Told]) -> No
     """Every interval; the answers keep it in touch."""
     one = begun(FakeServer(), interval=0)
     one.reporter.begin()
-    _until(lambda: len(one.server.batches) >= 3)
+    until(lambda: len(one.server.batches) >= 3)
     assert one.reporter.close(None)
     assert set(one.server.batches) == {UsageBatch()}
 
@@ -496,77 +230,13 @@ def test_gauges_that_the_server_does_not_take_hold_up_no_usage(begun: Callable[.
     assert (one.server.keys, gauges_told(one)) == (["k:1"], [])
 
 
-def test_an_unreachable_server_holds_up_nobody_who_goes_on(begun: Callable[..., Told]) -> None:
-    """Taken up again while the server is away, it goes on within the limits it has."""
-    one = begun(FakeServer())
-    one.answered("k:1")
-    one.journal.close()
-    again = begun(FakeServer(away=True))
-    assert again.reporter.begin() == Verdict()
-
-
-def test_an_end_that_is_lost_waits_with_the_rest(begun: Callable[..., Told]) -> None:
-    """Usage arrived, its end did not: the spool has the end alone."""
-    server = FakeServer()
-    one = begun(server)
-    one.answered("k:1")
-    assert one.reporter.report()
-    server.no_ends = True
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    (waiting,) = spool.pending(one.spool)
-    assert waiting.undelivered is not None
-    assert (waiting.undelivered.batches, waiting.undelivered.end.outcome) == ((), "finished")
-
-
-def test_what_can_be_kept_nowhere_is_said(begun: Callable[..., Told]) -> None:
-    """The disk is full, too: people read it, and the next run tells what the journal knows."""
-    one = begun(FakeServer(away=True))
-    one.reporter.begin()
-    one.spool.write_text("in the way", encoding="utf-8")
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    assert "cannot be kept either" in one.log[-1]
-    assert (one.folder.path / "unreported").exists()
-
-
 def test_an_answer_that_cannot_be_written_down_ends_no_thread(begun: Callable[..., Told]) -> None:
     """The journal's disk is full: the server is told once, and the next report goes out."""
     one = begun(FakeServer(), interval=0)
     one.journal.append = _full  # type: ignore[method-assign]
     one.reporter.begin()
-    _until(lambda: len(one.server.batches) >= 3)
+    until(lambda: len(one.server.batches) >= 3)
     assert [event.scope for batch in one.server.batches for event in batch.events] == ["journal"]
-
-
-def test_trips_and_events_wait_in_the_spool_too(begun: Callable[..., Told]) -> None:
-    """With the first batch; there are never more than the server takes."""
-    one = begun(FakeServer(away=True))
-    for second in range(300):
-        one.reporter.on_event(Event(at(second), EventKind.RELEASE))
-        one.reporter.on_event(Event(at(second), EventKind.TRIP, replace(LIMIT, signal=Signal.RUNAWAY)))
-    assert not one.reporter.close(SessionOutcome.FINISHED)
-    (waiting,) = spool.pending(one.spool)
-    assert waiting.undelivered is not None
-    (batch,) = waiting.undelivered.batches
-    assert (len(batch.trips), len(batch.events)) == (20, 200)
-    one.journal.close()
-    again = begun(FakeServer())
-    again.reporter.begin()
-    assert again.reporter.close(None)
-    assert (len(again.server.batches[0].trips), len(again.server.batches[0].events)) == (20, 200)
-
-
-@pytest.mark.parametrize(
-    ("environ", "where"),
-    [
-        ({"TABSTOP_STATE": "/s", "HOME": "/h"}, "/s/spool"),
-        ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/tabstop/spool"),
-        ({"HOME": "/h"}, "/h/.local/state/tabstop/spool"),
-        ({"RUNNER_TEMP": "/r"}, "/r/.local/state/tabstop/spool"),
-    ],
-)
-def test_where_reports_wait(environ: dict[str, str], where: str) -> None:
-    """Where the settle step looks for them."""
-    assert spool.spool_root(environ) == Path(where)
 
 
 def test_a_raise_here_is_told_as_an_event(begun: Callable[..., Told]) -> None:
@@ -580,10 +250,3 @@ def test_a_raise_here_is_told_as_an_event(begun: Callable[..., Told]) -> None:
 
 def _full(entry: Entry) -> None:
     raise OSError(28, "No space left on device")
-
-
-def _until(done: Callable[[], bool], seconds: float = 5.0) -> None:
-    until = time.monotonic() + seconds
-    while not done() and time.monotonic() < until:
-        time.sleep(0.005)
-    assert done()

@@ -32,6 +32,7 @@ def test_it_meters_and_says_what_happens(tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
         "CODEX_HOME": str(tmp_path),
         "CLAUDE_CODE_USE_BEDROCK": "1",
+        "OPENCODE_CONFIG_CONTENT": '{"theme": "with a key in it, say"}',
         "TMPDIR": str(tmp_path),
     }
     for name in (

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 
+from tabstop.agents.command_line import PROGRAMS, command_line_of
 from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.gauge_watch import GaugeWatch
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import pricer_of
+from tabstop.beside.hook_socket import HookAnswer
 from tabstop.beside.journal import Journal
 from tabstop.beside.proxy.attached import logger
+from tabstop.beside.proxy.learning import Learning
 from tabstop.beside.proxy.routes import Upstreams
 from tabstop.beside.proxy.running import RunningProxy, running_proxy
 from tabstop.beside.reporting import Reporter
@@ -68,7 +71,7 @@ def serve(
         reporter = reported(opened, governed, environ, warn)
         if reporter is not None:
             last.callback(_report_end, reporter, governed, record)
-        post = HookPost(kept.path.parent, environ, now, lambda _text: None, (kept, record, governed))
+        post = _Post(kept.path.parent, environ, now, lambda _text: None, (kept, record, governed))
         key = bytes.fromhex(record.hmac_key)
         with (
             post,
@@ -76,6 +79,7 @@ def serve(
                 governed, key=key, folder=kept, upstreams=upstreams, on_event=on_event, listener=listener
             ) as proxy,
         ):
+            post.learning = proxy.learning
             tree = _Tree(governed, key)
             gauges = GaugeWatch(kept, governed)
             governed.tell(Resumed(now()))
@@ -94,6 +98,18 @@ def _report_end(reporter: Reporter, governed: GovernedSession, record: Record) -
     stopped = governed.state.stopped
     usual = None if ends_elsewhere(record) else SessionOutcome.FINISHED
     reporter.close(stopped.ends_as if stopped else usual)
+
+
+class _Post(HookPost):
+    """Answers hooks, but for those that would count twice: what an agent tells under keys of its own, and asks through here."""
+
+    learning: Learning | None = None
+
+    def _hook(self, words: tuple[str, ...], body: bytes) -> bytes | Iterator[bytes]:
+        line = command_line_of(PROGRAMS.get(words[0], ""))
+        if line is not None and line.hooks_tell_usage and self.learning and self.learning.heard_of(line.usage_name):
+            return HookAnswer().encode()
+        return super()._hook(words, body)
 
 
 class _Tree:

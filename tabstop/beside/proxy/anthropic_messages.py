@@ -148,7 +148,7 @@ class MessageReader:
     def _block(self, block: Body) -> None:
         self.heard.say(block.get("text"))
         if block.get("type") == "tool_use":
-            self.heard.wants_tools = True
+            self.heard.wants(block.get("id"))
 
     def _usage(self, used: object) -> None:
         if isinstance(used, dict):
@@ -300,12 +300,14 @@ def _results(messages: list[Body]) -> tuple[ToolResult, ...]:
     if last < 0:
         return ()
     asked = {
-        block.get("id"): block for block in objects(messages[last].get("content")) if block.get("type") == "tool_use"
+        str(block.get("id")): block
+        for block in objects(messages[last].get("content"))
+        if block.get("type") == "tool_use"
     }
     found = []
     for message in messages[last + 1 :]:
         for block in objects(message.get("content")):
-            use = asked.get(block.get("tool_use_id")) if block.get("type") == "tool_result" else None
+            use = asked.get(str(block.get("tool_use_id"))) if block.get("type") == "tool_result" else None
             if use is not None:
                 call, name = ident(block.get("tool_use_id")), ident(use.get("name")) or "tool"
                 found.append(ToolResult(call, name, use.get("input"), block.get("is_error") is True))

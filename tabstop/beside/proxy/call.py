@@ -8,11 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from tabstop.agents.claude_code.rows import ident
 from tabstop.governor.likeness import LONGEST
 from tabstop.usage import Tokens
 
 Body = dict[str, Any]
 """A request's JSON object."""
+
+TOOLS_KEPT = 64
+"""Ids of one answer's tool calls."""
 
 LEAST_ANSWER = 1_024
 """Tokens below which an answer is not shortened, thinking not counted: less is rarely an answer."""
@@ -122,7 +126,8 @@ class Heard:
     """What an answer has said so far.
 
     tokens: None until its usage is told. began: what of it was told before the answer was complete. keys: ids it is known by.
-    cleared: tokens the vendor left out of the prompt by itself. error: the vendor's own word for what went wrong.
+    tools: the vendor's ids of the tool calls it wants. cleared: tokens the vendor left out of the prompt by itself.
+    error: the vendor's own word for what went wrong.
     keeps: characters of its text that are kept.
     """
 
@@ -135,6 +140,7 @@ class Heard:
     cache_split_known: bool = True
     complete: bool = False
     wants_tools: bool = False
+    tools: tuple[str, ...] = ()
     cleared: int = 0
     error: str = ""
     keeps: int = LONGEST
@@ -146,6 +152,13 @@ class Heard:
         if isinstance(text, str) and self._length < self.keeps:
             self.said.append(text)
             self._length += len(text)
+
+    def wants(self, tool: object) -> None:
+        """It calls a tool, under this id where it is one."""
+        self.wants_tools = True
+        name = ident(tool)
+        if name and name not in self.tools and len(self.tools) < TOOLS_KEPT:
+            self.tools = (*self.tools, name)
 
     def known_as(self, key: str) -> None:
         """Add an id."""

@@ -12,7 +12,7 @@ from tabstop.beside.proxy.learning import Learning
 from tabstop.beside.proxy.meter import Meter
 from tabstop.beside.proxy.openai_chat import is_usage_only
 from tabstop.beside.proxy.permits import KEPT_OF_LAST, Permit
-from tabstop.beside.proxy.requests import headers_back, headers_for
+from tabstop.beside.proxy.requests import cut_off, headers_back, headers_for
 from tabstop.beside.proxy.streams import Passing
 from tabstop.beside.proxy.upstream import Upstream, why_no_answer
 
@@ -141,9 +141,7 @@ class Exchange:
         if passing.events and not self._heard.complete and response.content_length is None:
             await response.write_eof(b"\n\n" + self._asked.api.error_event(why_no_answer(error)))
             return
-        transport = self._asked.request.transport
-        if transport is not None:
-            transport.abort()
+        cut_off(self._asked.request)
 
 
 def _is_ours(permit: Permit, status: int) -> bool:

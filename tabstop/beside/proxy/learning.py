@@ -50,6 +50,10 @@ class Learning:
             if learned != record:
                 self._folder.write_record(learned)
 
+    def heard_of(self, agent: str) -> bool:
+        """Whether an agent has asked, by its name in usage."""
+        return any(one.agent == agent for one in self._known)
+
     def answered(self, provider: str, answer: Mapping[str, str], asked: Mapping[str, str]) -> None:
         """Keep the gauges that the headers of an answer, and of what asked for it, tell; where they have changed."""
         now = self._now()

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from tabstop.agents.dialect import LONGEST_WAIT, digest, stop_text
+from tabstop.agents.dialect import LONGEST_WAIT, digest, stop_text, waits
+from tabstop.agents.opencode.messages import AGENT as OPENCODE
+from tabstop.agents.opencode.tool_ids import tool_key
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.proxy.call import Call, Heard
 from tabstop.beside.proxy.callers import Caller
@@ -19,7 +21,8 @@ from tabstop.beside.proxy.sayings import RefusedError, Sayings
 from tabstop.governor.degradation import eases
 from tabstop.governor.facts import CallFailed, SubagentEnded, SubagentSpawned, ToolFinished, Unaffordable
 from tabstop.governor.likeness import likeness_of
-from tabstop.governor.limits import limits_in_force
+from tabstop.governor.limit_reached import does_not_fit
+from tabstop.governor.limits import kept_back, limits_in_force
 from tabstop.governor.orders import Act, Event, Order
 from tabstop.governor.reservation import Granted, Held, Refused, Wait, decide, room
 from tabstop.governor.settings import UnknownPrice
@@ -147,14 +150,13 @@ class Meter:
                 next_call=coming.cost or 0,
                 next_call_tokens=coming.tokens,
                 assumed=not told,
+                told=replace(usage, tokens=heard.began) if heard.began is not None else None,
             )
             if thread_name and told and not heard.wants_tools:
                 self.governed.tell(SubagentEnded(self.governed.now(), thread_name))
 
     def failed(self, permit: Permit, status: int, retry_after: int = 0) -> None:
         """The vendor refused the call, or never got it (status 0): nothing was used."""
-        if permit.settled:
-            return
         with self.governed.lock:
             self._release(permit)
             if status in {0, 429} or status >= 500:
@@ -189,13 +191,19 @@ class Meter:
                 return None
             # It goes on with less, and this is tried again; or, with nothing left to lessen, what is due at a limit happens.
             before = self.governed.state.degraded
-            order = self.governed.tell(
-                Unaffordable(self.governed.now(), found.limit, found.needed, caller.thread, last)
-            )
+            fact = Unaffordable(self.governed.now(), found.limit, found.needed, caller.thread, last)
+            order = self.governed.tell(fact)
             if eases(before, self.governed.state.degraded):
                 continue
             if not order.act.ends_turn and (last or not order.summary_tokens):
-                raise RefusedError(stop_text(order))
+                raise RefusedError(self._does_not_fit(fact))
+
+    def _does_not_fit(self, fact: Unaffordable) -> str:
+        """Of a call without a price that is too large for the default token limit; what has a price that one does not bind."""
+        totals, settings = replace(self.governed.state.totals, unpriced=1), self.governed.settings
+        limits, why = limits_in_force(totals, settings)
+        kept = kept_back(fact.limit, totals, settings)
+        return f"Tabstop: {does_not_fit(fact, totals, limits, kept)}. {why}"
 
     def _reserve(
         self, call: Call, caller: Caller, provider: str, order: Order, *, last: bool
@@ -238,7 +246,12 @@ class Meter:
         keys = heard.keys
         if request and permit.provider == "anthropic":
             keys = (*keys, f"anthropic:req:{request}")
-        return keys or (f"tabstop:call:{self._run}-{next(self._numbers)}",)
+        keys = keys or (f"tabstop:call:{self._run}-{next(self._numbers)}",)
+        if permit.caller.agent == OPENCODE:
+            # Its database has none of the vendor's ids but those of tool calls. The last key says that it has others.
+            tools = filter(None, (tool_key(permit.caller.session, tool) for tool in heard.tools))
+            keys = (*keys, *tools, f"opencode:asked:{keys[0]}")
+        return keys
 
     def _release(self, permit: Permit) -> None:
         permit.settled = True
@@ -246,8 +259,7 @@ class Meter:
         self._held -= permit.held
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            if not one.done():
-                one.set_result(None)
+            one.set_result(None)
 
     async def _something_changes(self) -> None:
         change = asyncio.get_running_loop().create_future()
@@ -268,7 +280,14 @@ class Meter:
                 del self._results[next(iter(self._results))]
             arguments = digest(self._key, result.arguments)
             fact = ToolFinished(
-                self.governed.now(), result.name, arguments, result.failed, caller.thread, result.call, unseen=True
+                self.governed.now(),
+                result.name,
+                arguments,
+                result.failed,
+                caller.thread,
+                result.call,
+                unseen=True,
+                waits=waits(result.arguments),
             )
             pause = max(pause, self.governed.tell(fact).seconds)
         return pause

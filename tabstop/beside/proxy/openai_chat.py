@@ -19,7 +19,7 @@ from tabstop.beside.proxy.call import (
     several,
     written,
 )
-from tabstop.beside.proxy.openai_responses import HIDDEN, IMAGE, error, searches_by_itself, tokens_of
+from tabstop.beside.proxy.openai_responses import HIDDEN, IMAGE, arguments_of, error, searches_by_itself, tokens_of
 from tabstop.beside.proxy.thinking import least_effort
 
 
@@ -124,7 +124,8 @@ class ChatReader:
             message = choice.get(name)
             if isinstance(message, dict):
                 heard.say(message.get("content"))
-                heard.wants_tools = heard.wants_tools or bool(message.get("tool_calls"))
+                for tool in objects(message.get("tool_calls")):
+                    heard.wants(tool.get("id"))
         if (tokens := tokens_of(answer.get("usage"), "prompt_tokens", "completion_tokens")) is not None:
             heard.tokens, heard.cache_split_known = tokens, not tokens.cache_write_5m
             heard.complete = True
@@ -150,12 +151,12 @@ def _results(messages: list[Body]) -> tuple[ToolResult, ...]:
     )
     if last < 0:
         return ()
-    asked = {call.get("id"): call.get("function") for call in objects(messages[last].get("tool_calls"))}
+    asked = {str(call.get("id")): call.get("function") for call in objects(messages[last].get("tool_calls"))}
     found = []
     for message in messages[last + 1 :]:
-        use = asked.get(message.get("tool_call_id")) if message.get("role") == "tool" else None
+        use = asked.get(str(message.get("tool_call_id"))) if message.get("role") == "tool" else None
         if isinstance(use, dict):
             found.append(
-                ToolResult(ident(message.get("tool_call_id")), ident(use.get("name")) or "tool", use.get("arguments"))
+                ToolResult(ident(message.get("tool_call_id")), ident(use.get("name")) or "tool", arguments_of(use))
             )
     return tuple(found)

@@ -32,7 +32,7 @@ HIDDEN = 2_000
 
 BUILT_IN_TOOL = 2_000
 
-_AT_THE_CLIENT = frozenset({"function", "custom", "local_shell", "shell", "apply_patch", "tool_search", "namespace"})
+_AT_THE_CLIENT = frozenset({"function", "custom", "local_shell", "apply_patch"})
 """Tools that run where the request comes from; all others run at the vendor, unseen."""
 
 _ELSEWHERE = {
@@ -64,7 +64,7 @@ class OpenAiResponses:
             f"the tool {ident(tool.get('type'))}, which the vendor runs" for tool in tools if not _at_the_client(tool)
         )
         parts = [Part(rest, HIDDEN), Part(body.get("instructions") or "")]
-        parts += (Part(tool, 0 if tool.get("type") in {"function", "custom"} else BUILT_IN_TOOL) for tool in tools)
+        parts += (Part(tool, 0 if str(tool.get("type")) in {"function", "custom"} else BUILT_IN_TOOL) for tool in tools)
         parts += (Part(item, _extra(item, unbounded)) for item in items)
         tier = body.get("service_tier")
         return Call(
@@ -164,7 +164,7 @@ class ResponseReader:
         if kind == "web_search_call":
             self.heard.web_searches += 1
         elif kind in ("function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call"):
-            self.heard.wants_tools = True
+            self.heard.wants(item.get("call_id"))
 
     def _told(self, used: object) -> None:
         self.heard.tokens = tokens_of(used, "input_tokens", "output_tokens")
@@ -218,7 +218,9 @@ def _at_the_client(tool: Body) -> bool:
             return not str(mapping(tool.get("environment")).get("type")).startswith("container")
         case "tool_search":
             return tool.get("execution") == "client"
-    return tool.get("type") in _AT_THE_CLIENT
+        case "namespace":
+            return all(_at_the_client(one) for one in objects(tool.get("tools")))
+    return str(tool.get("type")) in _AT_THE_CLIENT
 
 
 def _kept_by_the_vendor(item: Body) -> bool:
@@ -253,7 +255,7 @@ def _extra(item: Body, unbounded: list[str]) -> int:
 
 def _results(items: list[Body]) -> tuple[ToolResult, ...]:
     """Results at the end of the conversation, with the calls they answer."""
-    asked = {item.get("call_id"): item for item in items if _asks(item)}
+    asked = {str(item.get("call_id")): item for item in items if _asks(item)}
     found: list[ToolResult] = []
     for item in reversed(items):
         if not str(item.get("type")).endswith("_output"):
@@ -261,9 +263,9 @@ def _results(items: list[Body]) -> tuple[ToolResult, ...]:
                 break
             continue
         call = ident(item.get("call_id"))
-        use = asked.get(item.get("call_id"), {})
+        use = asked.get(str(item.get("call_id")), {})
         name = ident(use.get("name")) or str(item.get("type")).removesuffix("_call_output").removesuffix("_output")
-        found.append(ToolResult(call, name, _arguments(use), _failed(item.get("output"))))
+        found.append(ToolResult(call, name, arguments_of(use), _failed(item.get("output"))))
     return tuple(reversed(found))
 
 
@@ -275,8 +277,8 @@ def _by_the_model(item: Body) -> bool:
     return _asks(item) or item.get("role") == "assistant" or item.get("type") == "reasoning"
 
 
-def _arguments(use: Body) -> object:
-    """They come as text; equal arguments in other spelling are the same."""
+def arguments_of(use: Body) -> object:
+    """A call's arguments. They come as text; equal arguments in other spelling are the same."""
     for name in ("arguments", "input", "action", "operation"):
         given: Any = use.get(name)
         if isinstance(given, str):

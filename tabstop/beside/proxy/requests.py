@@ -6,7 +6,9 @@ import json
 import sys
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
+from aiohttp import web
 from multidict import CIMultiDict
 
 from tabstop.beside.proxy.call import Body, NotReadError
@@ -30,7 +32,9 @@ def body_of(raw: bytes, encoding: str) -> Body:
     """The JSON object of a request. Raises `NotReadError`: what cannot be read cannot be bounded, and is not sent."""
     plain = _unpacked(raw, encoding.strip().lower())
     try:
-        value = json.loads(plain)
+        value = json.loads(plain, object_pairs_hook=_once)
+    except NotReadError:
+        raise
     except (ValueError, RecursionError) as error:
         raise NotReadError("its body is not JSON") from error
     if not isinstance(value, dict):
@@ -53,6 +57,20 @@ def headers_back(headers: Mapping[str, str], *, same_length: bool) -> CIMultiDic
     if same_length:
         dropped -= {"content-length"}
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+
+
+def cut_off(request: web.Request) -> None:
+    """Break off the client's connection, as the vendor's was. One that has gone needs none of it."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Body:
+    """An object. Of a name that stands in it twice one reader takes the first and another the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotReadError("the same name stands twice in one of its objects")
+    return found
 
 
 def _unpacked(raw: bytes, encoding: str) -> bytes:

@@ -13,7 +13,7 @@ from tabstop.beside.proxy.exchange import Asked, Exchange, SwitchRefusedError, r
 from tabstop.beside.proxy.learning import Learning
 from tabstop.beside.proxy.meter import Meter
 from tabstop.beside.proxy.pointing import TOKEN_HEADER
-from tabstop.beside.proxy.requests import LARGEST, body_of, headers_back, headers_for
+from tabstop.beside.proxy.requests import LARGEST, body_of, cut_off, headers_back, headers_for
 from tabstop.beside.proxy.routes import PROVIDERS, api_of, costs_uncounted, read_path, write_path
 from tabstop.beside.proxy.sayings import RefusedError
 from tabstop.beside.proxy.upstream import Upstream, why_no_answer
@@ -80,7 +80,10 @@ class Proxy:
     async def _metered(self, request: web.Request, api: Api, provider: str, path: str) -> web.StreamResponse:
         raw = await request.read()
         body = body_of(raw, request.headers.get("Content-Encoding", ""))
-        call = api.read(read_path(path.partition("?")[0]), body)
+        try:
+            call = api.read(read_path(path.partition("?")[0]), body)
+        except RecursionError as error:
+            raise NotReadError("it is nested too deeply") from error
         caller = caller_of(request.headers)
         self._learning.saw(caller)
         asked = Asked(request, api, provider, path, body, raw)
@@ -109,6 +112,5 @@ class Proxy:
         except (TimeoutError, aiohttp.ClientError) as error:
             if response is None:
                 return refusal(api, 502, why_no_answer(error))
-            if request.transport is not None:
-                request.transport.abort()
+            cut_off(request)
             return response

@@ -12,6 +12,7 @@ from typing import Self
 import httpx
 import pytest
 
+from tabstop.beside import hook_socket
 from tabstop.beside.control import tell
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.journal import Journal, JournalBusyError
@@ -31,6 +32,7 @@ from tabstop.governor.settings import Settings
 from tabstop.session import Limits
 from tabstop.wire import StartRequest
 from tests.beside.proxy.scene import CARD, answer, request, scene
+from tests.beside.short_folder import short_folder
 from tests.support.fake_llm import FakeLlm
 
 
@@ -130,6 +132,29 @@ def test_alone_it_looks_at_the_working_tree(tmp_path: Path, monkeypatch: pytest.
         assert one.ask(headers).status_code == 200
         found = {"": "/own", "by a client": "/client", "by an option": "/option"}[told]
         wait_until(lambda: looked[-1] == found)
+
+
+def test_alone_what_hooks_tell_too_counts_once(tmp_path: Path) -> None:
+    """Gemini CLI's hooks tell its usage under keys of their own: once it asks through the proxy, that is heard there alone."""
+    asked = {"llm_request": {"model": "dear", "messages": [{"content": "hello"}]}}
+    used = {"llm_response": {"usageMetadata": {"promptTokenCount": 70, "totalTokenCount": 100}}}
+    body = json.dumps({"session_id": "g", "cwd": "/", "timestamp": "2026-11-02T09:00:00Z", **asked, **used}).encode()
+    words = ("gemini", "AfterModel", "s1")
+    with (
+        short_folder() as folder,
+        FakeLlm(plan=lambda _seen: answer(input=70, output=30)) as fake,
+        Alone(folder, Limits(iterations=9), fake.url) as one,
+    ):
+        assert hook_socket.ask(one.folder.socket, "hook", words, body)
+        assert one.governed.state.totals.iterations == 1  # it may not go through here
+        url = f"{one.proxy.base('google')}/v1beta/models/dear:generateContent"
+        headers = {"User-Agent": "GeminiCLI/0.61.0/gemini-2.5-pro (linux; x64)"}
+        assert httpx.post(url, json=request("gemini"), headers=headers, trust_env=False).status_code == 200
+        assert one.governed.state.totals.iterations == 2
+        later = body.replace(b"hello", b"and then")
+        assert hook_socket.ask(one.folder.socket, "hook", words, later) == b"0 0.000 0\n"
+        assert one.governed.state.totals.iterations == 2
+        assert hook_socket.ask(one.folder.socket, "hook", ("codex", "SessionStart", "s1"), body)
 
 
 def wait_until(happens: object) -> None:

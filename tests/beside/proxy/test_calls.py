@@ -64,6 +64,24 @@ def test_usage_is_known_by_the_vendors_ids(api: str, keys: tuple[str, ...]) -> N
         assert [key.startswith(start) for key, start in zip(on.usages[0].keys, keys, strict=True)] == [True] * len(keys)
 
 
+@pytest.mark.parametrize("api", ["anthropic", "responses", "chat"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_opencodes_calls_are_known_by_their_tools(api: str, stream: bool) -> None:
+    """Its database has no other id of the vendor's. The last key says that whoever else tells of it may know none of the others."""
+    tools = (("bash", {"command": "ls"}), ("read", {"filePath": "x"}))
+    answers = iter((Step("", tools=tools), Step("Done."), Step("", tools=tools)))
+    named = {"x-session-id": "ses_1", "user-agent": "opencode/1.18"}
+    with scene(lambda _seen: next(answers)) as on:
+        on.ask(api, stream=stream, headers=named)
+        on.ask(api, stream=stream, headers=named)
+        on.ask(api, stream=stream)
+        kinds = [[key.rsplit("/", 1)[0] for key in usage.keys if "opencode" in key] for usage in on.usages]
+        first = on.usages[0].keys[0]
+        assert kinds[0] == ["opencode:tool:ses_1", "opencode:tool:ses_1", f"opencode:asked:{first}"]
+        assert kinds[1] == [f"opencode:asked:{on.usages[1].keys[0]}"]
+        assert kinds[2] == []
+
+
 def test_cache_writes_count_by_their_lifetime() -> None:
     """An hour's write is not five minutes'."""
     with scene(answer(write_5m=7, write_1h=3)) as on:
@@ -87,8 +105,8 @@ def test_gemini_streams_an_array_where_nobody_asks_for_events() -> None:
 
 
 def test_chat_usage_is_asked_for_and_kept_from_who_did_not_ask() -> None:
-    """The vendor is asked for it; the agent gets the stream it asked for."""
-    with scene() as on:
+    """The vendor is asked for it; the agent gets the stream it asked for, also where that event comes alone."""
+    with scene(delay=0.05) as on:
         events = events_of(on.ask("chat", stream=True).text)
         assert on.sent["stream_options"] == {"include_usage": True}
         assert events[-1] == "[DONE]"
@@ -128,6 +146,9 @@ def test_packed_requests_are_read_and_pass_as_they_are(encoding: str, pack: obje
         (gzip.compress(b"{}", mtime=0)[:-4], {"Content-Encoding": "gzip"}, "is cut off"),
         (b"{}" * 20, {"Content-Encoding": "zstd"}, "is not zstd"),
         (b'{"max_tokens": "many"}', {}, "`max_tokens` is not a whole number"),
+        (b'{"max_tokens": 9000000, "messages": [], "max_tokens": 1}', {}, "the same name stands twice"),
+        (b'{"messages": [{"content": [{"type": "text", "type": "image"}]}]}', {}, "the same name stands twice"),
+        (b'{"messages": [{"content": %b""%b}]}' % (b'{"content": ' * 950, b"}" * 950), {}, "is nested too deeply"),
     ],
 )
 def test_what_cannot_be_read_is_not_sent(content: bytes, headers: dict[str, str], why: str) -> None:

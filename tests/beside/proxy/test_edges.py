@@ -219,7 +219,11 @@ def gauge(window: str, used: int, minutes: int = 0, **more: Any) -> GaugeReading
                 "Anthropic-RateLimit-Unified-7d_opus-Utilization": "0.5",
                 "anthropic-ratelimit-unified-5h-reset": str(RESET),
             },
-            (gauge("7d_opus", 5_000),),
+            (gauge("7d_opus", 5_000, 10_080),),
+        ),
+        (  # money for use beyond the plan, told like a window
+            {"anthropic-ratelimit-unified-overage-utilization": "0.97"},
+            (),
         ),
         (
             {

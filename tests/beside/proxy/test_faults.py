@@ -13,8 +13,9 @@ import pytest
 
 from tabstop.beside.proxy import server, streams
 from tabstop.session import Limits
+from tabstop.usage import Tokens
 from tests.beside.proxy.scene import Scene, answer, events_of, request, scene
-from tests.support.fake_llm import Fault
+from tests.support.fake_llm import Fault, Seen
 from tests.support.llm_answers import Step
 
 APIS = ("anthropic", "responses", "chat", "gemini")
@@ -25,7 +26,7 @@ WORST_PROMPT = 1_000
 
 def settled(on: Scene) -> None:
     """Nothing is held any more, and something was counted."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     held = 1
     while held and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -91,9 +92,10 @@ def test_a_vendor_that_takes_a_call_and_never_answers(api: str, fault: Fault, st
 @pytest.mark.parametrize("how", ["reset", "hang"])
 @pytest.mark.parametrize("api", ["anthropic", "responses", "chat"])
 def test_a_stream_that_breaks_ends_with_an_error_the_agent_can_read(api: str, how: str) -> None:
-    """Behind what was sent so far. What the vendor told of its input is taken; the rest counts at its worst."""
+    """Behind what was sent so far. What the vendor told of its input is taken, and reported; the rest counts at its worst."""
     with scene(answer(input=500), faults=deque([Fault(how, after=2)]), silence=0.3) as on:
         events = events_of(on.ask(api, stream=True).text)
+        assert [one.tokens for one in on.usages] == ([Tokens(input=500, output=1)] if api == "anthropic" else [])
         assert len(events) == 3
         assert "Trying again may help." in str(events[-1])
         totals = on.governed.state.totals
@@ -197,12 +199,20 @@ def test_a_client_that_goes_away_pays_for_what_can_have_been_written() -> None:
 
 def test_a_client_that_goes_away_while_it_waits_has_used_nothing() -> None:
     """Its place is free for others."""
-    with scene(answer(), limits=Limits(iterations=1), think=0.8) as on:
+    go = threading.Event()
+
+    def plan(_seen: Seen) -> Step:
+        go.wait(60)
+        return answer()
+
+    with scene(plan, limits=Limits(iterations=1), silence=60) as on:
         first = threading.Thread(target=on.ask)
         first.start()
-        time.sleep(0.3)
+        while not on.fake.seen:
+            time.sleep(0.01)
         with pytest.raises(httpx.ReadTimeout):
             on.client.post(on.path("anthropic"), json=request("anthropic"), timeout=0.2)
+        go.set()
         first.join()
         settled(on)
         assert on.governed.state.totals.iterations == 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiohttp.web import Request
 
 from tabstop.beside.proxy.anthropic_messages import IMAGE, AnthropicMessages, MessageReader
 from tabstop.beside.proxy.call import Api, Call, Change, Heard, NotReadError, Part, longest, objects, written
 from tabstop.beside.proxy.gemini_generate import ContentReader, GeminiGenerate
 from tabstop.beside.proxy.openai_chat import ChatReader, OpenAiChat
 from tabstop.beside.proxy.openai_responses import OpenAiResponses, ResponseReader
+from tabstop.beside.proxy.requests import cut_off
+from tabstop.beside.proxy.streams import Passing
 from tabstop.usage import Tokens
 
 ANTHROPIC, RESPONSES, CHAT, GEMINI = AnthropicMessages(), OpenAiResponses(), OpenAiChat(), GeminiGenerate()
@@ -186,10 +190,11 @@ def test_the_dearest_kind_a_prompt_may_become(body: dict[str, Any], write: str) 
 def test_marks_for_the_cache_do_not_make_a_message_new() -> None:
     """Claude Code moves them from message to message."""
     plain = {"messages": [user({"type": "text", "text": "a"})]}
-    marked = {"messages": [user({"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}})]}
-    assert [part.key for part in ANTHROPIC.read("", plain).parts] == [
-        part.key for part in ANTHROPIC.read("", marked).parts
-    ]
+    for mark in ({"type": "ephemeral"}, None):
+        marked = {"messages": [user({"type": "text", "text": "a", "cache_control": mark})]}
+        assert [part.key for part in ANTHROPIC.read("", plain).parts] == [
+            part.key for part in ANTHROPIC.read("", marked).parts
+        ]
 
 
 @pytest.mark.parametrize(
@@ -331,6 +336,10 @@ def test_a_small_file_may_be_a_large_image(call: Call, more: int) -> None:
         (RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i"}]}), "an item kept by the vendor"),
         (RESPONSES.read("", {"tools": [{"type": "tool_search"}]}), "the tool tool_search, which the vendor runs"),
         (
+            RESPONSES.read("", {"tools": [{"type": "namespace", "tools": [{"type": "web_search"}]}]}),
+            "the tool namespace, which the vendor runs",
+        ),
+        (
             RESPONSES.read("", {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}),
             "the tool shell, which the vendor runs",
         ),
@@ -357,6 +366,7 @@ def test_what_nobody_can_bound(call: Call, what: str) -> None:
         RESPONSES.read("", {"tools": [{"type": "function"}, {"type": "local_shell"}], "instructions": "i"}),
         RESPONSES.read("", {"tools": [{"type": "shell", "environment": {"type": "local"}}]}),
         RESPONSES.read("", {"tools": [{"type": "tool_search", "execution": "client"}]}),
+        RESPONSES.read("", {"tools": [{"type": "namespace", "tools": [{"type": "function", "name": "f"}]}]}),
         RESPONSES.read("", {"input": [{"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAAA"}]}),
         RESPONSES.read("", {"input": [{"type": "image_generation_call", "id": "i", "result": "aGk="}]}),
         RESPONSES.read("", {"model": "gpt-5-codex", "context_management": []}),
@@ -462,7 +472,7 @@ def test_tool_results_of_each_api() -> None:
                 ]
             },
         )
-    ) == [("a", "f", "{}", False)]
+    ) == [("a", "f", {}, False)]
     gemini = GEMINI.read(
         GEMINI_PATH,
         {
@@ -490,6 +500,21 @@ def test_tool_results_of_each_api() -> None:
 def test_nothing_asked_nothing_answered(call: Call) -> None:
     """An empty request tells nothing, and is no error."""
     assert call.results == ()
+
+
+ODD: tuple[object, ...] = ([], {"a": 1}, None, 5, "")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("other", ODD)
+def test_ids_of_any_shape_are_read(odd: object, other: object) -> None:
+    """The vendor refuses them, or knows what they mean; here they are no reason to fail."""
+    use, result = {"type": "tool_use", "id": odd}, {"type": "tool_result", "tool_use_id": other}
+    assert ANTHROPIC.read("", {"messages": [{"role": "assistant", "content": use}, user(result)]}).model == ""
+    call, output = {"type": "x_call", "call_id": odd}, {"type": "x_output", "call_id": other}
+    assert RESPONSES.read("", {"input": [call, output], "tools": [{"type": odd}]}).model == ""
+    asked = {"role": "assistant", "tool_calls": [{"id": odd, "function": {}}]}
+    assert CHAT.read("", {"messages": [asked, {"role": "tool", "tool_call_id": other}]}).model == ""
 
 
 def test_changes_of_each_api() -> None:
@@ -613,3 +638,33 @@ def test_what_is_said_is_kept_no_longer_than_it_is_compared() -> None:
     one.say(None)
     assert sum(map(len, one.said)) == 4_000
     assert "xxx" not in repr(one)
+
+
+def test_answers_that_lack_what_they_should_have() -> None:
+    """An id, a choice's message, a candidate: what is there is read, and nothing is made up."""
+    whole = MessageReader()
+    whole.whole({"type": "message", "usage": {"input_tokens": 1, "output_tokens": 2}})
+    assert (whole.heard.keys, whole.heard.tokens) == ((), Tokens(1, output=2))
+    chat = ChatReader()
+    chat.whole({"choices": [{"index": 0}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
+    assert (chat.heard.said, chat.heard.tokens) == ([], Tokens(1, output=2))
+    content = ContentReader()
+    content.whole({"usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 1}})
+    assert (content.heard.complete, content.heard.tokens) == (False, None)
+    array = Passing(GEMINI, "application/json", "")
+    array.feed(b'[7, {"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 9}}]')
+    array.end()
+    assert array.reader.heard.tokens == Tokens(9)
+
+
+def test_a_client_that_has_gone_is_not_cut_off() -> None:
+    """The vendor broke off too, a moment later."""
+    aborted: list[bool] = []
+
+    class Transport:
+        def abort(self) -> None:
+            aborted.append(True)
+
+    for transport in (None, Transport()):
+        cut_off(cast("Request", SimpleNamespace(transport=transport)))
+    assert aborted == [True]

@@ -1,0 +1,29 @@
+"""What tests of a report share: findings that go up and come back, and a wait for what its thread does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tabstop.governor.facts import Tick
+from tabstop.governor.orders import Act
+from tabstop.money import dollars
+from tabstop.verdict import Finding, Outcome, Signal
+from tests.beside.fake_server import Told
+from tests.governor.builders import at
+
+LIMIT = Finding(Signal.LIMIT, Outcome.STOP, "cost", unit="usd", cap=dollars("1"), spent=dollars("1"))
+RED_TAB = Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab is spent.", cause="spent")
+
+
+def stopped(one: Told) -> Act:
+    """What the session is ordered now."""
+    return one.session.tell(Tick(at(60))).act
+
+
+def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for it."""
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert done()
