@@ -93,8 +93,11 @@ class Books(Protocol):
     def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
         """The branch's newest tab, not ended any more; opened when there is none. A pull request was opened again."""
 
+    def past_tab(self, repository_id: int, branch: str, ended_at: datetime) -> Tab:
+        """A tab of the branch for an earlier life of it, of which we hear only now; it has ended."""
+
     def generations(self, repository_id: int, branch: str) -> list[Tab]:
-        """The branch's tabs, the first one first."""
+        """The branch's tabs, the one that ended first before the others; the open one comes last."""
 
     def budgets(self, wanted: Sequence[tuple[BudgetKey, Cap]], now: datetime) -> list[Budget]:
         """The budgets of these keys, in this order, opened where missing, with the caps given and overdrives in force."""
@@ -159,6 +162,9 @@ class Books(Protocol):
     def known(self, keys: Sequence[str]) -> dict[str, KnownUsage]:
         """Which of these usage keys are stored, and for which usage."""
 
+    def keys_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """All keys of these usages."""
+
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """Let every key of one usage name another: two rows turned out to be the same response."""
 
@@ -176,6 +182,18 @@ class Books(Protocol):
 
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
         """The sessions that reported any of these usages after another had."""
+
+    def reported_too(self, session_id: str) -> list[UsageRow]:
+        """The usages of others that this session reported too, oldest first."""
+
+    def sessions_beside(self, session_id: str) -> list[str]:
+        """The sessions that tell of some calls that this one tells of too, sorted."""
+
+    def disputed_calls(self, since: datetime) -> dict[str, int]:
+        """By session, how many of its calls from then on are disputed: reports of them contradict each other."""
+
+    def calls_of_threads(self, session_id: str, threads: Iterable[str]) -> list[int]:
+        """The ids of a session's own calls (no aggregates) in these vendor threads."""
 
     def evidence_of(self, session_id: str) -> dict[Evidence, int]:
         """What a session told of where its calls were made, with its ids; folders are never stored."""
@@ -312,8 +330,8 @@ class Books(Protocol):
     def cause_sums(self) -> list[CauseSums]:
         """What `all_causes` should be, from the ledger."""
 
-    def entry_sums(self) -> list[EntrySums]:
-        """The whole ledger, added up by place and session."""
+    def entry_sums(self, since: datetime | None = None) -> list[EntrySums]:
+        """The whole ledger, or what happened since then, added up by place and session."""
 
     def all_entries(self) -> list[Entry]:
         """The whole ledger, oldest first: to be looked through offline, and in tests."""

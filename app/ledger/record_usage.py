@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
 
-from app.ledger.books import Books, EntryKind, SessionRow, UsageRow
+from app.ledger.beside import count_together
+from app.ledger.books import Books, EntryKind, KnownUsage, SessionRow, UsageRow
 from app.ledger.by_hand import assigned, place_of_rest
+from app.ledger.disagreement import note_disagreement, with_told
 from app.ledger.evidence import ask_again, believed, goes_by_evidence, learned, may_stray, note_refused
 from app.ledger.placing import placing_of
 from app.ledger.postings import NOTHING, Postings, counted, sums_of
@@ -20,12 +22,13 @@ from app.ledger.told import Told, learn
 from app.ledger.true_up import true_up
 from app.ledger.windows import Current, current_place, places_by_time
 from app.registry import Transaction
+from tabstop.alike import Stored, recognized
 from tabstop.budget import Budget
 from tabstop.cost import Cost
-from tabstop.evidence import CommitMade, Evidence, PullRequestLink
+from tabstop.evidence import NOWHERE, CommitMade, Evidence, PullRequestLink
 from tabstop.policy.model import Policy
 from tabstop.session import lease_until
-from tabstop.usage import Usage
+from tabstop.usage import Grain, Usage
 from tabstop.wire import ClientTotal
 
 Pricer = Callable[[Usage], Cost]
@@ -71,17 +74,18 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
         current = current_place(reached, session, report.policy, report.login)
 
     told = learned(books, session, report.usages, report.pull_requests, report.commits)
-    known = books.known([key for usage in report.usages for key in usage.keys])
-    foreign = {found.id for found in known.values() if found.session_id != session.id}
-    if foreign:
-        books.witness([session.id], sorted(foreign))
-    usages = report.usages
+    usages = recognized(report.usages, _owner(session), lambda keys: _stored(books, keys))
+    known = books.known([key for usage in usages for key in usage.keys])
+    owners = _witnessed(books, session, known)
     evidence: dict[int, Evidence] = {}
     if told.anything and known:
         usages = believed(books, session, usages, known)
         evidence = books.evidence([found.evidence_id for found in known.values() if found.evidence_id is not None])
     batch = sort_out(usages, known, evidence)
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
+    evidence |= books.evidence(
+        {row.evidence_id for row in stored.values() if row.evidence_id is not None} - evidence.keys()
+    )
     reached.reach(row.place_id for row in stored.values())
 
     postings = Postings(reached)
@@ -99,10 +103,13 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
         by_place = by_hand.by_place
     _charge_new(postings, settling, session, batch, report.price, by_place, told)
     _correct_known(postings, settling, batch, stored, report.price, evidence)
+    beside = count_together(books, session, batch.new, owners, {total.thread for total in report.totals})
     at = (by_hand or current).place_for(session.ended_at or now)
     true_up(postings, session, report.totals, report.price, at, settling)
-    for other in _others(books, session, stored):
+    others = {other.id: other for other in (*_others(books, session, stored), *beside)}
+    for other in others.values():
         true_up(postings, other, (), report.price, place_of_rest(books, reached, other, now), settling)
+    _look_again(books, session, usages, owners, now)
 
     held, short = settling.close(postings)
     postings.write(report.policy.steps)
@@ -113,6 +120,16 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
     if after != session:
         books.change_session(after)
     return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, short)
+
+
+def _look_again(
+    books: Books, session: SessionRow, usages: Sequence[Usage], owners: Collection[str], now: datetime
+) -> None:
+    """Have it decided again where calls belong that several sessions tell of: one may know what the others do not."""
+    if owners and any(usage.evidence is NOWHERE for usage in usages):
+        ask_again(books, session.id, now)  # it goes by what the others tell of its thread
+    for other in sorted(owners) if session.run_id else ():
+        ask_again(books, other, now)  # what lies nowhere may lie where this run's token proves
 
 
 def priced(row: UsageRow, price: Pricer) -> UsageRow:
@@ -130,6 +147,29 @@ def priced(row: UsageRow, price: Pricer) -> UsageRow:
         )
     )
     return row._replace(cost=cost.nano or 0, cost_state=cost.state, matched=cost.matched)
+
+
+def _owner(session: SessionRow) -> str:
+    """Whose calls may be one without naming a thread: on a laptop several sessions tell of one client's; a run's tell of their own."""
+    alone = session.run_id or session.engineer_id is None
+    return f"session {session.id}" if alone else f"engineer {session.engineer_id}"
+
+
+def _witnessed(books: Books, session: SessionRow, known: Mapping[str, KnownUsage]) -> set[str]:
+    """Keep that the session tells of calls which others told first; answers whose they are."""
+    foreign = {found.id: found.session_id for found in known.values() if found.session_id != session.id}
+    if foreign:
+        books.witness([session.id], sorted(foreign))
+    return set(foreign.values())
+
+
+def _stored(books: Books, keys: Sequence[str]) -> dict[str, Stored]:
+    known = books.known(keys)
+    keys_of = books.keys_of([found.id for found in known.values()])
+    return {
+        key: Stored(one.id, one.occurred_at, one.cache_read if one.cache_split_known else None, keys_of[one.id])
+        for key, one in known.items()
+    }
 
 
 def _heard(session: SessionRow, current: Current, now: datetime) -> SessionRow:
@@ -165,6 +205,7 @@ def _charge_new(
 ) -> None:
     session_id, agent, billing, now = session.id, session.agent, session.billing, postings.now
     stored: list[UsageRow] = []
+    disputed: list[tuple[UsageRow, Said]] = []
     keys = dict(batch.keys)
     for place_id, usages in by_place(batch.new).items():
         ids = postings.books.new_ids(len(usages))
@@ -193,12 +234,20 @@ def _charge_new(
             )
             for usage_id, usage, cost, evidence_id in zip(ids, usages, map(price, usages), evidence, strict=True)
         ]
+        for number, usage in enumerate(usages) if batch.several else ():
+            said = batch.several.get(usage.keys[0])
+            if said is not None:
+                rows[number] = with_told(rows[number], said.told, disputed=said.disputed)
+                if rows[number].disputed:
+                    disputed.append((rows[number], said))
         keys.update((key, row.id) for row, usage in zip(rows, usages, strict=True) for key in usage.keys)
         sums = [sums_of(row) for row in rows]
         postings.charge(rows, sums, settling.causes_of(place_id, sums))
         stored += rows
     if keys:
         postings.books.add_usages(stored, keys)
+    for row, said in disputed:
+        note_disagreement(postings.books, row, said.told, now)
 
 
 def _correct_known(
@@ -218,18 +267,25 @@ def _correct_known(
         settling.take(row.place_id, counted(postings.places[row.place_id], NOTHING.less(sums_of(row))))
         postings.drop(row, same_as=keep)
         postings.books.witness(sorted({row.session_id, *postings.books.witnesses([drop])}), [keep])
-    for usage_id, whole in said.items():
+    noted = {keep for drop, keep in batch.merged.items() if stored[drop].disputed}
+    for usage_id, more in said.items():
         before = stored[usage_id]
         was = said_by(before, evidence)
+        settled = before.disputed or before.grain is not Grain.CALL
+        whole = more._replace(told=was.told, disputed=was.disputed) if settled else more
         if whole != was:
             after = priced(_with(before, whole), price)
             if whole.evidence != was.evidence:
                 after = after._replace(
                     evidence_id=_kept_for(postings.books, before.session_id, whole.evidence, postings.now)
                 )
+                for witness in sorted(postings.books.witnesses([usage_id])):
+                    ask_again(postings.books, witness, postings.now)
             amount = counted(postings.places[before.place_id], sums_of(after).less(sums_of(before)))
             cause = settling.cause_for(before.session_id, before.place_id, amount)
             postings.correct(before, after, EntryKind.CORRECT, cause, "a report that says more")
+            if whole.disputed and not was.disputed and usage_id not in noted:
+                note_disagreement(postings.books, after, whole.told, postings.now)
 
 
 def _kept_for(books: Books, session_id: str, evidence: Evidence, now: datetime) -> int | None:
@@ -251,7 +307,7 @@ def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> I
 
 
 def _with(row: UsageRow, said: Said) -> UsageRow:
-    return row._replace(
+    after = row._replace(
         tokens=said.tokens,
         cache_split_known=said.cache_split_known,
         web_searches=said.web_searches,
@@ -259,6 +315,7 @@ def _with(row: UsageRow, said: Said) -> UsageRow:
         model=said.model,
         occurred_at=said.occurred_at,
     )
+    return with_told(after, said.told, disputed=said.disputed)
 
 
 def _with_totals(session: SessionRow, postings: Postings) -> SessionRow:

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.ledger.books import KnownUsage, UsageRow
+from app.ledger.disagreement import Told, disagree, model_family, told_of, told_once, told_together
 from app.ledger.told import as_kept, fuller
 from tabstop.evidence import NOWHERE, Evidence
-from tabstop.usage import Tokens, Usage
+from tabstop.usage import Grain, Tokens, Usage
 
 
 class Said(NamedTuple):
-    """What a report, or what is stored, says of one response."""
+    """What a report, or what is stored, says of one response. told: by everyone, where it can be compared; disputed: it contradicts itself."""
 
     tokens: Tokens
     cache_split_known: bool
@@ -27,18 +28,22 @@ class Said(NamedTuple):
     model: str
     occurred_at: datetime
     evidence: Evidence = NOWHERE
+    told: Told = ()
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
     """A batch sorted out.
 
-    new: usages nobody has reported, each once. fuller: for stored usages (by id) of which a report says
+    new: usages nobody has reported, each once. several: what was said of those of them that were told several times, by
+    their first key. fuller: for stored usages (by id) of which a report says
     more than is stored, what it says. merged: stored usages found to be one (id to drop → id to keep). keys: new keys
     of stored usages. repeated: how many reports were of usages already stored, or twice in the batch.
     """
 
     new: tuple[Usage, ...]
+    several: Mapping[str, Said]
     fuller: Mapping[int, Said]
     merged: Mapping[int, int]
     keys: Mapping[str, int]
@@ -51,18 +56,24 @@ def sort_out(
     """Sort a batch against what is stored. evidence: of the stored usages, by its id."""
     told = evidence or {}
     if not known and _all_keys_differ(usages):  # the usual case
-        return Sorted(tuple(usages), {}, {}, {}, 0)
+        return Sorted(tuple(usages), {}, {}, {}, {}, 0)
     fresh = [usage for usage in usages if not _already_said(usage, known, told)]
     if not fresh:  # the usual case of a repeated batch
-        return Sorted((), {}, {}, {}, len(usages))
+        return Sorted((), {}, {}, {}, {}, len(usages))
     new: list[Usage] = []
+    several: dict[str, Said] = {}
     fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
     for members in _one_per_response(fresh, known):
         stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
         if not stored:
-            new.append(members[0] if len(members) == 1 else _together(members))
+            one = members[0]
+            if len(members) > 1:
+                said = _joined_all([said_of(member) for member in members])
+                one = _together(members, said)
+                several[one.keys[0]] = said
+            new.append(one)
             continue
         keep = min(stored)
         for usage in members:
@@ -72,48 +83,70 @@ def sort_out(
         if len(stored) > 1 or not all(_says_no_more(usage, stored[keep], told) for usage in members):
             fuller[keep] = _joined_all([said_of(member) for member in members])
             merged.update((other, keep) for other in stored if other != keep)
-    return Sorted(tuple(new), fuller, merged, keys, len(usages) - len(new))
+    return Sorted(tuple(new), several, fuller, merged, keys, len(usages) - len(new))
 
 
 def joined(one: Said, other: Said) -> Said:
     """What both together say.
 
-    Cache writes whose time to live is known stand in place of those where it is not: they are the same tokens.
+    A prompt of which it is known what was cached, and for how long, stands in place of one of which it is not: they are the same tokens.
     """
-    a, b = one.tokens, other.tokens
-    if one.cache_split_known == other.cache_split_known:
-        writes = (max(a.cache_write_5m, b.cache_write_5m), max(a.cache_write_1h, b.cache_write_1h))
-    else:
-        exact = a if one.cache_split_known else b
-        writes = (exact.cache_write_5m, exact.cache_write_1h)
+    both = (one, other)
+    told = told_together(one.told, other.told)
+    prompts = [said.tokens for said in both if said.cache_split_known] or [said.tokens for said in both]
     return Said(
-        Tokens(max(a.input, b.input), max(a.cache_read, b.cache_read), *writes, max(a.output, b.output)),
+        Tokens(
+            max(prompt.input for prompt in prompts),
+            max(prompt.cache_read for prompt in prompts),
+            max(prompt.cache_write_5m for prompt in prompts),
+            max(prompt.cache_write_1h for prompt in prompts),
+            max(one.tokens.output, other.tokens.output),
+        ),
         one.cache_split_known or other.cache_split_known,
         max(one.web_searches, other.web_searches),
         max(one.tool_calls, other.tool_calls),
         max(one.model, other.model, key=lambda model: (len(model), model)),
         min(one.occurred_at, other.occurred_at),
         fuller(one.evidence, other.evidence),
+        told,
+        one.disputed or other.disputed or disagree(told),
     )
 
 
 def said_of(usage: Usage) -> Said:
     """What a report says."""
     where = as_kept(usage.evidence)
-    calls = len(usage.tool_calls)
-    return Said(usage.tokens, usage.cache_split_known, usage.web_searches, calls, usage.model, usage.occurred_at, where)
+    calls, comparable = len(usage.tool_calls), usage.cache_split_known and usage.grain is Grain.CALL
+    return Said(
+        usage.tokens,
+        usage.cache_split_known,
+        usage.web_searches,
+        calls,
+        usage.model,
+        usage.occurred_at,
+        where,
+        told_once(usage.model, usage.tokens) if comparable else (),
+    )
 
 
 def said_by(row: UsageRow, evidence: Mapping[int, Evidence]) -> Said:
     """What a stored row says. evidence: of the stored usages, by its id."""
     where = NOWHERE if row.evidence_id is None else evidence[row.evidence_id]
-    searches, calls = row.web_searches, row.tool_calls
-    return Said(row.tokens, row.cache_split_known, searches, calls, row.model, row.occurred_at, where)
+    return Said(
+        row.tokens,
+        row.cache_split_known,
+        row.web_searches,
+        row.tool_calls,
+        row.model,
+        row.occurred_at,
+        where,
+        told_of(row),
+        row.disputed,
+    )
 
 
-def _together(members: Sequence[Usage]) -> Usage:
-    """Several reports of one response as one."""
-    said = _joined_all([said_of(member) for member in members])
+def _together(members: Sequence[Usage], said: Said) -> Usage:
+    """Several reports of one response, which together say this, as one."""
     earliest = min(members, key=lambda usage: usage.occurred_at)
     return replace(
         earliest,
@@ -151,16 +184,28 @@ def _says_no_more(usage: Usage, stored: KnownUsage, evidence: Mapping[int, Evide
     """Whether joining this report to what is stored would change nothing; the usual case, so without building values."""
     said = usage.tokens
     return (
-        said.input <= stored.input
-        and said.cache_read <= stored.cache_read
-        and said.output <= stored.output
-        and _writes_no_more(usage, stored)
+        said.output <= stored.output
+        and _prompt_says_no_more(usage, stored)
         and usage.web_searches <= stored.web_searches
         and len(usage.tool_calls) <= stored.tool_calls
         and (usage.model == stored.model or (len(usage.model), usage.model) <= (len(stored.model), stored.model))
         and usage.occurred_at >= stored.occurred_at
         and (usage.evidence is NOWHERE or _tells_no_more(usage.evidence, stored.evidence_id, evidence))
+        and (stored.disputed or not usage.cache_split_known or _tells_the_same(usage, stored))
     )
+
+
+def _tells_the_same(usage: Usage, stored: KnownUsage) -> bool:
+    """Whether a report's counts and model are those stored, so that there is nothing to disagree about."""
+    said = usage.tokens
+    return (
+        said.output == stored.output
+        and said.input == stored.input
+        and said.cache_read == stored.cache_read
+        and said.cache_write_5m == stored.cache_write_5m
+        and said.cache_write_1h == stored.cache_write_1h
+        and (usage.model == stored.model or model_family(usage.model) == model_family(stored.model))
+    ) or usage.grain is not Grain.CALL
 
 
 def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Evidence]) -> bool:
@@ -168,10 +213,16 @@ def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Ev
     return fuller(before, as_kept(told)) == before
 
 
-def _writes_no_more(usage: Usage, stored: KnownUsage) -> bool:
+def _prompt_says_no_more(usage: Usage, stored: KnownUsage) -> bool:
+    said = usage.tokens
     if usage.cache_split_known != stored.cache_split_known:
         return stored.cache_split_known
-    return usage.tokens.cache_write_5m <= stored.cache_write_5m and usage.tokens.cache_write_1h <= stored.cache_write_1h
+    return (
+        said.input <= stored.input
+        and said.cache_read <= stored.cache_read
+        and said.cache_write_5m <= stored.cache_write_5m
+        and said.cache_write_1h <= stored.cache_write_1h
+    )
 
 
 def _all_keys_differ(usages: Sequence[Usage]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from app.ledger.books import AuditRow, Entry, EntrySums, Head, Job, KnownUsage, SealedRow, UsageRow
 from app.registry import WaitingJob
@@ -19,6 +20,14 @@ class MemoryUsage(MemoryPart):
     def known(self, keys: Sequence[str]) -> dict[str, KnownUsage]:
         """See `Books`."""
         return {key: known_of(self._t.usages[self._t.keys[key]]) for key in keys if key in self._t.keys}
+
+    def keys_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """See `Books`."""
+        found: dict[int, list[str]] = {usage_id: [] for usage_id in ids}
+        for key, usage_id in self._t.keys.items():
+            if usage_id in found:
+                found[usage_id].append(key)
+        return {usage_id: tuple(keys) for usage_id, keys in found.items()}
 
     def repoint_keys(self, from_usage: int, to_usage: int) -> None:
         """See `Books`."""
@@ -55,6 +64,27 @@ class MemoryUsage(MemoryPart):
         wanted = set(usage_ids)
         return {session_id for usage_id, session_id in self._t.witnesses if usage_id in wanted}
 
+    def reported_too(self, session_id: str) -> list[UsageRow]:
+        """See `Books`."""
+        seen = sorted(usage_id for usage_id, witness in self._t.witnesses if witness == session_id)
+        return [row for usage_id in seen if (row := self._t.usages[usage_id]).session_id != session_id]
+
+    def sessions_beside(self, session_id: str) -> list[str]:
+        """See `Books`."""
+        owners = {row.session_id for row in self.reported_too(session_id)}
+        witnesses = self.witnesses(self._t.usages_of.get(session_id, ()))
+        return sorted((owners | witnesses) - {session_id})
+
+    def disputed_calls(self, since: datetime) -> dict[str, int]:
+        """See `Books`."""
+        rows = self._t.usages.values()
+        return dict(Counter(row.session_id for row in rows if row.disputed and row.occurred_at >= since))
+
+    def calls_of_threads(self, session_id: str, threads: Iterable[str]) -> list[int]:
+        """See `Books`."""
+        wanted = set(threads)
+        return [row.id for row in self.usages_of(session_id) if row.thread in wanted and row.grain is Grain.CALL]
+
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """See `Books`."""
         for row in rows:
@@ -80,10 +110,12 @@ class MemoryUsage(MemoryPart):
         """See `Books`."""
         return [entry for _, entry in sorted(self._t.entries.items())]
 
-    def entry_sums(self) -> list[EntrySums]:
+    def entry_sums(self, since: datetime | None = None) -> list[EntrySums]:
         """See `Books`."""
         sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         for entry in self._t.entries.values():
+            if since is not None and entry.occurred_at < since:
+                continue
             tally = sums[entry.place_id, entry.session_id]
             for n, part in enumerate((entry.nano, entry.notional, entry.tokens, entry.unknown)):
                 tally[n] += part

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, select, text, update
 
 from app.ledger.books import Entry, EntrySums, KnownUsage, UsageRow
 from app.store.bulk import BulkInsert
-from app.store.columns import from_micros
+from app.store.columns import from_micros, to_micros
 from app.store.sql_part import AnyRow, SqlPart, per_database
 from app.store.tables import CLIENT_TOTAL, ENTRY, USAGE, USAGE_KEY, USAGE_WITNESS
 from app.store.usage_rows import entry_of, entry_values, usage_of, usage_values
@@ -33,7 +34,7 @@ _KEYS_POSTGRES = (
 )
 _KNOWN_COLUMNS = (
     "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
-    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id, u.evidence_id"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id, u.evidence_id, u.disputed"
 )
 _KNOWN_SQLITE = (
     f"SELECT {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
@@ -42,6 +43,11 @@ _KNOWN_SQLITE = (
 _KNOWN_POSTGRES = (
     f"SELECT f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT {_KNOWN_COLUMNS}"  # noqa: S608
     " FROM usage u WHERE u.id = j.value::bigint AND u.organization_id = %s LIMIT 1) f"
+)
+_KEYS_OF_SQLITE = "SELECT k.usage_id, k.key FROM json_each(?) j CROSS JOIN usage_key k ON k.usage_id = j.value AND k.organization_id = ?"
+_KEYS_OF_POSTGRES = (
+    "SELECT f.* FROM json_array_elements_text(%s::json) j CROSS JOIN LATERAL (SELECT k.usage_id, k.key"
+    " FROM usage_key k WHERE k.usage_id = j.value::bigint AND k.organization_id = %s) f"
 )
 
 _USAGES = select(USAGE).where(_U.organization_id == bindparam("org"), _U.id.in_(bindparam("ids", expanding=True)))
@@ -64,6 +70,8 @@ _CHANGED = {
     "cache_split_known",
     "same_as",
     "evidence_id",
+    "disputed",
+    "told",
 }
 _CHANGE = (
     update(USAGE)
@@ -80,7 +88,7 @@ _SUMS = (
     select(
         _E.place_id, _E.session_id, func.sum(_E.nano), func.sum(_E.notional), func.sum(_E.tokens), func.sum(_E.unknown)
     )
-    .where(_E.organization_id == bindparam("org"))
+    .where(_E.organization_id == bindparam("org"), _E.occurred_at >= bindparam("since"))
     .group_by(_E.place_id, _E.session_id)
 )
 _COUNTS = (
@@ -116,6 +124,19 @@ _WITNESS = per_database(
 _WITNESSES = select(_W.session_id).where(
     _W.organization_id == bindparam("org"), _W.usage_id.in_(bindparam("ids", expanding=True))
 )
+_WITNESSED = select(_W.usage_id).where(_W.organization_id == bindparam("org"), _W.session_id == bindparam("session"))
+_IDS_OF_SESSION = select(_U.id).where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session"))
+_OF_THREADS = select(_U.id).where(
+    _U.organization_id == bindparam("org"),
+    _U.session_id == bindparam("session"),
+    _U.thread.in_(bindparam("threads", expanding=True)),
+    _U.grain == Grain.CALL.value,
+)
+_DISPUTED = (
+    select(_U.session_id, func.count())
+    .where(_U.organization_id == bindparam("org"), _U.occurred_at >= bindparam("since"), text("disputed"))
+    .group_by(_U.session_id)
+)  # in the words of its index, which SQLite would not use otherwise
 _TOTALS = select(CLIENT_TOTAL).where(_C.organization_id == bindparam("org"), _C.session_id == bindparam("session"))
 
 
@@ -144,6 +165,15 @@ class SqlUsage(SqlPart):
         rows = self._looked_up(_KNOWN_SQLITE if self._is_sqlite else _KNOWN_POSTGRES, wanted)
         usages = {row[0]: _known(row) for row in rows}
         return {key: usages[usage_id] for key, usage_id in ids.items()}
+
+    def keys_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """See `Books`."""
+        if not ids:
+            return {}
+        found: dict[int, list[str]] = {usage_id: [] for usage_id in ids}
+        for usage_id, key in self._looked_up(_KEYS_OF_SQLITE if self._is_sqlite else _KEYS_OF_POSTGRES, sorted(found)):
+            found[usage_id].append(key)
+        return {usage_id: tuple(keys) for usage_id, keys in found.items()}
 
     def _looked_up(self, statement: str, wanted: Sequence[str] | Sequence[int]) -> Sequence[AnyRow]:
         return self._db.exec_driver_sql(statement, (json.dumps(wanted), self.organization_id)).all()
@@ -182,6 +212,27 @@ class SqlUsage(SqlPart):
         """See `Books`."""
         return {row[0] for row in self._rows(_WITNESSES, ids=sorted(set(usage_ids)))}
 
+    def reported_too(self, session_id: str) -> list[UsageRow]:
+        """See `Books`."""
+        rows = self.usages([row[0] for row in self._rows(_WITNESSED, session=session_id)])
+        return [rows[usage_id] for usage_id in sorted(rows) if rows[usage_id].session_id != session_id]
+
+    def sessions_beside(self, session_id: str) -> list[str]:
+        """See `Books`."""
+        found = {row.session_id for row in self.reported_too(session_id)}
+        own = sorted(row[0] for row in self._rows(_IDS_OF_SESSION, session=session_id))
+        for first in range(0, len(own), 500):
+            found |= self.witnesses(own[first : first + 500])
+        return sorted(found - {session_id})
+
+    def disputed_calls(self, since: datetime) -> dict[str, int]:
+        """See `Books`."""
+        return {row[0]: int(row[1]) for row in self._rows(_DISPUTED, since=to_micros(since))}
+
+    def calls_of_threads(self, session_id: str, threads: Iterable[str]) -> list[int]:
+        """See `Books`."""
+        return sorted(row[0] for row in self._rows(_OF_THREADS, session=session_id, threads=sorted(set(threads))))
+
     def add_usages(self, rows: Sequence[UsageRow], keys: Mapping[str, int]) -> None:
         """See `Books`."""
         if self._writes:
@@ -203,10 +254,11 @@ class SqlUsage(SqlPart):
         """See `Books`."""
         return [entry_of(row) for row in self._rows(_ENTRIES)]
 
-    def entry_sums(self) -> list[EntrySums]:
+    def entry_sums(self, since: datetime | None = None) -> list[EntrySums]:
         """See `Books`."""
+        rows = self._rows(_SUMS, since=to_micros(since) if since else 0)
         # PostgreSQL adds bigints up as decimals.
-        return [EntrySums(row[0], row[1], *(int(total) for total in row[2:])) for row in self._rows(_SUMS)]
+        return [EntrySums(row[0], row[1], *(int(total) for total in row[2:])) for row in rows]
 
     def count_calls(self) -> dict[str, tuple[int, int]]:
         """See `Books`."""

@@ -43,6 +43,8 @@ def usage_values(organization_id: int, rows: Iterable[UsageRow]) -> Iterator[tup
         cache_split_known,
         same_as,
         evidence_id,
+        disputed,
+        told,
     ) in rows:
         yield (
             organization_id,
@@ -69,6 +71,8 @@ def usage_values(organization_id: int, rows: Iterable[UsageRow]) -> Iterator[tup
             cache_split_known,
             same_as,
             evidence_id,
+            disputed,
+            told,
         )
 
 
@@ -94,6 +98,8 @@ def usage_of(row: Any) -> UsageRow:
         cache_split_known=bool(row.cache_split_known),
         same_as=row.same_as,
         evidence_id=row.evidence_id,
+        disputed=bool(row.disputed),
+        told=row.told,
     )
 
 
@@ -113,6 +119,7 @@ def known_of(row: UsageRow) -> KnownUsage:
         row.occurred_at,
         row.session_id,
         row.evidence_id,
+        row.disputed,
     )
 
 

@@ -28,6 +28,9 @@ def event_named(scope: str, *names: str) -> str:
     return ""
 
 
-def heard(record: LogRecord) -> Heard | None:
-    """What a record tells; None for nothing of use. Raises `RowError` for a call that cannot be read."""
-    return gemini.heard(record) if record.name in gemini.ALLOWED else claude_code.heard(record)
+def heard(record: LogRecord, behind: LogRecord | None = None) -> Heard | None:
+    """What a record tells; None for nothing of use. Raises `RowError` for a call that cannot be read.
+
+    behind: the record that came right behind it in its request.
+    """
+    return gemini.heard(record, behind) if record.name in gemini.ALLOWED else claude_code.heard(record)

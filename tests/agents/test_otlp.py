@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import pytest
 from app.web.otlp_body import JSON, PROTOBUF, records_in
 from tabstop.agents.claude_code.rows import RowError
 from tabstop.agents.gemini.logs import read
-from tabstop.agents.gemini.same_call import recognizable
 from tabstop.agents.log_files import LogFile
 from tabstop.agents.otlp import ALLOWED, event_named, heard
 from tabstop.agents.telemetry import Heard, LogRecord, counted
+from tabstop.alike import NEAR
 from tabstop.evidence import NOWHERE, CommitMade, Evidence
 from tabstop.usage import Tokens, Usage
 from tests.support.otlp import as_protobuf, sent_by
@@ -169,19 +169,45 @@ def test_geminis_counts() -> None:
     assert (found.session, found.usage.tokens) == ("s", Tokens(3, 8, 0, 0, 7))
 
 
+BEHIND: dict[str, Any] = {
+    "session.id": "s",
+    "event.timestamp": "t",
+    "gen_ai.response.id": "abc",
+    "gen_ai.usage.input_tokens": 10,
+    "gen_ai.usage.output_tokens": 3,
+}
+
+
 @pytest.mark.parametrize(
-    ("apart", "same"), [(0, True), (20, True), (499, True), (-499, True), (1_001, False), (-1_001, False)]
+    ("changes", "key"),
+    [
+        ({}, "google:resp:abc"),
+        ({"session.id": "other"}, "google:said:s/t/10.3"),
+        ({"event.timestamp": "later"}, "google:said:s/t/10.3"),
+        ({"gen_ai.usage.output_tokens": 4}, "google:said:s/t/10.3"),
+        ({"gen_ai.response.id": ""}, "google:said:s/t/10.3"),
+        (None, "google:said:s/t/10.3"),
+    ],
 )
-def test_geminis_calls_are_known_by_counts_and_time(apart: int, same: bool) -> None:
-    """For want of an id: at any place on the clock. Another session's, or other counts, are never the same."""
-    for shift in range(0, 2_000, 37):
-        one = Usage(("a",), "m", Tokens(1), AT + timedelta(milliseconds=shift))
-        other = Usage(("b",), "m", Tokens(1), one.occurred_at + timedelta(milliseconds=apart))
-        shared = {*recognizable(one, "s").keys} & {*recognizable(other, "s").keys}
-        assert bool(shared) == same
-        assert not {*recognizable(one, "s").keys} & {*recognizable(other, "t").keys}
-        more = Usage(("b",), "m", Tokens(2), other.occurred_at)
-        assert not {*recognizable(one, "s").keys} & {*recognizable(more, "s").keys}
+def test_geminis_response_is_named_by_the_record_behind(changes: dict[str, Any] | None, key: str) -> None:
+    """Where that is of the same call. By itself it tells none, and a call without it is known by when and what it told."""
+    details = "gen_ai.client.inference.operation.details"
+    behind = None if changes is None else LogRecord(details, AT, {**BEHIND, **changes})
+    found = heard(LogRecord("gemini_cli.api_response", AT, {**RESPONSE, "event.timestamp": "t"}), behind)
+    assert found is not None
+    assert found.usage is not None
+    assert found.usage.keys == (key,)
+    if behind is not None:
+        assert heard(behind) is None
+
+
+def test_geminis_response_without_a_record_behind_it() -> None:
+    """Another event's, or none that tells its own time: the record's stands for it."""
+    response = LogRecord("gemini_cli.api_response", AT, RESPONSE)
+    found = heard(response, response)
+    assert found is not None
+    assert found.usage is not None
+    assert found.usage.keys == ("google:said:s/1795296105501/10.3",)
 
 
 def test_a_real_chat_and_its_telemetry_are_the_same_calls(tmp_path: Path) -> None:
@@ -191,11 +217,13 @@ def test_a_real_chat_and_its_telemetry_are_the_same_calls(tmp_path: Path) -> Non
     chat.write_bytes((Path(__file__).parents[1] / "samples" / "gemini" / "chat.jsonl").read_bytes())
     (reading,) = read(LogFile("gemini-cli", chat))
     sent = [record for body in sent_by("gemini") for record in records_in(json.dumps(body).encode(), JSON)]
-    calls = [found.usage for record in sent if (found := heard(record)) is not None and found.usage is not None]
+    pairs = zip(sent, (*sent[1:], None), strict=True)
+    calls = [told.usage for record, behind in pairs if (told := heard(record, behind)) is not None and told.usage]
     assert len(calls) == len(reading.usages) == 5
+    assert all(call.keys[0].startswith("google:resp:") for call in calls)
     for one, other in zip(reading.usages, calls, strict=True):
-        assert {*one.keys} & {*other.keys}
-        assert one.tokens == other.tokens
+        assert (one.tokens, one.thread) == (other.tokens, other.thread)
+        assert abs(one.occurred_at - other.occurred_at) < NEAR / 10
 
 
 @pytest.mark.parametrize("client", ["claude", "gemini", "codex"])

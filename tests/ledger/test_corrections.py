@@ -13,6 +13,7 @@ from app.ledger.reprice import reprice
 from app.registry import Store, Transaction
 from app.store.memory import MemoryStore
 from tabstop.budget import Amount, Scope
+from tabstop.evidence import Evidence
 from tabstop.money import dollars
 from tabstop.session import SessionOutcome
 from tests.ledger.builders import (
@@ -138,3 +139,16 @@ def test_recompute_finds_what_is_wrong(books: Transaction) -> None:
     (found,) = recompute(books, NOW)
     assert (found.what, found.id, found.field) == ("budget", str(budget.id), "spent")
     assert str(budget.id) in str(found)
+
+
+def test_a_report_that_tells_no_place_corrects_one_that_did(books: Transaction) -> None:
+    """A proxy knows the counts, and the log before it where the call was made: what is known of the place stays."""
+    begun(books, a_start())
+    begun(books, a_start("two", agent="proxy"))
+    report(books, "session-one", a_report([a_usage("k", tokens=1_000, evidence=Evidence(branch="fix"))]))
+    recorded = report(books, "session-two", a_report([a_usage("k", "other", tokens=2_000)]))
+    assert (recorded.new, recorded.known) == (0, 1)
+    (row,) = books.usages_of("session-one")
+    assert row.tokens.output == 2_000
+    assert books.evidence([row.evidence_id or 0])[row.evidence_id or 0].branch == "fix"
+    assert recompute(books, NOW) == []

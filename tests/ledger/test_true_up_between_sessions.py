@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -41,3 +42,43 @@ def test_it_is_counted_once_in_any_order(new_store: Callable[[str], Store], kind
             report(books, session, what)
         assert spent_tokens(books) == TEN
         assert recompute(books, NOW) == []
+
+
+TALKED, COMPACTED = Tokens(output=TEN), Tokens(output=TEN // 5)
+OF_CLIENT = ClientTotal("thread", a_usage("k").model, TALKED + COMPACTED)
+BESIDE = {
+    "the proxy tells both": ("session-two", a_report([a_usage("k", tokens=TALKED), a_usage("c", tokens=COMPACTED)])),
+    "the log tells one": ("session-one", a_report([a_usage("k", tokens=TALKED)])),
+    "and the total": ("session-one", a_report(totals=[OF_CLIENT])),
+}
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize("order", list(itertools.permutations(BESIDE)), ids=", ".join)
+def test_a_compaction_that_a_proxy_saw_is_counted_once(
+    new_store: Callable[[str], Store], kind: str, order: tuple[str, ...]
+) -> None:
+    """No log has it, and the client's total does: the proxy's call is it, whichever report came first."""
+    store = new_store(kind)
+    with store.open(an_organization(store).id) as books:
+        begun(books, a_start("one"))
+        begun(books, a_start("two", agent="proxy"))
+        for name in order:
+            session, what = BESIDE[name]
+            report(books, session, what)
+        assert spent_tokens(books) == OF_CLIENT.tokens.total
+        assert recompute(books, NOW) == []
+
+
+@pytest.mark.parametrize(("whose", "twice"), [({"engineer_id": 202, "login": "bob"}, True), ({"run_id": "7"}, False)])
+def test_what_others_tell_explains_no_total(
+    new_store: Callable[[str], Store], whose: dict[str, Any], *, twice: bool
+) -> None:
+    """A thread's name is the machine's word: another person's calls of it are not this client's. Her own run's are."""
+    store = new_store("memory")
+    with store.open(an_organization(store).id) as books:
+        begun(books, a_start("one"))
+        begun(books, a_start("two", **whose))
+        for session, what in BESIDE.values():
+            report(books, session, what)
+        assert spent_tokens(books) == OF_CLIENT.tokens.total + (COMPACTED.total if twice else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,6 @@ from tabstop.agents.claude_code.responses import Responses
 from tabstop.agents.claude_code.rows import Row, RowError, Skips, ident, lines_of, mapping, parse_row, rows_of
 from tabstop.agents.gemini.chat_rows import ChatRows, project_folder
 from tabstop.agents.gemini.hooks import AGENT
-from tabstop.agents.gemini.same_call import recognizable
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import LogFile, LogReading
 
@@ -51,7 +51,8 @@ def read(file: LogFile) -> tuple[LogReading]:
     session = _worked_for(file.path) or rows.session
     reading = LogReading(
         session=session,
-        usages=tuple(recognizable(usage, session) for usage in responses.usages()),
+        # A subagent's too: nobody else tells of its session.
+        usages=tuple(replace(usage, thread=session) for usage in responses.usages()),
         pull_requests=rows.git.pull_requests,
         commits=rows.git.commits,
         skipped=tuple(skips.first),

@@ -27,8 +27,12 @@ _TABLES = frozenset({"session", "message", "part"})
 _SESSIONS = "SELECT id, parent_id, directory, workspace_id FROM session ORDER BY time_created, id"
 _MESSAGES = """SELECT id, CASE WHEN length(data) <= :longest THEN data END
 FROM message WHERE session_id = :session ORDER BY time_created, id"""
-_PARTS = """SELECT CASE WHEN length(data) <= :longest THEN data END FROM part WHERE message_id = :message
-AND (data LIKE '%"step-finish"%' OR data LIKE '%"bash"%') ORDER BY id"""
+# What other tools gave back is not looked at; only how the vendor named their call, and when they began.
+_PARTS = """SELECT CASE WHEN data LIKE '%"step-finish"%' OR data LIKE '%"bash"%' THEN CASE WHEN length(data) <= :longest THEN data END
+WHEN json_valid(data) THEN json_object('type', 'tool', 'callID', json_extract(data, '$.callID'),
+'state', json_object('time', json_object('start', json_extract(data, '$.state.time.start')))) END
+FROM part WHERE message_id = :message
+AND (data LIKE '%"step-finish"%' OR data LIKE '%"bash"%' OR data LIKE '%"callID"%') ORDER BY id"""
 
 
 class OpenCodeDatabase:

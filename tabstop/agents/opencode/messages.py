@@ -1,6 +1,7 @@
 """OpenCode's messages, one after the other: what each answer used and where. As written by OpenCode 1.18, in database and export.
 
-A message is one answer. Its own ids are OpenCode's, not the vendor's; a fork copies messages under new ones and keeps their times.
+A message is one answer. Its own ids are OpenCode's, not the vendor's; those of its tool calls are. A fork copies messages under new
+ids of their own and keeps their times.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from tabstop.agents.claude_code.rows import Row, RowError, count, ident, mapping, text
 from tabstop.agents.git_seen import GitSeen
+from tabstop.agents.opencode.tool_ids import tool_key
 from tabstop.evidence import Evidence, branch_named
 from tabstop.usage import Tokens, Usage
 
@@ -47,18 +49,23 @@ class Messages:
             self.git.evidence = Evidence(folder=folder)
         where, held = self.git.evidence, list(parts)
         steps = [mapping(one.get("tokens")) for one in held if one.get("type") == "step-finish"]
-        for one in held:
-            if one.get("type") == "tool" and one.get("tool") == "bash":
+        tools = [one for one in held if one.get("type") == "tool"]
+        for one in tools:
+            if one.get("tool") == "bash":
                 self._ran(mapping(one.get("state")))
         # A message is one answer; where older versions went on in it, its own count is its last step's.
         told = steps if len(steps) > 1 else [mapping(message.get("tokens")) or next(iter(steps), {})]
+        if len(told) > 1:
+            tools = []  # which of its answers made which call is not told
         for number, used in enumerate(told):
-            yield replace(self._usage(ident(name), message, used, number), evidence=where)
+            yield replace(self._usage(ident(name), message, used, number, tools), evidence=where)
 
-    def _usage(self, name: str, message: Row, used: Row, number: int) -> Usage:
+    def _usage(self, name: str, message: Row, used: Row, number: int, tools: list[Row]) -> Usage:
         tokens, time, model = read_tokens(used), mapping(message.get("time")), ident(message.get("modelID"))
         begun, ended = _milliseconds(time.get("created")), _milliseconds(time.get("completed"))
-        at = ended or begun
+        # A message is complete when its tools are; the answer was when the first of them began.
+        starts = (_milliseconds(mapping(mapping(one.get("state")).get("time")).get("start")) for one in tools)
+        at = min((start for start in starts if start and (begun or 0) <= start), default=ended or begun)
         if not name or not model or at is None:
             raise RowError("an answer without id, model or time")
         if not tokens.total:
@@ -67,8 +74,9 @@ class Messages:
         keys = [f"{AGENT}:msg:{name}{step}"]
         if begun and ended:
             keys.append(f"{AGENT}:call:{begun}-{ended}-{tokens.total}{step}")
+        keys += filter(None, (tool_key(self.session, one.get("callID")) for one in tools))
         return Usage(
-            keys=tuple(sorted(keys)),
+            keys=tuple(sorted(set(keys))),
             model=model,
             tokens=tokens,
             occurred_at=datetime.fromtimestamp(at / 1000, UTC),

@@ -116,14 +116,14 @@ def test_commits_that_a_tool_made(tmp_path: Path) -> None:
 
 
 def test_a_subagents_chat_works_for_the_session_whose_folder_it_lies_in(tmp_path: Path) -> None:
-    """Found with the others; links are not followed."""
+    """Found with the others; links are not followed. Telemetry and hooks know no other session either."""
     main = chat(tmp_path, {"sessionId": "s1", "kind": "main"}, ANSWER)
     sub = main.parent / "s1" / "sub-1.jsonl"
     sub.parent.mkdir()
     sub.write_text(json.dumps({"sessionId": "sub-1", "kind": "subagent"}) + "\n" + json.dumps(ANSWER) + "\n")
     (tmp_path / "tmp" / "linked").symlink_to(main.parent.parent)
     assert [file.path for file in discover(Homes(gemini=(tmp_path,)))] == [main, sub]
-    assert (reading_of(sub).session, reading_of(sub).usages[0].thread) == ("s1", "sub-1")
+    assert (reading_of(sub).session, reading_of(sub).usages[0].thread) == ("s1", "s1")
     assert list(discover(Homes(gemini=(tmp_path / "nothing",)))) == []
 
 

@@ -16,6 +16,7 @@ from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import LogFile, LogReading
 from tabstop.agents.opencode import database as database_reader
 from tabstop.agents.opencode.logs import discover, read
+from tabstop.agents.opencode.messages import Messages, Place
 from tabstop.usage import Tokens, Usage
 from tests.agents.opencode.database import build
 from tests.support.samples import SAMPLES
@@ -70,11 +71,50 @@ def test_forks_and_subagents_are_each_call_once(tmp_path: Path) -> None:
 
 
 def test_what_is_told_of_each_call(tmp_path: Path) -> None:
-    """Its folder; that nobody knows how long a cache write lives; keys of OpenCode's own, one that a fork's copy has too."""
+    """Its folder; that nobody knows how long a cache write lives; keys of OpenCode's own, one that a fork's copy has too, and its tool's."""
     first = readings(build(tmp_path / "opencode.db"))[0].usages[0]
     assert (first.model, first.agent, first.evidence.folder) == ("claude-sonnet-4-5", "opencode", "/home/dev/widget")
     assert not first.cache_split_known
-    assert [key.split(":")[:2] for key in first.keys] == [["opencode", "call"], ["opencode", "msg"]]
+    assert [key.split(":")[:2] for key in first.keys] == [["opencode", kind] for kind in ("call", "msg", "tool")]
+
+
+@pytest.mark.parametrize(
+    ("tool", "named"),
+    [
+        ("toolu_01AbCdEfGhIjKlMnOpQr", True),
+        ("call_AbCdEfGhIjKlMnOpQrStUv", True),
+        ("call_0", False),
+        ("functions.bash:0", False),
+        (7, False),
+    ],
+)
+def test_an_answer_is_known_by_the_vendors_ids_of_its_tools(tool: object, named: bool) -> None:
+    """The proxy saw them too. Ids that count, or that OpenCode made up, name nothing."""
+    part = {"type": "tool", "tool": "read", "callID": tool, "state": {"time": {"start": 1_795_296_200_000}}}
+    (usage,) = Messages("ses_1", Place()).take("msg_1", message(), [part])
+    assert ("opencode:tool:ses_1/" in " ".join(usage.keys)) == named
+
+
+def test_an_answer_was_made_when_its_first_tool_began() -> None:
+    """Not when the last one had ended; what began before it is none of its own."""
+    made = message(time={"created": 1_000_000, "completed": 9_000_000})
+    starts = [{"type": "tool", "state": {"time": {"start": start}}} for start in (500_000, 3_000_000, 2_000_000, None)]
+    (usage,) = Messages("ses_1", Place()).take("msg_1", made, starts)
+    assert usage.occurred_at.timestamp() == 2_000
+
+
+def test_other_tools_in_the_database_tell_their_id_alone(tmp_path: Path) -> None:
+    """However much they gave back; a row that is no JSON tells nothing, and hides nothing."""
+    tool = json.dumps(
+        {"type": "tool", "tool": "read", "callID": "toolu_01AbCdEfGhIjKlMnOpQr", "state": {"output": "x" * 99}}
+    )
+    rows = (tool, '{"callID": ', tool.replace("toolu_01", "toolu_02"))
+    parts = "".join(
+        f"INSERT INTO part VALUES('prt_{n}', 'msg_1', 'ses_new', 1, 1, '{row}');" for n, row in enumerate(rows)
+    )
+    path = build(tmp_path / "opencode.db", NEW + added("msg_1", message()) + parts)
+    (usage,) = of_new(path).usages
+    assert sum(key.startswith("opencode:tool:ses_new/toolu_0") for key in usage.keys) == 2
 
 
 def test_a_client_that_runs_is_read_and_not_disturbed(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Beside: sessions that tell of one client's calls, such as its logs' and a proxy's. Each learns which of the other's calls its own
+client has counted in its totals, so that these are not trued up as if nobody had told them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.ledger.books import Books, SessionRow
+from tabstop.usage import Usage
+
+
+def count_together(
+    books: Books, session: SessionRow, new: Sequence[Usage], owners: Collection[str], threads: Collection[str]
+) -> list[SessionRow]:
+    """Let this session, and those beside it, count each other's calls of the threads whose totals they have.
+
+    new: calls that this session was the first to tell, and which are stored. owners: sessions that told others of its calls first.
+    threads: those whose totals it tells now. Answers the others whose rest is another one now. Only for one person's sessions,
+    runs among them: it changes what is counted twice, and nothing of where it lies.
+    """
+    if session.engineer_id is None:
+        return []
+    hers = _Hers(books, session)
+    counted = {thread for thread, _ in books.client_totals(session.id)} | set(threads) if owners or threads else set()
+    for other in hers.among(books.sessions_beside(session.id) if threads else owners) if counted else ():
+        books.witness([session.id], books.calls_of_threads(other.id, counted))
+    asked = {(usage.agent or session.agent, usage.thread) for usage in new if usage.thread}
+    named = {books.session_of_thread(session.engineer_id, *one) for one in sorted(asked)}
+    changed = []
+    for other in hers.among({*owners, *(name for name in named if name)}):
+        counted = {thread for thread, _ in books.client_totals(other.id)}
+        calls = books.known([usage.keys[0] for usage in new if usage.thread in counted])
+        if calls:
+            books.witness([other.id], sorted({found.id for found in calls.values()}))
+            changed.append(other)
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Hers:
+    """The other sessions of this session's engineer."""
+
+    books: Books
+    session: SessionRow
+
+    def among(self, ids: Iterable[str]) -> Iterator[SessionRow]:
+        """Those of these, in the order of their ids."""
+        for other_id in sorted({*ids} - {self.session.id}):
+            other = self.books.session(other_id)
+            if other is not None and other.engineer_id == self.session.engineer_id:
+                yield other
