@@ -72,7 +72,7 @@ class PullRequest:
 
     head_branch: prefixed `owner:` when the head is in another repository (a fork). updated_at: GitHub's own, so that an
     older event never overwrites a newer. *_digest: of the body last sent, so that an unchanged one is not sent again.
-    edits_policy: whether it changes `.github/tabstop.yml`.
+    edits_policy: whether it changes `.github/tabstop.yml`. opened_at, ended_at: GitHub's own; None where it was not asked for them.
     """
 
     id: int
@@ -94,6 +94,8 @@ class PullRequest:
     comment_id: int | None = None
     comment_digest: str = ""
     edits_policy: bool = False
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,16 @@ class Registry(Protocol):
         """By GitHub's id: names change, ids do not."""
 
     def repository_by_name(self, full_name: str) -> Repository | None:
-        """By the name it goes by now, case ignored: only for what people write, never for what has to be proven."""
+        """By the name it goes by now, else by one it went by, case ignored.
+
+        Only for what people and their clones say, never for what has to be proven.
+        """
+
+    def former_names(self, repository_id: int) -> list[str]:
+        """Names it went by, in lower case, the newest first."""
+
+    def keep_former_name(self, repository_id: int, full_name: str) -> None:
+        """Remember that it went by this name. A rename that `save_repository` stores is remembered by itself."""
 
     def repositories(self) -> list[Repository]:
         """All, by name."""

@@ -68,12 +68,13 @@ class Known:
     """What the books and GitHub say of what a session tells. Letters' case does not matter in repositories' names.
 
     default_branches: of those repositories that are the organization's. commits: the pull requests (repository, number) that a
-    commit is in, by the name the session gave it.
+    commit is in, by the name the session gave it. names: what a repository is called now, by what it was called; in lower case.
     """
 
     default_branches: Mapping[str, str] = field(default_factory=dict)
     pull_requests: tuple[KnownPullRequest, ...] = ()
     commits: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Budget:
     """One budget as it stands. Caps are None for unlimited and do not include `raised`, what overdrives in force add.
 
     unknown_usages: how many usages in it have no price. notional: nano-dollars that are only an equivalent; they count
-    in `spent` only where the policy says so.
+    in `spent` only where the policy says so. unplaced: how much of `spent` lies on no tab; always zero for a tab's own.
     """
 
     id: int
@@ -82,6 +82,7 @@ class Budget:
     notional: Nano = 0
     unknown_usages: int = 0
     why: str = ""
+    unplaced: Amount = Amount()
 
     @property
     def nano_ceiling(self) -> Nano | None:
@@ -195,6 +196,7 @@ def _finding(
         until=budget.key.window.end,
         retry_at=retry_at,
         why=budget.why,
+        unplaced=budget.unplaced.tokens if tokens else budget.unplaced.nano,
     )
 
 

@@ -43,6 +43,7 @@ class Ladder:
     def __init__(self, work: Work, known: Known) -> None:
         """Sort the session's own evidence, and what is known, by branch."""
         self._work = work
+        self._names = known.names
         self._default = {name.lower(): branch for name, branch in known.default_branches.items()}
         self._default_of_family = {_family(name): branch for name, branch in self._default.items()}
         pulls = sorted(known.pull_requests, key=lambda one: one.number)
@@ -63,9 +64,9 @@ class Ladder:
         for made in self._commits:
             self._commits_on.setdefault((self._name(made.repository), made.branch), []).append(made)
             self._commits_by_sha.setdefault(made.sha[:_SHORTEST_SHA], []).append(made)
-        # What a call on a branch belongs to depends on its time only where a branch was used, or linked, more than once.
+        # What a call on a branch belongs to depends on its time only where one was used, linked, or cut in pieces, more than once.
         once = all(len(links) == 1 for branch, links in self._links_on.items() if branch)
-        self._timeless = once and all(one.ended_at is None for one in pulls)
+        self._timeless = once and all(one.ended_at is None for one in pulls) and len(set(known.commits.values())) <= 1
         self._placed: dict[tuple[str, str], Attribution | None] = {}
 
     def place(self, at: datetime, evidence: Evidence) -> Attribution:
@@ -91,19 +92,25 @@ class Ladder:
         if branch and branch != self._default_of(repository):
             found = self._on(repository, branch, at)
         elif branch:
-            found = self._led_to(repository, branch, at) or self._started_by_word(repository)
+            found = (
+                (self._on(repository, branch, at) if repository not in self._default else None)
+                or self._led_to(repository, branch, at)
+                or self._started_by_word(repository)
+            )
         else:
             found = (
                 self._checked_out(evidence.commit, at)
                 or self._went_on(repository, at)
+                or (self._led_to(repository, branch, at) if self._came_there_later(at) else None)
                 or self._as_started(repository)
                 or self._led_to(repository, branch, at)
             )
-        return found or self._without_tab(repository, branch)
+        return found or self._without_tab(repository, evidence)
 
     def _name(self, repository: str) -> str:
-        """In lower case; the session's own where none is told."""
-        return repository.lower() or self._work.start.repository.lower()
+        """As it is called now, in lower case; the session's own where none is told."""
+        name = repository.lower() or self._work.start.repository.lower()
+        return self._names.get(name, name)
 
     def _default_of(self, repository: str) -> str | None:
         """The default branch; a fork's is taken to be that of the repository it came from."""
@@ -123,12 +130,12 @@ class Ladder:
     def _on_then(self, repository: str, branch: str, at: datetime) -> Attribution | None:
         ours = repository in self._default
         own = self._pull_request_of(repository, branch, at)
-        by_link = self._by_link(repository, branch, own, at)
-        if by_link is not None:
-            return by_link
-        by_commit = self._by_commit(repository, branch, own, at)
-        if by_commit is not None:
-            return by_commit
+        # What GitHub says of a commit is firmer than a link that it does not confirm.
+        rungs = (self._by_link, self._by_commit) if own is not None else (self._by_commit, self._by_link)
+        for rung in rungs:
+            found = rung(repository, branch, own, at)
+            if found is not None:
+                return found
         if own is not None and not ours:
             reason = f"the fork's branch is that of pull request #{own.number}"
             return Attribution(own.repository.lower(), own.branch, reason, Confidence.CLAIMED, own.number)
@@ -136,7 +143,8 @@ class Ladder:
             return None
         number = own.number if own else None
         start = self._work.start
-        if start.repository.lower() == repository and start.branch == branch:
+        is_over = own is None and start.pull_request is None and (repository, branch) in self._on_branch
+        if start.repository.lower() == repository and start.branch == branch and not is_over:
             return replace(start, pull_request=start.pull_request or number)
         return Attribution(repository, branch, "the branch that was checked out", Confidence.CLAIMED, number)
 
@@ -156,7 +164,7 @@ class Ladder:
 
     def _by_link(self, repository: str, branch: str, own: KnownPullRequest | None, at: datetime) -> Attribution | None:
         for link in self._seen_on(repository, branch, at):
-            base = link.repository.lower()
+            base = self._name(link.repository)
             pull = self._pulls.get((base, link.number))
             reason = f"the agent's own client saw pull request #{link.number} of this branch"
             if own is not None and own is pull:
@@ -182,7 +190,10 @@ class Ladder:
     def _by_commit(
         self, repository: str, branch: str, own: KnownPullRequest | None, at: datetime
     ) -> Attribution | None:
-        for made in reversed(self._commits_on.get((repository, branch), ())):
+        """The commit that came of the call: the first after it, else the last before it."""
+        commits = self._commits_on.get((repository, branch), [])
+        after = bisect_left(commits, at, key=_made_at)
+        for made in (*commits[after:], *reversed(commits[:after])):
             pulls = self._with_commit(made.sha)
             if own is not None:
                 if own in pulls:
@@ -252,15 +263,23 @@ class Ladder:
         start = self._work.start
         return start if start.branch and start.repository.lower() == repository else None
 
+    def _came_there_later(self, at: datetime) -> bool:
+        """Whether the session's own calls say that it was not yet on the branch that its start named."""
+        start = self._work.start
+        stays, _ = self._stays.get(_family(start.repository.lower()), _NO_STAYS)
+        on_it = (stay.at for stay in stays if stay.there.branch == start.branch)
+        return next(on_it, at) > at
+
     def _started_by_word(self, repository: str) -> Attribution | None:
         """A comment on a pull request starts a run on the default branch; a laptop's start names what was checked out then."""
         start = self._as_started(repository)
         return start if start is not None and start.confidence is not Confidence.CLAIMED else None
 
-    def _without_tab(self, repository: str, branch: str) -> Attribution:
-        start = self._work.start
+    def _without_tab(self, repository: str, evidence: Evidence) -> Attribution:
+        start, branch = self._work.start, evidence.branch
         if repository in self._default or (repository and repository == start.repository.lower()):
-            if not start.branch and start.repository.lower() == repository:
+            says_more = (branch or evidence.repository) and not self._work.own_repository_only
+            if not start.branch and start.repository.lower() == repository and not says_more:
                 return start
             told = f"work on {branch}, the default branch," if branch else "no branch is told, and the session"
             reason = f"{told} led to no pull request"
@@ -311,7 +330,7 @@ class Ladder:
     def _stays_of_links(self) -> Iterator[_Stay]:
         """A link counts by its pull request's head; the branch checked out then may be the default one, or none."""
         for link in self._links:
-            at, repository = link.at or AT_THE_END, link.repository.lower()
+            at, repository = link.at or AT_THE_END, self._name(link.repository)
             pull = self._pulls.get((repository, link.number))
             branch = pull.branch if pull else link.branch
             if repository in self._default and branch and branch != self._default[repository]:
@@ -335,6 +354,10 @@ def _inferred(stay: _Stay, why: str, when: str) -> Attribution:
 
 def _when(stay: _Stay) -> datetime:
     return stay.at
+
+
+def _made_at(commit: CommitMade) -> datetime:
+    return commit.at or AT_THE_END
 
 
 def _is_head(pull: KnownPullRequest, owner: str, branch: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from tabstop.budget import Scope
+from tabstop.budget import Scope, show_amount
 from tabstop.gauge_outlook import window_in_words
 from tabstop.markdown import plain, prose
 from tabstop.money import show as show_money
@@ -21,7 +21,7 @@ from tabstop.verdict import Finding, Outcome, Signal, Verdict
 
 def explain(finding: Finding, now: datetime) -> str:
     """What a finding says, in a few short sentences: what is the matter with its numbers, until when, what can be done."""
-    parts = [finding.sentence or _matter(finding)]
+    parts = [finding.sentence or _matter(finding), unplaced(finding)]
     if finding.signal is Signal.BUDGET and finding.outcome is not Outcome.ALLOW:
         parts += _when(finding, now)
     if finding.signal is Signal.GAUGE and not finding.sentence and finding.until is not None:
@@ -60,7 +60,8 @@ def refusal_markdown(verdict: Verdict, now: datetime) -> str:
     others = [
         f for f in verdict.findings if f.signal is Signal.BUDGET and f.outcome is not Outcome.STOP and not f.cause
     ]
-    rest = ["", "Looked at as well:", "", *(f"- {prose(_matter(f))}" for f in others)] if others else []
+    looked_at = [f"- {prose(f'{_matter(f)} {unplaced(f)}'.strip())}" for f in others]
+    rest = ["", "Looked at as well:", "", *looked_at] if others else []
     title = f"### Not started: {prose(continued(headline(verdict)))}"
     return "\n".join([title, "", *reasons, *rest, ""])
 
@@ -104,6 +105,14 @@ def arithmetic(finding: Finding) -> str:
     if finding.asked:
         sums += f", {show(finding.asked)} asked"
     return sums
+
+
+def unplaced(finding: Finding) -> str:
+    """What of a budget's spend lies on no pull request and no branch, and who lists it; empty for nothing, or where it is not shown."""
+    if not finding.unplaced:
+        return ""
+    amount = show_amount(finding.unplaced, finding.unit)
+    return f"Of it {amount} is on no pull request or branch; operators list that with `python -m app.cli unplaced`."
 
 
 def _shower(finding: Finding) -> Callable[[int], str]:

@@ -60,6 +60,7 @@ class Finding:
     scope: the budget's scope or the limit's name (`tab`, `engineer`, `tool_calls`, …).
     subject: what people call it: `acme/payments-api`, a branch, a login. Empty where it may not be shown.
     cap counts overdrives that are in force; `raised` says how much of it they are.
+    unplaced: how much of `spent` lies on no pull request and no branch.
     cause: for a budget that stops: `spent` (it is used up) or `held` (other sessions hold what is left; retry).
     retry_at: when asking again can help; None when only a person or the next window helps.
     until: when the window ends; None for a lifetime.
@@ -83,6 +84,7 @@ class Finding:
     retry_at: datetime | None = None
     remedy: str = ""
     why: str = ""
+    unplaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _sees_names(finding: Finding, reader: Reader) -> bool:
 
 def _state_only(finding: Finding) -> Finding:
     """Scope, outcome, cause and times stay; amounts go, and so does the reason given for the cap, which may be personal."""
-    return replace(finding, unit="", cap=None, spent=0, held=0, asked=0, raised=0, why="")
+    return replace(finding, unit="", cap=None, spent=0, held=0, asked=0, raised=0, why="", unplaced=0)
 
 
 def _is_own(finding: Finding, reader: Reader) -> bool:

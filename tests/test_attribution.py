@@ -115,6 +115,15 @@ CASES = [
         pulls=(pull(7, "a", ended=100),),
     ),
     Case(
+        "pushed as another name, and a commit says the same",
+        on("wip"),
+        (WIDGET, "a", VERIFIED),
+        links=(link(7, "wip"),),
+        commits=(made(SHA, "wip"),),
+        pulls=(pull(7, "a"),),
+        known_commits={SHA: ((WIDGET, 7),)},
+    ),
+    Case(
         "one local branch, two pull requests, the second",
         on("wip"),
         (WIDGET, "b", CLAIMED),
@@ -167,6 +176,14 @@ CASES = [
         commits=(made("0123456", "a"),),
         pulls=(pull(7, "a"),),
         known_commits={"0123456": ((WIDGET, 7),)},
+    ),
+    Case(
+        "a commit in its pull request, after one that was dropped from it",
+        on("a"),
+        (WIDGET, "a", VERIFIED),
+        commits=(made("fedcba9", "a", 1), made(SHA, "a", 2)),
+        pulls=(pull(7, "a"),),
+        known_commits={SHA: ((WIDGET, 7),)},
     ),
     Case(
         "a renamed branch",
@@ -224,6 +241,18 @@ CASES = [
     ),
     Case("a detached head at our own commit", on("", SHA), (WIDGET, "b", CLAIMED), commits=(made("0123456", "b", 9),)),
     Case(
+        "a detached head at another commit that begins alike",
+        on("", SHA),
+        (WIDGET, "b", INFERRED),
+        commits=(made("0123456fff", "b", 9),),
+    ),
+    Case(
+        "a detached head at our own commit on main",
+        on("", SHA),
+        (WIDGET, "", REPOSITORY_ONLY),
+        commits=(made(SHA, "main", -5),),
+    ),
+    Case(
         "six digits are no commit", on("", SHA), (WIDGET, "", REPOSITORY_ONLY), known_commits={"012345": ((WIDGET, 7),)}
     ),
     Case(
@@ -233,6 +262,24 @@ CASES = [
         commits=(made(SHA, "main", 5),),
         pulls=(pull(7, "a"),),
         known_commits={SHA: ((WIDGET, 7),)},
+    ),
+    Case(
+        "one local branch, a commit for each of two pull requests, the first",
+        on("wip"),
+        (WIDGET, "a", VERIFIED),
+        minute=3,
+        commits=(made("fedcba9", "wip", 9), made(SHA, "wip", 5)),
+        pulls=(pull(7, "a"), pull(8, "b")),
+        known_commits={SHA: ((WIDGET, 7),), "fedcba9": ((WIDGET, 8),)},
+    ),
+    Case(
+        "one local branch, a commit for each of two pull requests, after both",
+        on("wip"),
+        (WIDGET, "b", VERIFIED),
+        minute=10,
+        commits=(made("fedcba9", "wip", 9), made(SHA, "wip", 5)),
+        pulls=(pull(7, "a"), pull(8, "b")),
+        known_commits={SHA: ((WIDGET, 7),), "fedcba9": ((WIDGET, 8),)},
     ),
     # 4. The branch's tab
     Case("a branch", on("a"), (WIDGET, "a", CLAIMED)),
@@ -269,6 +316,18 @@ CASES = [
     Case("braces", on("main"), (WIDGET, "{0}{x}", INFERRED), commits=(made(SHA, "{0}{x}", 5),)),
     # 6. The start
     Case("nothing told", NOWHERE, (WIDGET, "a", CLAIMED), LAPTOP_ON_A),
+    Case(
+        "no branch, before it came to the start's",
+        on(""),
+        (WIDGET, "a", INFERRED),
+        LAPTOP_ON_A,
+        others=((5, on("a")),),
+        pulls=(pull(7, "a"),),
+    ),
+    Case("no branch, before it looked at the start's", on(""), (WIDGET, "a", CLAIMED), LAPTOP_ON_A, 0, ((5, on("a")),)),
+    Case(
+        "the start's branch, after its merge", on("a"), (WIDGET, "a", CLAIMED), LAPTOP_ON_A, 9, pulls=(pull(7, "a", 5),)
+    ),
     Case("nothing told on main", NOWHERE, (WIDGET, "", REPOSITORY_ONLY), LAPTOP),
     Case("a comment started it", on("main"), (WIDGET, "a", VERIFIED), COMMENT_ON_7, run=True),
     Case("a comment started it, work elsewhere", on("b"), (WIDGET, "b", CLAIMED), COMMENT_ON_7, run=True),
@@ -293,6 +352,13 @@ CASES = [
         (WIDGET, "eve:patch", INFERRED),
         links=(link(7, "patch", 5),),
         pulls=(pull(7, "eve:patch"),),
+    ),
+    Case(
+        "a fork's main that is itself the pull request's",
+        on("main", repository="eve/widget"),
+        (WIDGET, "eve:main", CLAIMED),
+        minute=9,
+        pulls=(pull(7, "eve:main"),),
     ),
     Case(
         "a fork's branch without a pull request",
@@ -356,3 +422,36 @@ def test_what_led_to_a_reused_branch_belongs_to_its_new_life() -> None:
     pulls = (pull(7, "a", 60), pull(9, "a"))
     case = Case("", on("main"), (WIDGET, "a", INFERRED), minute=30, others=((90, on("a")),), pulls=pulls)
     assert (case.placed().pull_request, case.placed().branch_at) == (9, at(90))
+
+
+def test_a_renamed_repository_is_one() -> None:
+    """Calls, links and commits by its old name and by the new one."""
+    names = {"acme/gizmo": WIDGET}
+    work = Work(
+        LAPTOP,
+        ((at(0), on("main", repository="Acme/Gizmo")), (at(1), on("a", repository="acme/gizmo"))),
+        (link(7, "a", 2, "acme/GIZMO"),),
+        (made(SHA, "b", 3, "acme/gizmo"),),
+    )
+    ladder = Ladder(work, Known({WIDGET: "main"}, (pull(7, "a"), pull(8, "b")), {SHA: ((WIDGET, 8),)}, names))
+    placed = [ladder.place(*call) for call in (*work.calls, (at(3), on("b")))]
+    assert [(one.repository, one.branch, one.confidence) for one in placed] == [
+        (WIDGET, "a", INFERRED),
+        (WIDGET, "a", VERIFIED),
+        (WIDGET, "b", VERIFIED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "told", "run", "says"),
+    [
+        (LAPTOP, on("main"), False, "work on main, the default branch, led to no pull request"),
+        (LAPTOP, on(""), False, "no branch is told, and the session led to no pull request"),
+        (LAPTOP, NOWHERE, False, LAPTOP.reason),
+        (RUN_ON_MAIN, on("main"), True, RUN_ON_MAIN.reason),
+    ],
+)
+def test_why_it_lies_on_no_tab(start: Attribution, told: Evidence, says: str, *, run: bool) -> None:
+    """What the call tells says more than how its session was begun; a run's place was found out, not told."""
+    placed = Case("", told, (WIDGET, "", REPOSITORY_ONLY), start, run=run).placed()
+    assert (placed.confidence, placed.reason) == (REPOSITORY_ONLY, says)

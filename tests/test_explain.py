@@ -74,6 +74,12 @@ REFUSALS = {
         TAB, a_budget(Scope.REPOSITORY, "500", "499.99", why="payments is on call until launch."), policy=APPROVED
     ),
     "organization": asked(TAB, REPOSITORY, a_budget(Scope.ORGANIZATION, "20000", "20000"), policy=APPROVED),
+    "unplaced": asked(
+        TAB,
+        a_budget(Scope.REPOSITORY, "500", "499.99", unplaced=Amount(dollars("3.2"))),
+        a_budget(Scope.ORGANIZATION, "20000", "900", unplaced=Amount(dollars("41"))),
+        policy=APPROVED,
+    ),
     "several": asked(a_budget(Scope.TAB, "50", "51"), a_budget(Scope.REPOSITORY, "500", "498", "1.50")),
     "purpose": asked(TAB, REPOSITORY, policy=Policy(purposes=("fix", "review")), purpose="fun `|` @team"),
     "breaker-open": asked(TAB, REPOSITORY, policy=APPROVED, others=met(TRIPPED)),
@@ -103,7 +109,7 @@ def test_a_refusal_explains_itself(name: str) -> None:
     expect(f"refusal/{name}.md", refusal_markdown(verdict, NOW))
 
 
-@pytest.mark.parametrize("name", ["engineer-ask", "organization", "repository-why"])
+@pytest.mark.parametrize("name", ["engineer-ask", "organization", "repository-why", "unplaced"])
 def test_a_refusal_in_a_public_job_log_gives_states_only(name: str) -> None:
     """Where the whole world reads along, only the tab's figures are numbers."""
     shown = verdict_for(REFUSALS[name], Reader(Surface.JOB_LOG, public=True))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-from app.api.people import is_bot
 from app.api.problems import ApiError
 from app.github_api.protocol import GitHubError, RemotePerson
 from app.identity.engineer_token import USUAL, digest_of, written
+from app.identity.names import is_bot
 from app.ledger.books import AuditRow
 from app.registry import Engineer, EngineerKind, EngineerToken, Organization
 from app.secrets_store import kept_app

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.api.people import starter_of
+from app.api.starter import Run, Starter, person_behind, triggered_by
 from app.api.whereabouts import Whereabouts, where_is
 from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullRequest, RemoteRun
+from app.identity.names import Names
 from app.identity.oidc import RunnerClaims
 from app.registry import PullRequest, Repository
 from tabstop.attribution import Confidence
@@ -18,14 +19,14 @@ LONGEST_NUMBER = 18
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The run of a session. person: (GitHub id, login) of who started it.
+    """The run of a session. person: who started it.
 
     Of a late report all of it may be unknown. Then person is None and the rest is empty: whoever brings a report has not
     spent what it tells.
     """
 
     where: Whereabouts
-    person: tuple[int, str] | None = None
+    person: Starter | None = None
     run_id: str = ""
     run_attempt: str = ""
     job_id: str = ""
@@ -38,15 +39,17 @@ def origin_of(
     repository: Repository,
     known: PullRequest | None,
     github: GitHubInstallation,
+    names: Names,
 ) -> Origin:
     """The asking run, as its token proves it, or the run whose late report it brings. Raises `GitHubError` for the first.
 
     `known` is the pull request the token proves, if a webhook told us of it.
     """
     if _is_of_another_run(claims, asked):
-        return _of_another_run(claims, asked, repository, github)
-    person = starter_of(claims, repository.full_name, github)
+        return _of_another_run(claims, asked, repository, github, names)
+    actor = triggered_by(claims, repository.full_name, github)
     where = where_is(claims, asked, repository, known, github)
+    person = person_behind(actor, Run(repository.full_name, where.pull_request, claims.sha), github, names)
     return Origin(where, person, claims.run_id, claims.run_attempt, claims.job_id, claims.sha)
 
 
@@ -58,7 +61,7 @@ def _is_of_another_run(claims: RunnerClaims, asked: StartRequest) -> bool:
 
 
 def _of_another_run(
-    claims: RunnerClaims, asked: StartRequest, repository: Repository, github: GitHubInstallation
+    claims: RunnerClaims, asked: StartRequest, repository: Repository, github: GitHubInstallation, names: Names
 ) -> Origin:
     """Person and place by GitHub's record of the run that the report names: a claim, since any job could name it.
 
@@ -74,8 +77,11 @@ def _of_another_run(
         return Origin(_repository_only(f"{told}; GitHub could not be asked about run {run_id}"))
     if run is None:
         return Origin(_repository_only(f"{told}; GitHub knows no run {run_id} of this repository"))
-    person = (run.actor_id, run.actor_login) if run.actor_id is not None else None
     where = _place(told, asked, run, repository, github)
+    person = None
+    if run.actor_id is not None:
+        about = Run(repository.full_name, where.pull_request, run.head_sha)
+        person = person_behind(Starter(run.actor_id, run.actor_login), about, github, names)
     return Origin(where, person, str(run.id), str(run.attempt), sha=run.head_sha)
 
 

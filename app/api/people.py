@@ -1,37 +1,17 @@
-"""People: who a run is charged to, and whether they belong to the organization."""
+"""People: whether somebody belongs to the organization, whose budget they draw on, and who they are besides."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from app.github_api.protocol import GitHubError, GitHubInstallation
-from app.identity.oidc import RunnerClaims
+from app.identity.names import Names, is_bot
 from app.registry import Engineer, EngineerKind, Organization
+from app.world import World
 from tabstop.budget import Scope
 
 RECHECK = timedelta(hours=24)
 """How long a membership is believed."""
-
-
-def is_bot(login: str) -> bool:
-    """Whether GitHub names an app or bot: their logins end so, and people's cannot hold brackets."""
-    return login.endswith("[bot]")
-
-
-def starter_of(claims: RunnerClaims, full_name: str, github: GitHubInstallation) -> tuple[int, str]:
-    """(GitHub id, login) of who started this attempt: re-runs and bots hide it in the token, the API has it.
-
-    When GitHub cannot be asked the token's actor stands.
-    """
-    if claims.run_attempt == "1" and not is_bot(claims.actor):
-        return claims.actor_id, claims.actor
-    try:
-        run = github.workflow_run(full_name, int(claims.run_id))
-    except GitHubError:
-        run = None
-    if run is None or run.actor_id is None:
-        return claims.actor_id, claims.actor
-    return run.actor_id, run.actor_login
 
 
 def checked(
@@ -62,3 +42,34 @@ def checked(
 def draws_on(engineer: Engineer | None) -> Scope:
     """Whose budget: members have their own; everybody else, known or not, is the repository's guest, never on a fresh budget."""
     return Scope.ENGINEER if engineer is not None and engineer.kind is EngineerKind.MEMBER else Scope.GUEST
+
+
+def engineer_of(
+    world: World, github_id: int, login: str, organization: Organization, github: GitHubInstallation
+) -> Engineer:
+    """The engineer of this account, with their membership; not stored."""
+    with world.store.look(organization.id) as books:
+        before = books.engineer_by_login(login)
+    if before is not None and before.github_id != github_id:
+        before = None
+    return checked(before, github_id, login, organization, github, world.now())
+
+
+def same_person(
+    world: World, engineer: Engineer, organization: Organization, github: GitHubInstallation, names: Names
+) -> Engineer:
+    """The engineer that this account stands for by the policy's `aliases`; itself where it stands for nobody else."""
+    login = names.of_account(engineer.login)
+    if not login:
+        return engineer
+    with world.store.look(organization.id) as books:
+        known = books.engineer_by_login(login)
+    if known is not None:
+        return engineer_of(world, known.github_id, known.login, organization, github)
+    try:
+        found = github.user(login)
+    except GitHubError:
+        found = None
+    if found is None or found.is_bot:
+        return engineer
+    return engineer_of(world, found.id, found.login, organization, github)

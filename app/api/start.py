@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from app.api.card_models import card_models
 from app.api.origin import origin_of
-from app.api.people import checked, draws_on
+from app.api.people import checked, draws_on, engineer_of, same_person
 from app.api.problems import ApiError, not_covered, not_installed, token_reused, unverifiable
 from app.api.shown import job_log, own_terminal
 from app.api.whereabouts import Whereabouts
-from app.github_api.protocol import GitHubError, GitHubInstallation
+from app.github_api.protocol import GitHubError
+from app.identity.names import Names
 from app.identity.oidc import RunnerClaims
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
@@ -37,7 +38,8 @@ class Asker:
     """A verified asker with everything known before the decision, and who reads the answer. A laptop has no run.
 
     repository: `OUTSIDE` for an engineer's work in none of the organization's.
-    engineer: None only for a late report of a run whose starter is not known.
+    engineer: None only for a late report of a run whose starter is not known. engineer_by: how they are known, where the
+    run itself does not say so.
     key_of: whose idempotency keys these are: a repository's (what one run could not deliver, another brings in under the
     same key), or an engineer's. The answer to a key holds a session's token, so elsewhere the same key is another key.
     """
@@ -54,6 +56,7 @@ class Asker:
     run_attempt: str = ""
     job_id: str = ""
     sha: str = ""
+    engineer_by: str = ""
 
 
 def start_session(world: World, asker: Asker, key: str, asked: StartRequest) -> StartAttempt:
@@ -127,10 +130,12 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         if proven is not None:
             known = books.pull_request(repository.id, proven)
     try:
-        origin = origin_of(claims, asked, repository, known, github)
+        names = Names(in_force.policy, world.settings.github_url)
+        origin = origin_of(claims, asked, repository, known, github, names)
     except GitHubError as error:
         raise unverifiable(str(error)) from error
-    engineer = _engineer(world, origin.person, organization, github) if origin.person is not None else None
+    person = origin.person
+    engineer = engineer_of(world, person.github_id, person.login, organization, github) if person is not None else None
     return Asker(
         organization,
         repository,
@@ -144,6 +149,7 @@ def runner(world: World, claims: RunnerClaims, asked: StartRequest) -> Asker:
         origin.run_attempt,
         origin.job_id,
         origin.sha,
+        person.why if person is not None else "",
     )
 
 
@@ -160,6 +166,8 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
         raise not_installed(organization.login)
     github = world.github.installation(organization.installation_id)
     engineer = checked(engineer, engineer.github_id, engineer.login, organization, github, world.now())
+    names = Names(in_force.policy, world.settings.github_url)
+    engineer = same_person(world, engineer, organization, github, names)
     where = _of_laptop(repository, asked.branch)
     token_id = f"engineer:{token.id}:{key}"
     reader = own_terminal(engineer)
@@ -211,17 +219,6 @@ def pull_request_page(world: World, repository: Repository, number: int | None) 
     return f"{base}/pull/{number}" if number is not None else base
 
 
-def _engineer(
-    world: World, person: tuple[int, str], organization: Organization, github: GitHubInstallation
-) -> Engineer:
-    github_id, login = person
-    with world.store.look(organization.id) as books:
-        before = books.engineer_by_login(login)
-    if before is not None and before.github_id != github_id:
-        before = None
-    return checked(before, github_id, login, organization, github, world.now())
-
-
 def _tab_of_pull_request(books: Transaction, start: Start) -> Tab | None:
     number = start.pull_request
     pull_request = books.pull_request(start.repository_id, number) if number is not None else None
@@ -258,6 +255,7 @@ def _start(world: World, asker: Asker, key: str, asked: StartRequest) -> Start:
         job_id=asker.job_id,
         repository_name=asker.repository.full_name,
         others=standing_findings(asker.organization, asker.in_force),
+        engineer_by=asker.engineer_by,
     )
 
 

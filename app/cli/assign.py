@@ -37,22 +37,35 @@ _KEPT = "What it uses from now on goes where the session was assigned as a whole
 @_BY
 @click.option("--calls-since", "since", type=TIME, metavar="TIME", help="Only calls made from then on.")
 @click.option("--calls-until", "until", type=TIME, metavar="TIME", help="Only calls made before.")
-def assign(session_id: str, *, written: str, why: str, by: str, since: datetime | None, until: datetime | None) -> None:
+@click.option("--unplaced", is_flag=True, help="Only calls that are on no pull request and no branch.")
+def assign(
+    session_id: str,
+    *,
+    written: str,
+    why: str,
+    by: str,
+    since: datetime | None,
+    until: datetime | None,
+    unplaced: bool,
+) -> None:
     """Put the calls of SESSION on another tab, on a repository alone, or on its engineer alone.
 
-    Without times it is the session as a whole: what it uses later goes there too. TIME is 2026-11-21T14:30, in UTC.
+    Without times and --unplaced it is the session as a whole: what it uses later goes there too. TIME is
+    2026-11-21T14:30, in UTC.
     """
     if since is not None and until is not None and since >= until:
         raise click.UsageError("--calls-since has to be before --calls-until.")
     with _desk(session_id, why, by) as desk:
         to, called = target(desk.books, desk.organization, desk.session, written)
         rows = ledger.usages_to_place(desk.books, desk.session)
-        chosen = [row for row in rows if ledger.within(since, until)(row.occurred_at)]
-        whole = since is None and until is None
+        chosen = ledger.chosen(desk.books, rows, since, until, unplaced=unplaced)
+        whole = since is None and until is None and not unplaced
         if not whole and not chosen:
-            raise OperatorError(_no_calls(session_id, rows))
+            raise OperatorError(_none_unplaced(session_id) if unplaced else _no_calls(session_id, rows))
         lasting = desk.session.assigned_place is not None
-        done = ledger.assign(desk.books, desk.session, to, desk.word, desk.now, since=since, until=until)
+        done = ledger.assign(
+            desk.books, desk.session, to, desk.word, desk.now, since=since, until=until, unplaced=unplaced
+        )
     click.echo(_assigned(session_id, called, chosen, len(rows), done, whole=whole, lasting=lasting))
 
 
@@ -175,6 +188,12 @@ def _sums(rows: Sequence[UsageRow]) -> str:
     if sums is None:
         return "nothing"
     return f"{amounts(sums.nano, sums.notional, sums.unknown)}, {show_tokens(sums.tokens)} tokens"
+
+
+def _none_unplaced(session_id: str) -> str:
+    return (
+        f"No such call of session {session_id} is unplaced: each is on a pull request or a branch. Nothing was changed."
+    )
 
 
 def _no_calls(session_id: str, rows: Sequence[UsageRow]) -> str:

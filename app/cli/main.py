@@ -15,6 +15,7 @@ _COMMANDS = {
     "overdrive": "app.cli.overdrive",
     "breaker": "app.cli.breaker",
     "session": "app.cli.session",
+    "unplaced": "app.cli.unplaced",
     "assign": "app.cli.assign",
     "split": "app.cli.assign",
     "unassign": "app.cli.assign",

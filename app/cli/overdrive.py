@@ -184,7 +184,8 @@ def _revoke(here: Opened, organization: Organization, overdrive_id: int, why: st
 def _standing(budget: Budget) -> str:
     room = budget.nano_room or 0
     free = f"{show(room)} free" if room > 0 else f"{show(-room)} over: new sessions are still refused"
-    return f"Spent {show(budget.spent.nano)}, held {show(budget.held.nano)}: {free}."
+    unplaced = f" ({show(budget.unplaced.nano)} of it on no pull request or branch)" if budget.unplaced.nano else ""
+    return f"Spent {show(budget.spent.nano)}{unplaced}, held {show(budget.held.nano)}: {free}."
 
 
 def _target(books: Transaction, organization: Organization, given: dict[str, str], here: Opened) -> Budget:

@@ -14,7 +14,7 @@ from app.doctor import disk, github, reach, slack, work
 from app.doctor.diagnosis import Diagnosis, ok, problem, warning
 from app.doctor.reach import Answer, NoAnswerError
 from app.github_api.protocol import FailedDelivery, GitHubError, RemoteApp
-from app.jobs.notice_subject import NO_REPOSITORY
+from app.ledger.rows import NO_REPOSITORY
 from app.registry import Organization, PolicyFile, Store
 from app.secrets_store import SecretKeyError
 from app.settings import Settings
@@ -25,6 +25,7 @@ from app.store.unsealed import Unsealed
 
 MOST_DELIVERIES = 100
 DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
 
 
 class AskableApp(Protocol):
@@ -95,6 +96,7 @@ def _dependent(settings: Settings, outside: Outside, store: Store | None) -> Ite
         yield from work.dead_jobs(store.dead_jobs())
         yield from work.seal(outside.unsealed(settings.database_url), outside.now())
         yield from work.pauses(known)
+        yield from work.disputes(_disputed(store, known, outside.now() - WEEK))
     yield from slack.judge(*_who(outside.chat(settings)), wants)
     yield reach.clock(settings, outside.now(), _fetched(outside, settings.github_api_url))
 
@@ -171,6 +173,15 @@ def _policies(store: Store, known: Sequence[Organization]) -> tuple[list[tuple[s
             in_force = [books.policy_in_force(r).policy.slack for _, r in places if r is not None]
             wants += slack.wanted(books, books.policy_in_force(NO_REPOSITORY).policy.slack, in_force)
     return files, wants
+
+
+def _disputed(store: Store, known: Sequence[Organization], since: datetime) -> dict[str, int]:
+    """By session, its calls of which reports contradict each other."""
+    found: dict[str, int] = {}
+    for organization in known:
+        with store.look(organization.id) as books:
+            found |= books.disputed_calls(since)
+    return found
 
 
 def _who(chat: Chat | None) -> tuple[str | ChatError | None, frozenset[str] | None]:

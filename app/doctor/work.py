@@ -1,8 +1,8 @@
-"""Whether the work gets done: jobs that failed for good, policies that cannot be read, the audit log's seal, pauses."""
+"""Whether the work gets done: jobs that failed for good, policies that cannot be read, the audit log's seal, pauses, disputed calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.doctor.diagnosis import Diagnosis, ok, problem, warning
@@ -86,4 +86,20 @@ def pauses(known: Sequence[Organization]) -> list[Diagnosis]:
         )
         for o in known
         if o.paused and o.active
+    ]
+
+
+def disputes(sessions: Mapping[str, int]) -> list[Diagnosis]:
+    """Calls that several sources tell differently. sessions: how many of each session of the last seven days, by its id."""
+    if not sessions:
+        return []
+    most = sorted(sessions.items(), key=lambda one: (-one[1], one[0]))
+    calls, among = plural(sum(sessions.values()), "call"), plural(len(sessions), "session")
+    return [
+        warning(
+            "sources",
+            f"{calls} in {among} of the last 7 days: sources tell different prompts or models. The largest counts are charged.",
+            "The audit log's `usage.disagreement` rows have every call with what was told. Update the agents and their hooks.",
+            tuple(f"{session_id}: {plural(count, 'call')}" for session_id, count in most[:MOST_SHOWN]),
+        )
     ]

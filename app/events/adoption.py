@@ -4,6 +4,9 @@ A pull request adopts the open tab of its branch. Merge or close ends the tab's 
 request (of the same branch, into another base) still runs on it; so a reused branch starts with a new tab. A pull
 request that is opened again goes on with its branch's newest tab, which is then open again: closing and reopening is
 no way to a fresh budget.
+
+When it ended is GitHub's word, not when we heard of it. One that had ended before another of its branch was opened, and of
+whose end we hear later, leaves the tab to the other and gets one that has ended.
 """
 
 from __future__ import annotations
@@ -82,6 +85,8 @@ def _as_seen(
         state=remote.state,
         draft=remote.draft,
         updated_at=remote.updated_at,
+        opened_at=remote.opened_at,
+        ended_at=remote.ended_at,
     )
     if known is None:
         return seen
@@ -97,6 +102,10 @@ def _as_seen(
 
 
 def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: datetime) -> int:
+    if seen.ended_at is not None and (known is None or known.state == "open"):
+        tab = db.tab(known.tab_id) if known is not None else db.tab_of_branch(seen.repository_id, seen.head_branch)
+        if tab is not None and _is_a_later_ones(db, tab.id, seen.ended_at):
+            return db.past_tab(seen.repository_id, seen.head_branch, seen.ended_at).id
     if known is None:
         return db.open_tab(seen.repository_id, seen.head_branch, now).id
     if known.state != "open" and seen.state == "open":
@@ -104,23 +113,30 @@ def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: 
     return known.tab_id
 
 
+def _is_a_later_ones(db: Transaction, tab_id: int, ended_at: datetime) -> bool:
+    """Whether a pull request has this tab that was opened after another had ended then."""
+    return any(one.opened_at is not None and ended_at <= one.opened_at for one in db.pull_requests_of_tab(tab_id))
+
+
 def _end_tab_without_work(db: Transaction, stored: PullRequest, now: datetime) -> None:
     if stored.state == "open":
         return
-    if not any(other.state == "open" for other in db.pull_requests_of_tab(stored.tab_id)):
-        tab = db.tab(stored.tab_id)
-        if tab is not None and tab.ended_at is None:
-            db.end_tab(tab.id, now)
+    pulls = db.pull_requests_of_tab(stored.tab_id)
+    if not any(other.state == "open" for other in pulls):
+        db.end_tab(stored.tab_id, min(max((one.ended_at or now for one in pulls), default=now), now))
 
 
 def _ask_about_sessions(
     db: Transaction, repository: Repository, known: PullRequest | None, stored: PullRequest
 ) -> None:
-    """Sessions that saw this pull request, its branch or its newest commit may have worked on it."""
-    if known is not None and known.head_sha == stored.head_sha:
+    """Sessions that saw this pull request, its branch or its newest commit may have worked on it; or on what came after it."""
+    if known is not None and (known.head_sha, known.state) == (stored.head_sha, stored.state):
         return
-    branch = stored.head_branch.rpartition(":")[2] if known is None else ""
-    for session_id in db.sessions_that_saw(repository.full_name, stored.number, branch, stored.head_sha):
+    turned = known is None or known.state != stored.state
+    branch = stored.head_branch.rpartition(":")[2] if turned else ""
+    names = [repository.full_name, *db.former_names(repository.id)]
+    found = {one for name in names for one in db.sessions_that_saw(name, stored.number, branch, stored.head_sha)}
+    for session_id in sorted(found):
         db.enqueue(Job("attribute_session", session_id, {"session": session_id}))
 
 

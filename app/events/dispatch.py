@@ -13,6 +13,7 @@ from app.events import (
     merge_group,
     pull_request,
     push,
+    repository,
     workflow_job,
     workflow_run,
 )
@@ -31,6 +32,7 @@ HANDLERS: Mapping[str, Handler] = {
     "merge_group": merge_group.handle,
     "pull_request": pull_request.handle,
     "push": push.handle,
+    "repository": repository.handle,
     "workflow_job": workflow_job.handle,
     "workflow_run": workflow_run.handle,
 }

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.github_api.protocol import FailedDelivery, RemotePullRequest, RemoteRepository, RemoteRun
+from app.github_api.protocol import (
+    FailedDelivery,
+    RemoteCommit,
+    RemotePullRequest,
+    RemoteRepository,
+    RemoteRun,
+    RemoteUser,
+)
 
 Json = Mapping[str, Any]
+
+LONGEST_MESSAGE = 100_000
+"""Characters of a commit's message that are looked through for co-authors."""
+
+_CO_AUTHOR = re.compile(
+    r"^co-authored-by:[ \t]*([^<>\n]{0,200}?)[ \t]*<([^<>\s]{1,254})>[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
 
 
 def repository(data: Json) -> RemoteRepository:
@@ -42,6 +57,25 @@ def pull_request(data: Json) -> RemotePullRequest:
         author_login=user.get("login") or "",
         author_is_bot=user.get("type") == "Bot",
         updated_at=instant(data["updated_at"]),
+        opened_at=_instant_if(data.get("created_at")),
+        ended_at=_instant_if(data.get("closed_at")),
+        assignees=tuple(account(one) for one in data.get("assignees") or () if one.get("login")),
+    )
+
+
+def account(data: Json) -> RemoteUser:
+    """An account. `type` is `User`, `Bot` or `Organization`; Copilot's login has no `[bot]`."""
+    return RemoteUser(data["id"], data["login"], data.get("type") == "Bot")
+
+
+def commit(data: Json) -> RemoteCommit:
+    """Who made a commit. GitHub's `author` is empty, or null, where it knows nobody by the address."""
+    author, git = data.get("author") or {}, data["commit"].get("author") or {}
+    return RemoteCommit(
+        author=account(author) if author.get("login") else None,
+        name=git.get("name") or "",
+        address=git.get("email") or "",
+        co_authors=tuple(_CO_AUTHOR.findall((data["commit"].get("message") or "")[:LONGEST_MESSAGE])),
     )
 
 
@@ -66,6 +100,10 @@ def run(data: Json) -> RemoteRun:
 def delivery(data: Json) -> FailedDelivery:
     """A delivery, as listed."""
     return FailedDelivery(data["id"], data["guid"], data.get("event") or "", instant(data["delivered_at"]))
+
+
+def _instant_if(text: str | None) -> datetime | None:
+    return instant(text) if text else None
 
 
 def instant(text: str) -> datetime:

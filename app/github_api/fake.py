@@ -13,11 +13,13 @@ from app.github_api.protocol import (
     FailedDelivery,
     GitHubError,
     RemoteApp,
+    RemoteCommit,
     RemoteFile,
     RemotePerson,
     RemotePullRequest,
     RemoteRepository,
     RemoteRun,
+    RemoteUser,
 )
 
 
@@ -70,6 +72,10 @@ class FakeGitHub:
     """Logins by organization and team slug, all in lower case."""
     people: dict[str, RemotePerson] = field(default_factory=dict)
     """By the user token they got when they logged in."""
+    users: dict[str, RemoteUser] = field(default_factory=dict)
+    """By login, in lower case."""
+    makers: dict[tuple[str, str], RemoteCommit] = field(default_factory=dict)
+    """Who made a commit, by repository and whole id."""
     client_id: str = ""
     check_runs: dict[int, PostedCheck] = field(default_factory=dict)
     comments: dict[int, PostedComment] = field(default_factory=dict)
@@ -230,6 +236,16 @@ class FakeInstallation:
         if newest is None or attempt in {None, newest.attempt}:
             return newest
         return self.github.attempts.get((full_name, run_id, attempt or 0))
+
+    def commit(self, full_name: str, sha: str) -> RemoteCommit | None:
+        """By `makers`."""
+        self.github.asked()
+        return self.github.makers.get((full_name, sha))
+
+    def user(self, login: str) -> RemoteUser | None:
+        """By `users`."""
+        self.github.asked()
+        return self.github.users.get(login.lower())
 
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""

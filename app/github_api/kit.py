@@ -19,11 +19,13 @@ from app.github_api.protocol import (
     FailedDelivery,
     GitHubError,
     RemoteApp,
+    RemoteCommit,
     RemoteFile,
     RemotePerson,
     RemotePullRequest,
     RemoteRepository,
     RemoteRun,
+    RemoteUser,
 )
 from app.github_api.redeliveries import failed
 from app.github_api.tokens import InstallationTokens
@@ -163,6 +165,21 @@ class KitInstallation:
         which = "" if attempt is None else f"/attempts/{attempt}"
         data = self._with(lambda c: c.find(f"/repos/{full_name}/actions/runs/{run_id}{which}"))
         return answers.run(data) if data else None
+
+    def commit(self, full_name: str, sha: str) -> RemoteCommit | None:
+        """Who made a commit, or None. GitHub answers 422 for one it does not have."""
+        try:
+            data = self._with(lambda c: c.find(f"/repos/{full_name}/commits/{quote(sha, safe='')}"))
+        except GitHubError as error:
+            if error.status not in {409, 422}:
+                raise
+            return None
+        return answers.commit(data) if data else None
+
+    def user(self, login: str) -> RemoteUser | None:
+        """The account of this login now, or None."""
+        data = self._with(lambda c: c.find(f"/users/{quote(login, safe='')}"))
+        return answers.account(data) if data else None
 
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""

@@ -60,6 +60,7 @@ EVENTS = (
     Event("workflow_run", "actions", "ends the sessions of a run that has ended, and frees what they held"),
     Event("workflow_job", "actions", "ends the sessions of a job that has ended, while its run goes on"),
     Event("push", "contents", "lets a new policy on the default branch count at once"),
+    Event("repository", "metadata", "learns a repository's old name when it is renamed: clones go on with it"),
 )
 """Subscribed to. `installation` and `installation_repositories` come to every App without asking."""
 

@@ -45,8 +45,30 @@ class CheckRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteUser:
+    """An account on GitHub, a person's or a bot's."""
+
+    id: int
+    login: str
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCommit:
+    """Who made a commit. author: the account that GitHub knows by the address in it; None for none.
+
+    name, address: as git has them, which is whatever its author typed. co_authors: (name, address) of its trailers.
+    """
+
+    author: RemoteUser | None
+    name: str
+    address: str
+    co_authors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RemotePullRequest:
-    """A pull request as GitHub has it now. state: `open`, `closed` or `merged`."""
+    """A pull request as GitHub has it now. state: `open`, `closed` or `merged`. ended_at: None while it is open."""
 
     number: int
     title: str
@@ -61,6 +83,9 @@ class RemotePullRequest:
     author_login: str
     author_is_bot: bool
     updated_at: datetime
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+    assignees: tuple[RemoteUser, ...] = ()
 
     def tab_branch(self, repository_id: int) -> str:
         """The branch name its tab goes by in the repository with this GitHub id: a fork's is prefixed `owner:`."""
@@ -156,6 +181,12 @@ class GitHubInstallation(Protocol):
 
     def workflow_run(self, full_name: str, run_id: int, attempt: int | None = None) -> RemoteRun | None:
         """One as its newest attempt has it, or as the attempt given; None when there is none."""
+
+    def commit(self, full_name: str, sha: str) -> RemoteCommit | None:
+        """Who made a commit, or None when there is none."""
+
+    def user(self, login: str) -> RemoteUser | None:
+        """The account of this login now, or None; a login that was given up may be somebody else's since."""
 
     def is_member(self, organization: str, login: str) -> bool:
         """Whether this login belongs to the organization (or is the account itself)."""

@@ -6,6 +6,7 @@ one session that wait are one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +17,16 @@ from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullR
 from app.jobs.asking_github import asking_github, installed
 from app.ledger.attribute_again import attribute_again
 from app.ledger.known import Registered, work_of
-from app.ledger.told import learn
+from app.ledger.told import Told, learn
 from app.registry import Repository, Transaction
-from app.world import World
+from app.world import NotYetError, World
 from tabstop.attribution import AT_THE_END
 
 MOST_QUESTIONS = 50
-"""Of each kind in one run of this job, the newest commits first: what a session names is its machine's word, and asking is everybody's rate limit."""
+"""Of each kind in one run of this job: what a session names is its machine's word, and asking is everybody's rate limit."""
+
+NEXT = timedelta(minutes=1)
+"""After which the rest is asked."""
 
 ASKED_LATELY = timedelta(minutes=10)
 """For how long GitHub's word that a commit is in no pull request is not asked for again."""
@@ -30,10 +34,11 @@ ASKED_LATELY = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What GitHub has to be asked: pull requests that links name, and commits."""
+    """What GitHub has to be asked: pull requests that links name, and commits. more: whether there are commits it never was asked about."""
 
     pull_requests: tuple[tuple[Repository, int], ...] = ()
     commits: tuple[tuple[Repository, str], ...] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
             attribute_again(db, session, policy, engineer.login if engineer else "", now)
     if refusal is not None:
         raise refusal
+    if unknown.more:
+        raise NotYetError("GitHub is asked about the rest of this session's commits in a minute.", now + NEXT)
 
 
 def _unknown(db: Transaction, session_id: str, now: datetime) -> Unknown:
@@ -80,20 +87,30 @@ def _unknown(db: Transaction, session_id: str, now: datetime) -> Unknown:
         if (repository := registered.repository(link.repository)) is not None
         and db.pull_request(repository.id, link.number) is None
     }
-    newest = sorted(told.commits, key=lambda made: made.at or AT_THE_END, reverse=True)
-    named = [(made.repository or own, made.sha) for made in newest]
-    named += [(one.repository or own, one.commit) for one in told.evidence if one.commit]
-    commits = {
-        (repository.id, sha): (repository, sha)
-        for name, sha in named
-        if (repository := registered.base_of(name)) is not None and _worth_asking(db, repository, sha, now)
-    }
-    return Unknown(tuple(pulls.values())[:MOST_QUESTIONS], tuple(commits.values())[:MOST_QUESTIONS])
+    new, again = {}, {}
+    for name, sha in _in_turn(told, own):
+        repository = registered.base_of(name)
+        if repository is not None:
+            answer = db.pulls_of_commits(repository.id, [sha]).get(sha)
+            if answer is None:
+                new[repository.id, sha] = repository, sha
+            elif not answer[0] and answer[1] <= now - ASKED_LATELY:
+                again[repository.id, sha] = repository, sha
+    return Unknown(
+        tuple(pulls.values())[:MOST_QUESTIONS],
+        (*new.values(), *again.values())[:MOST_QUESTIONS],
+        more=len(new) > MOST_QUESTIONS,
+    )
 
 
-def _worth_asking(db: Transaction, repository: Repository, sha: str, now: datetime) -> bool:
-    answer = db.pulls_of_commits(repository.id, [sha]).get(sha)
-    return answer is None or (not answer[0] and answer[1] <= now - ASKED_LATELY)
+def _in_turn(told: Told, own: str) -> list[tuple[str, str]]:
+    """Repository and commit: of each branch the newest, then the second newest, and so on."""
+    turns = [(0, one.repository or own, one.commit) for one in told.evidence if one.commit]
+    seen: Counter[tuple[str, str]] = Counter()
+    for made in sorted(told.commits, key=lambda made: made.at or AT_THE_END, reverse=True):
+        seen[made.repository, made.branch] += 1
+        turns.append((seen[made.repository, made.branch], made.repository or own, made.sha))
+    return [one[1:] for one in sorted(turns, key=lambda turn: turn[0])]
 
 
 def _ask(github: GitHubInstallation, unknown: Unknown) -> tuple[Answered, GitHubError | None]:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.ledger.rows import NO_REPOSITORY
 from app.registry import EngineerKind, InForce, Repository, Transaction
 from app.render.notices import Link
 from tabstop.budget import Budget, Scope
 from tabstop.policy.model import Policy
 from tabstop.verdict import Finding, Signal
 from tabstop.visibility import Reader, Surface
-
-NO_REPOSITORY = -1
-"""An id that no repository has: what is in force there is the organization's file over the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +53,24 @@ def about_budget(books: Transaction, budget: Budget, github_url: str) -> About |
 
 
 def about_start(books: Transaction, payload: Mapping[str, Any], github_url: str) -> About | None:
-    """A start that was refused, or a session. None when its repository is gone."""
+    """A start that was refused, or a session, which may be in no repository. None when its repository is gone."""
     tab = books.tab(int(payload["tab"])) if payload.get("tab") else None
     engineer = books.engineer(int(payload["engineer"])) if payload.get("engineer") else None
-    about = _in_repository(
-        books,
-        int(payload["repository"]),
-        tab.branch if tab else "",
-        github_url,
-        tab_id=tab.id if tab else None,
-        number=payload.get("pull_request"),
-        run=str(payload.get("run") or ""),
-        login=engineer.login if engineer else "",
-    )
+    login = engineer.login if engineer else ""
+    about: About | None
+    if payload["repository"] == NO_REPOSITORY:
+        about = _about(books.policy_in_force(NO_REPOSITORY), None, subject=login, login=login)
+    else:
+        about = _in_repository(
+            books,
+            int(payload["repository"]),
+            tab.branch if tab else "",
+            github_url,
+            tab_id=tab.id if tab else None,
+            number=payload.get("pull_request"),
+            run=str(payload.get("run") or ""),
+            login=login,
+        )
     if about is None or engineer is None or engineer.kind is EngineerKind.BOT:
         return about
     return replace(about, engineer=engineer.id, person=about.policy.slack.person(engineer.login))

@@ -55,9 +55,9 @@ def _rule(rule: RepositoryRule) -> str:
 
 
 def _without_logins(db: Transaction, change: Change) -> Change:
-    """Logins stand in keys (`engineers.LOGIN`, `slack.people.LOGIN`) and among approvers; a row outlives the right to be forgotten."""
+    """Logins stand in keys (`engineers.LOGIN`, `aliases.LOGIN`, `slack.people.LOGIN`) and among approvers; a row outlives the right to be forgotten."""
     scope, _, login = change.key.rpartition(".")
-    if scope in {"engineers", "slack.people"}:
+    if scope in {"engineers", "aliases", "slack.people"}:
         return replace(change, key=f"{scope}.{_by_id(db, login)}")
     if change.key == "approvers":
         old, new = (_approvers(db, text) for text in (change.old, change.new))

@@ -118,6 +118,8 @@ def _store(db: Transaction, asked: Asked, file: PolicyFile, now: datetime) -> No
     audit_changes(db, changes, file, asked.who, now)
     if any(change.key.startswith("prices") for change in changes):
         db.enqueue(Job("reprice", "all" if whose is None else str(whose), {"repository": whose}))
+    if any(change.key.startswith("aliases.") for change in changes):
+        db.enqueue(Job("same_people", "all"))
     same_problem = newest is not None and newest.problems == file.problems
     if changes or not same_problem:
         _show_again(db, asked.repository, now)

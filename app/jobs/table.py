@@ -19,6 +19,7 @@ from app.jobs import (
     refresh_tab,
     reprice,
     retention,
+    same_people,
     seal_audit,
     silence,
     sweep_deliveries,
@@ -43,6 +44,7 @@ HANDLERS: Mapping[str, JobHandler] = {
     "refresh_tab": refresh_tab.run,
     "reprice": reprice.run,
     "retention": retention.run,
+    "same_people": same_people.run,
     "seal_audit": seal_audit.run,
     "silence": silence.run,
     "sweep_deliveries": sweep_deliveries.run,
@@ -77,6 +79,7 @@ CRONS: tuple[Cron, ...] = (
     Cron("reconcile", timedelta(minutes=15), _due_with_app(Job("reconcile", "all"))),
     Cron("sync installations", timedelta(days=1), _due_with_app(Job("sync_installations", "all"))),
     Cron("reprice", timedelta(days=1), _due(Job("reprice", "all"))),
+    Cron("same people", timedelta(days=1), _due(Job("same_people", "all"))),
     Cron("retention", timedelta(days=1), _due(Job("retention", "all"))),
 )
 """The longer sweep makes up for an outage; a failed delivery can be asked for again for three days."""

@@ -31,7 +31,8 @@ class Start:
 
     key, token_id: the idempotency key and the token it came with. repository_id: `NO_REPOSITORY` where none is named.
     branch: empty where the work has no tab (the default branch). engineer_id: None only for a caller without any identity.
-    person: whose budget it draws on, the engineer's or the repository's for guests.
+    person: whose budget it draws on, the engineer's or the repository's for guests. engineer_by: how the engineer is known,
+    where the run names a bot or another account; names nobody.
     """
 
     key: str
@@ -58,6 +59,12 @@ class Start:
     job_id: str = ""
     repository_name: str = ""
     others: tuple[Finding, ...] = ()
+    engineer_by: str = ""
+
+    @property
+    def who(self) -> dict[str, str]:
+        """What the audit log says of how its engineer is known; nothing where the run or the token says it."""
+        return {"engineer_by": self.engineer_by} if self.engineer_by else {}
 
 
 class TokenReusedError(Exception):
@@ -248,6 +255,7 @@ def _audit_row(
             "agent": start.agent,
             "purpose": start.purpose,
             "run": start.run_id,
+            **start.who,
             "policy_commit": start.policy_commit,
             "hold": {"nano": admission.hold.nano, "tokens": admission.hold.tokens},
             "models": list(admission.models),

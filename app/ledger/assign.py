@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,9 +42,17 @@ def usages_to_place(db: Transaction, session: SessionRow) -> list[UsageRow]:
     return [row for row in db.usages_of(session.id) if row.same_as is None]
 
 
-def within(since: datetime | None, until: datetime | None) -> Callable[[datetime], bool]:
-    """Whether a time lies from `since` on and before `until`; None for no bound."""
-    return lambda at: (since is None or since <= at) and (until is None or at < until)
+def chosen(
+    db: Transaction, rows: Sequence[UsageRow], since: datetime | None, until: datetime | None, *, unplaced: bool = False
+) -> list[UsageRow]:
+    """Those from `since` on and before `until` (None for no bound); only those that lie on no tab, if asked for."""
+    found = [
+        row
+        for row in rows
+        if (since is None or since <= row.occurred_at) and (until is None or row.occurred_at < until)
+    ]
+    places = db.places({row.place_id for row in found}) if unplaced else {}
+    return [row for row in found if not unplaced or places[row.place_id].tab_id is None]
 
 
 def assign(
@@ -56,15 +64,15 @@ def assign(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    unplaced: bool = False,
 ) -> Done:
     """Put a session's usages there; without bounds as a whole, so that what it uses later goes there too.
 
-    Doing it again changes nothing and leaves no audit row, also where only the reason is another one. `session` was read in
+    unplaced: only those that lie on no tab. Doing it again changes nothing and leaves no audit row, also where only the reason is another one. `session` was read in
     this transaction.
     """
-    chosen = within(since, until)
-    rows = [row for row in usages_to_place(db, session) if chosen(row.occurred_at)]
-    whole = since is None and until is None
+    rows = chosen(db, usages_to_place(db, session), since, until, unplaced=unplaced)
+    whole = since is None and until is None and not unplaced
     hand = _hand(db, session, to, word, now)
     moved = _put(hand, rows, word, now)
     kept = whole and not _goes_there(hand)
@@ -72,7 +80,8 @@ def assign(
         db.change_session(replace(session, assigned_place=hand.place_for(session.admitted_at)))
     if moved or kept:
         bounds = {"since": since.isoformat() if since else None, "until": until.isoformat() if until else None}
-        _note(db, "session.assigned", session, word, now, {**_named(to), **bounds, "moved": moved})
+        body = {**_named(to), **bounds, "unplaced": unplaced, "moved": moved}
+        _note(db, "session.assigned", session, word, now, body)
     return Done(moved, bool(moved) or kept)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.ledger.books import AuditRow, Books, Job, SessionRow
+from app.ledger.rows import NO_REPOSITORY
 from tabstop.breaker_memory import BreakerState, RememberedBreaker, Trip
 from tabstop.governor.orders import EventKind
 from tabstop.governor.settings import Breaker
@@ -91,7 +92,9 @@ def _open(books: Books, session: SessionRow, told: BreakerTrip, policy: Breaker,
     at = min(max(chargeable_at(told.occurred_at, now), session.admitted_at), now)
     trip = Trip(session.id, told.metric, told.subject, told.value, told.threshold, at)
     _, before = books.learned(session.repository_id, session.agent)
-    after = before.tripped(trip, timedelta(seconds=policy.cooldown)) if policy.remember else before
+    # A breaker is a repository's: engineers' own work elsewhere has nothing in common.
+    remembered = policy.remember and session.repository_id != NO_REPOSITORY
+    after = before.tripped(trip, timedelta(seconds=policy.cooldown)) if remembered else before
     opened = after != before
     if opened:
         books.keep_breaker(session.repository_id, session.agent, after)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from app.ledger.books import AuditRow, Books, Job, KnownUsage, SessionRow
 from app.ledger.reached import Reached
 from app.ledger.told import Told, learn
+from app.registry import Transaction
 from tabstop.attribution import Attribution, Confidence, Work
 from tabstop.evidence import NOWHERE, CommitMade, PullRequestLink
 from tabstop.usage import Usage
@@ -65,10 +66,12 @@ def may_stray(told: Told, start: Attribution, usages: Sequence[Usage], totals: S
     return bool(usages or totals) and elsewhere and len(told.evidence) + untold > 1
 
 
-def note_refused(books: Books, session: SessionRow, work: Work, told: Told, now: datetime) -> None:
+def note_refused(books: Transaction, session: SessionRow, work: Work, told: Told, now: datetime) -> None:
     """An audit row for what a run says, for the first time, of a repository that is not its own."""
-    own = work.start.repository.lower()
-    others = sorted({one.repository.lower() for one in told.new} - {"", own}) if work.own_repository_only else []
+    if not work.own_repository_only:
+        return
+    own = {"", work.start.repository.lower(), *books.former_names(session.repository_id)}
+    others = sorted({one.repository.lower() for one in told.new} - own)
     if others:
         body = {"repository": session.repository_id, "names": others, "run": session.run_id}
         books.audit(AuditRow("evidence.refused", now, session.id, body, session.engineer_id))

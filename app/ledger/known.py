@@ -25,7 +25,7 @@ class Registered:
     tabs: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
     def repository(self, name: str) -> Repository | None:
-        """By the name it goes by now."""
+        """By the name it goes by now, or went by."""
         key = name.lower()
         if key not in self.repositories:
             self.repositories[key] = self.db.repository_by_name(key)
@@ -45,7 +45,7 @@ class Registered:
     ) -> Known:
         """What is known of all this. own: the name of the session's repository."""
         made = list(commits)
-        self.repository(own)
+        self._know_own(own)
         heads = {(one.repository or own, one.branch) for one in evidence} | {
             (c.repository or own, c.branch) for c in made
         }
@@ -56,8 +56,20 @@ class Registered:
         shas = {(one.repository or own, one.commit) for one in evidence if one.commit}
         for name, sha in sorted(shas | {(one.repository or own, one.sha) for one in made}):
             self._commit(name, sha)
-        ours = {name: found.default_branch for name, found in self.repositories.items() if found is not None}
-        return Known(ours, tuple(self.pulls[key] for key in sorted(self.pulls)), self.commits)
+        ours = {name: found for name, found in self.repositories.items() if found is not None}
+        return Known(
+            {found.full_name.lower(): found.default_branch for found in ours.values()},
+            tuple(self.pulls[key] for key in sorted(self.pulls)),
+            self.commits,
+            {name: now for name, found in ours.items() if (now := found.full_name.lower()) != name},
+        )
+
+    def _know_own(self, name: str) -> None:
+        """A name the session's own repository went by means that one, even if another has it by now."""
+        repository = self.repository(name)
+        if repository is not None:
+            for former in self.db.former_names(repository.id):
+                self.repositories[former] = repository
 
     def _branch(self, name: str, branch: str) -> None:
         repository = self.base_of(name) if name else None
@@ -89,7 +101,7 @@ class Registered:
         ended_at = None
         if found.state != "open":
             tab = self.db.tab(found.tab_id)
-            ended_at = (tab.ended_at if tab else None) or found.updated_at
+            ended_at = found.ended_at or (tab.ended_at if tab else None) or found.updated_at
         key = (repository.full_name.lower(), found.number)
         self.tabs[(*key, found.head_branch)] = found.tab_id
         self.pulls[key] = KnownPullRequest(key[0], found.number, found.head_branch, ended_at)

@@ -55,11 +55,11 @@ class Placing:
 
     def place_id(self, there: Attribution, at: datetime) -> int:
         """The place of a usage that the ladder puts there and that happened at this time."""
-        if self._is_start(there):
+        base = self.reached.places[self.current.place_id]
+        if self._is_start(there) and self._tab_of_pull_request(there) in {None, base.tab_id}:
             return self.current.place_for(at)
         repository = self.registered.repository(there.repository) if there.repository else None
         tab_id = self._tab_of(repository, there, at) if repository is not None and there.branch else None
-        base = self.reached.places[self.current.place_id]
         if (tab_id, repository.id if repository else None) == (base.tab_id, base.repository_id):
             return self._for_another_reason(there, self.current.place_for(at))
         return self._elsewhere(there, repository, tab_id, max(at, self.session.admitted_at))
@@ -104,11 +104,14 @@ class Placing:
 
     def _tab_of(self, repository: Repository, there: Attribution, at: datetime) -> int:
         """That of the pull request, else the branch's generation of the time."""
-        if there.pull_request is not None:
-            tab_id = self.registered.tabs.get((there.repository, there.pull_request, there.branch))
-            if tab_id is not None:
-                return tab_id
-        return self._tab_at(repository.id, there.branch, there.branch_at or at).id
+        of_pull_request = self._tab_of_pull_request(there)
+        return of_pull_request or self._tab_at(repository.id, there.branch, there.branch_at or at).id
+
+    def _tab_of_pull_request(self, there: Attribution) -> int | None:
+        """None where none is known, or where it has another branch."""
+        if there.pull_request is None:
+            return None
+        return self.registered.tabs.get((there.repository, there.pull_request, there.branch))
 
     def _tab_at(self, repository_id: int, branch: str, at: datetime) -> Tab:
         key = (repository_id, branch)

@@ -146,7 +146,9 @@ class Postings:
         """Take back everything a usage was charged: it turned out to be another one."""
         if row.same_as is not None:
             return
-        nothing = row._replace(tokens=Tokens(), web_searches=0, tool_calls=0, cost=0, same_as=same_as)
+        nothing = row._replace(
+            tokens=Tokens(), web_searches=0, tool_calls=0, cost=0, same_as=same_as, disputed=False, told=""
+        )
         note = f"the same response as usage {same_as}"
         self._post(row, row.place_id, NOTHING.less(sums_of(row)), EntryKind.CORRECT, Cause.CORRECTED, note)
         if row.grain is Grain.CALL:
@@ -171,7 +173,9 @@ class Postings:
         changes: dict[int, BudgetChange] = {}
         for place_id, sums in self._added_up(lambda posted: posted[0]).items():
             place = self.places[place_id]
-            change = BudgetChange(counted(place, sums), Amount(), sums.notional, sums.unknown)
+            spent = counted(place, sums)
+            unplaced = spent if place.tab_id is None else Amount()
+            change = BudgetChange(spent, Amount(), sums.notional, sums.unknown, unplaced)
             for budget_id in place.budget_ids:
                 changes[budget_id] = changes[budget_id] + change if budget_id in changes else change
         for budget_id, held in self._held.items():
@@ -270,4 +274,5 @@ def changed(budget: Budget, change: BudgetChange) -> Budget:
         held=budget.held + change.held,
         notional=budget.notional + change.notional,
         unknown_usages=budget.unknown_usages + change.unknown_usages,
+        unplaced=budget.unplaced + change.unplaced,
     )

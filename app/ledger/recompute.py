@@ -40,8 +40,9 @@ def _budgets(books: Books, places: dict[int, Place], now: datetime) -> Iterator[
     for sums in books.entry_sums():
         place = places[sums.place_id]
         spent = Amount(sums.nano + (sums.notional if place.counts_notional else 0), sums.tokens)
+        unplaced = spent if place.tab_id is None else Amount()
         for budget_id in place.budget_ids:
-            more = BudgetChange(spent, Amount(), sums.notional, sums.unknown)
+            more = BudgetChange(spent, Amount(), sums.notional, sums.unknown, unplaced)
             right[budget_id] = right.get(budget_id, BudgetChange()) + more
     for session in books.live_sessions():
         for budget_id in places[session.place_id].budget_ids:
@@ -53,7 +54,7 @@ def _budgets(books: Books, places: dict[int, Place], now: datetime) -> Iterator[
         if budget is None:
             yield Difference("budget", str(budget_id), "id", "nothing", "entries")
             continue
-        for field in ("spent", "held", "notional", "unknown_usages"):
+        for field in ("spent", "held", "notional", "unknown_usages", "unplaced"):
             if getattr(budget, field) != getattr(says, field):
                 yield Difference("budget", str(budget_id), field, getattr(budget, field), getattr(says, field))
 

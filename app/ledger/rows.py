@@ -164,6 +164,10 @@ class UsageRow(NamedTuple):
     """The usage it turned out to be, which then has its tokens; this one has none any more."""
     evidence_id: int | None = None
     """What its session told of where it was made; None for nothing."""
+    disputed: bool = False
+    """Whether reports of it contradict each other."""
+    told: str = ""
+    """What reports said of it besides its counts, as JSON; see `app.ledger.disagreement`. Empty for nearly all."""
 
 
 class KnownUsage(NamedTuple):
@@ -182,6 +186,7 @@ class KnownUsage(NamedTuple):
     occurred_at: datetime
     session_id: str
     evidence_id: int | None
+    disputed: bool
 
 
 class Entry(NamedTuple):
@@ -225,12 +230,13 @@ class EntrySums(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BudgetChange:
-    """What a transaction adds to one budget; parts may be negative."""
+    """What a transaction adds to one budget; parts may be negative. unplaced: the part of `spent` that lies on no tab."""
 
     spent: Amount = Amount()
     held: Amount = Amount()
     notional: Nano = 0
     unknown_usages: int = 0
+    unplaced: Amount = Amount()
 
     def __add__(self, other: BudgetChange) -> BudgetChange:
         """Add part by part."""
@@ -239,6 +245,7 @@ class BudgetChange:
             self.held + other.held,
             self.notional + other.notional,
             self.unknown_usages + other.unknown_usages,
+            self.unplaced + other.unplaced,
         )
 
 

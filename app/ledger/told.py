@@ -51,6 +51,15 @@ def fuller(one: Evidence, other: Evidence) -> Evidence:
     return max(one, other, key=_says)
 
 
+def together(told: Sequence[Told]) -> Told:
+    """What several sessions told, as one."""
+    return Told(
+        {evidence: name for one in told for evidence, name in one.evidence.items()},
+        tuple(dict.fromkeys(link for one in told for link in one.links)),
+        tuple(dict.fromkeys(made for one in told for made in one.commits)),
+    )
+
+
 def learn(
     books: Books,
     session_id: str,

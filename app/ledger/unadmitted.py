@@ -54,7 +54,7 @@ def take_in(
     attempt = StartAttempt(start.key, start.token_id, to_json(answer_of(session)), 201, now, session.id)
     books.add_attempt(attempt)
     body = {"repository": start.repository_id, "tab": tab_id, "agent": start.agent, "since": at.isoformat()}
-    books.audit(AuditRow("start.unadmitted", now, session.id, body, start.engineer_id))
+    books.audit(AuditRow("start.unadmitted", now, session.id, {**body, **start.who}, start.engineer_id))
     if tab_id is not None:
         books.enqueue(Job("refresh_tab", str(tab_id), {"tab": tab_id}))
     return attempt

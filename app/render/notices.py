@@ -119,7 +119,7 @@ def refused_notice(
     verdict = verdict_for(verdict_of(*findings), reader)
     on = f" on {quoted(branch)}" if branch else ""
     by = f", asked for by {quoted(asked_by)}," if asked_by and reader.names else ""
-    what = f"A session of {quoted(agent)}{on} in {quoted(where)}{by} was not started."
+    what = f"A session of {quoted(agent)}{on} {located(where)}{by} was not started."
     return Notice(
         Occasion.REFUSED,
         reader,
@@ -148,16 +148,23 @@ def tripped_notice(
     theirs = reader.surface is Surface.ENGINEER
     on = f" on {quoted(branch)}" if branch else ""
     did = f"tripped{' again' if again else ''}"
-    lines = [f"The breaker of {quoted(agent)} in {quoted(where)} {did}{on}.", tripped_by(trip)]
+    lines = [f"The breaker of {quoted(agent)} {located(where)} {did}{on}.", tripped_by(trip)]
     if theirs:
         command = f"`tabstop release {trip.session}`"
         lines.append(f"That is your session, and it was stopped. You let it go on with {command}, where it ran.")
-    if open_until is None:
+    if not where:
+        lines.append("It refuses no other session: a breaker is remembered for a repository.")
+    elif open_until is None:
         lines.append("It refuses no other session: the policy says so (`breaker.remember`), or the news came too late.")
     else:
         lines += [consequence(agent, open_until), clearing(agent, where)]
     title = f"The breaker of {quoted(agent)} {did}{' in your session' if theirs else ''}"
     return Notice(Occasion.TRIPPED, reader, plain(title), tuple(lines), at, plain(measured(trip)), where, links)
+
+
+def located(where: str) -> str:
+    """`in acme/web`; `in no repository` for an engineer's work in none of the organization's."""
+    return f"in {quoted(where)}" if where else "in no repository"
 
 
 def _whose(finding: Finding) -> str:

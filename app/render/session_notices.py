@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.render.notices import Link, Notice, Occasion
+from app.render.notices import Link, Notice, Occasion, located
 from tabstop.event_words import because, happened, limits_now, raised_by, to_go_on
 from tabstop.explain import moment
 from tabstop.markdown import plain
@@ -61,4 +61,4 @@ def _what(which: Which, did: str, reader: Reader) -> str:
     on = f" on {quoted(which.branch)}" if which.branch else ""
     by = f", started by {quoted(which.engineer)}," if which.engineer and reader.names else ""
     name = "Your session" if reader.surface is Surface.ENGINEER else "Session"
-    return f"{name} {quoted(which.id)} of {quoted(which.agent)}{on} in {quoted(which.where)}{by} {did}."
+    return f"{name} {quoted(which.id)} of {quoted(which.agent)}{on} {located(which.where)}{by} {did}."

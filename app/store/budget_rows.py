@@ -71,4 +71,5 @@ def budget_of(row: Any, raised: Amount) -> Budget:
         notional=row.notional,
         unknown_usages=row.unknown_usages,
         why=row.why,
+        unplaced=Amount(row.unplaced_nano, row.unplaced_tokens),
     )

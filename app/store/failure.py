@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import exc
 
 from app.store.engine import DatabaseUrlError
 
-FAILURES = (SQLAlchemyError, DatabaseUrlError)
+FAILURES = (exc.SQLAlchemyError, DatabaseUrlError)
 """To be caught: cannot connect, locked for too long, tables missing, disk full, a URL that names nothing."""
+
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.DisconnectionError, exc.TimeoutError, DatabaseUrlError)
+"""Those of them that may be gone when it is tried again: no connection, locked, full. Any other comes from what was asked, and stays."""
 
 
 def reason(failure: Exception) -> str:

@@ -58,6 +58,7 @@ class MemoryBudgets(MemoryPart):
                 held=before.held + change.held,
                 notional=before.notional + change.notional,
                 unknown_usages=before.unknown_usages + change.unknown_usages,
+                unplaced=before.unplaced + change.unplaced,
             )
             if after.held.nano < 0 or after.held.tokens < 0 or after.unknown_usages < 0:
                 raise ValueError(f"budget {budget_id} would hold {after.held}, {after.unknown_usages} unknown")

@@ -48,7 +48,21 @@ class MemoryRegistry(MemoryPart):
     def repository_by_name(self, full_name: str) -> Repository | None:
         """See `Registry`."""
         named = [r for r in self._t.repositories.values() if r.full_name.lower() == full_name.lower()]
-        return max(named, key=lambda found: (found.active, found.id), default=None)
+        if named or not full_name:
+            return max(named, key=lambda found: (found.active, found.id), default=None)
+        were = [(at, of) for at, (of, name) in self._t.former_names.items() if name == full_name.lower()]
+        return self.repository(max(were)[1]) if were else None
+
+    def former_names(self, repository_id: int) -> list[str]:
+        """See `Registry`."""
+        return [name for _, (of, name) in sorted(self._t.former_names.items(), reverse=True) if of == repository_id]
+
+    def keep_former_name(self, repository_id: int, full_name: str) -> None:
+        """See `Registry`."""
+        one = (repository_id, full_name.lower())
+        for at in [at for at, known in self._t.former_names.items() if known == one]:
+            self._drop(self._t.former_names, at)
+        self._put(self._t.former_names, self.new_id(), one)
 
     def repositories(self) -> list[Repository]:
         """See `Registry`."""
@@ -58,6 +72,8 @@ class MemoryRegistry(MemoryPart):
         """See `Registry`."""
         stored = self.repository_by_github_id(repository.github_id)
         kept = replace(repository, id=stored.id if stored else repository.id or self.new_id())
+        if stored and kept.full_name.lower() != stored.full_name.lower():
+            self.keep_former_name(kept.id, stored.full_name)
         self._put(self._t.repositories, kept.id, kept)
         return kept
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.ledger.books import Place, SessionChange, SessionRow, StartAttempt, Tab
 from app.store.memory_tables import MemoryPart
+from app.store.sql_sessions import by_life
 from app.store.sql_tab_sessions import with_share
 from tabstop.budget import Amount
 
@@ -31,11 +32,11 @@ class MemorySessions(MemoryPart):
     def open_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:  # noqa: ARG002 - ids tell the time
         """See `Books`."""
         last = self._last_tab(repository_id, branch)
-        if last and last.ended_at is None:
-            return last
-        tab = Tab(self.new_id(), repository_id, branch, last.generation + 1 if last else 1)
-        self._put(self._t.tabs, tab.id, tab)
-        return tab
+        return last if last and last.ended_at is None else self._add_tab(repository_id, branch)
+
+    def past_tab(self, repository_id: int, branch: str, ended_at: datetime) -> Tab:
+        """See `Books`."""
+        return self._add_tab(repository_id, branch, ended_at)
 
     def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
         """See `Books`."""
@@ -55,7 +56,7 @@ class MemorySessions(MemoryPart):
     def generations(self, repository_id: int, branch: str) -> list[Tab]:
         """See `Books`."""
         found = [t for t in self._t.tabs.values() if (t.repository_id, t.branch) == (repository_id, branch)]
-        return sorted(found, key=lambda tab: tab.generation)
+        return by_life(found)
 
     def tab(self, tab_id: int) -> Tab | None:
         """See `Registry`."""
@@ -166,6 +167,12 @@ class MemorySessions(MemoryPart):
     def remember_need(self, repository_id: int, agent: str, needed: Amount) -> None:
         """See `Books`."""
         self._put(self._t.needs, (repository_id, agent), needed)
+
+    def _add_tab(self, repository_id: int, branch: str, ended_at: datetime | None = None) -> Tab:
+        generation = 1 + max((tab.generation for tab in self.generations(repository_id, branch)), default=0)
+        tab = Tab(self.new_id(), repository_id, branch, generation, ended_at)
+        self._put(self._t.tabs, tab.id, tab)
+        return tab
 
     def _last_tab(self, repository_id: int, branch: str) -> Tab | None:
         return next(reversed(self.generations(repository_id, branch)), None)

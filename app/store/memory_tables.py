@@ -71,6 +71,7 @@ class OrganizationTables:
 
     organization: Organization
     repositories: dict[int, Repository] = field(default_factory=dict)
+    former_names: dict[int, tuple[int, str]] = field(default_factory=dict)
     engineers: dict[int, Engineer] = field(default_factory=dict)
     slack_members: dict[int, SlackMember] = field(default_factory=dict)
     """By engineer."""

@@ -63,6 +63,8 @@ _CHANGE = (
         held_tokens=_B.held_tokens + bindparam("add_held_tokens"),
         notional=_B.notional + bindparam("add_notional"),
         unknown_usages=_B.unknown_usages + bindparam("add_unknown"),
+        unplaced_nano=_B.unplaced_nano + bindparam("add_unplaced_nano"),
+        unplaced_tokens=_B.unplaced_tokens + bindparam("add_unplaced_tokens"),
     )
 )
 _HOLD = (
@@ -200,6 +202,8 @@ class SqlBudgets(SqlPart):
                     "add_held_tokens": change.held.tokens,
                     "add_notional": change.notional,
                     "add_unknown": change.unknown_usages,
+                    "add_unplaced_nano": change.unplaced.nano,
+                    "add_unplaced_tokens": change.unplaced.tokens,
                 }
                 for budget_id, change in sorted(changes.items())
                 if change != nothing

@@ -25,6 +25,8 @@ _SEEN = (
     "draft",
     "updated_at",
     "edits_policy",
+    "opened_at",
+    "ended_at",
 )
 _POSTED = ("check_run_id", "check_sha", "check_digest", "comment_id", "comment_digest")
 

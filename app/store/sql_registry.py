@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from app.registry import Engineer, EngineerKind, EngineerToken, Organization, Repository
 from app.store.sql_part import SqlPart
-from app.store.tables import ENGINEER, ENGINEER_TOKEN, ORGANIZATION, REPOSITORY
+from app.store.tables import ENGINEER, ENGINEER_TOKEN, FORMER_NAME, ORGANIZATION, REPOSITORY
 
 _O, _R, _E, _T = ORGANIZATION.c, REPOSITORY.c, ENGINEER.c, ENGINEER_TOKEN.c
+_N = FORMER_NAME.c
 
 ORGANIZATION_BY_ID = select(ORGANIZATION).where(_O.id == bindparam("org"))
 ORGANIZATION_LOCKED = ORGANIZATION_BY_ID.with_for_update()
@@ -27,6 +28,15 @@ _REPOSITORY = _REPOSITORIES.where(_R.id == bindparam("repository"))
 _REPOSITORY_BY_GITHUB = _REPOSITORIES.where(_R.github_id == bindparam("github"))
 _REPOSITORY_BY_NAME = _REPOSITORIES.where(_R.folded == bindparam("folded_name")).order_by(
     _R.active.desc(), _R.id.desc()
+)
+_NAMES = select(FORMER_NAME).where(_N.organization_id == bindparam("org"))
+_NAMES_WERE = _NAMES.where(_N.folded == bindparam("folded_name"))
+_NAMES_OF = _NAMES.where(_N.repository_id == bindparam("repository"))
+_ADD_NAME = insert(FORMER_NAME).values(organization_id=bindparam("org"))
+_DROP_NAME = delete(FORMER_NAME).where(
+    _N.organization_id == bindparam("org"),
+    _N.repository_id == bindparam("repository"),
+    _N.folded == bindparam("folded_name"),
 )
 _ALL_REPOSITORIES = _REPOSITORIES.order_by(_R.full_name, _R.id)
 _ADD_REPOSITORY = insert(REPOSITORY).values(organization_id=bindparam("org"))
@@ -100,7 +110,21 @@ class SqlRegistry(SqlPart):
     def repository_by_name(self, full_name: str) -> Repository | None:
         """See `Registry`."""
         row = self._row(_REPOSITORY_BY_NAME, folded_name=full_name.lower()) if full_name else None
+        if row is None and full_name:
+            were = self._rows(_NAMES_WERE, folded_name=full_name.lower())
+            return self.repository(max(were, key=lambda one: one.id).repository_id) if were else None
         return _repository(row) if row else None
+
+    def former_names(self, repository_id: int) -> list[str]:
+        """See `Registry`."""
+        rows = self._rows(_NAMES_OF, repository=repository_id)
+        return [row.folded for row in sorted(rows, key=lambda one: -one.id)]
+
+    def keep_former_name(self, repository_id: int, full_name: str) -> None:
+        """See `Registry`."""
+        name = full_name.lower()
+        self._write(_DROP_NAME, {"repository": repository_id, "folded_name": name})
+        self._write(_ADD_NAME, {"id": self.new_id(), "repository_id": repository_id, "folded": name})
 
     def repositories(self) -> list[Repository]:
         """See `Registry`."""
@@ -122,6 +146,8 @@ class SqlRegistry(SqlPart):
             self._write(_ADD_REPOSITORY, {"id": kept.id, "github_id": kept.github_id, **values})
             return kept
         kept = replace(repository, id=stored.id)
+        if kept.full_name.lower() != stored.full_name.lower():
+            self.keep_former_name(kept.id, stored.full_name)
         if kept != stored:
             self._write(
                 _SAVE_REPOSITORY, {"repository": kept.id, **{f"new_{name}": value for name, value in values.items()}}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -18,6 +18,8 @@ from tabstop.budget import Amount
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 _T, _P, _S, _A, _N = TAB.c, PLACE.c, SESSION.c, ATTEMPT.c, NEED.c
 
 _OF_BRANCH = select(TAB).where(
@@ -25,8 +27,6 @@ _OF_BRANCH = select(TAB).where(
     _T.repository_id == bindparam("repository"),
     _T.branch == bindparam("name"),
 )
-_GENERATIONS = _OF_BRANCH.order_by(_T.generation)
-_LAST_TAB = _OF_BRANCH.order_by(_T.generation.desc()).limit(1)
 _TAB = select(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"))
 _ADD_TAB = insert(TAB).values(organization_id=bindparam("org"))
 _END_TAB = (
@@ -122,22 +122,29 @@ class SqlSessions(SqlPart):
 
     def open_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:  # noqa: ARG002 - ids tell the time
         """See `Books`."""
-        row = self._row(_LAST_TAB, repository=repository_id, name=branch)
-        if row and row.ended_at is None:
-            return _tab(row)
-        tab = Tab(self.new_id(), repository_id, branch, row.generation + 1 if row else 1)
-        values = {"id": tab.id, "repository_id": repository_id, "branch": branch, "generation": tab.generation}
-        self._write(_ADD_TAB, {**values, "ended_at": None})
+        tabs = self.generations(repository_id, branch)
+        if tabs and tabs[-1].ended_at is None:
+            return tabs[-1]
+        return self._add_tab(tabs, Tab(self.new_id(), repository_id, branch, 0))
+
+    def past_tab(self, repository_id: int, branch: str, ended_at: datetime) -> Tab:
+        """See `Books`."""
+        tabs = self.generations(repository_id, branch)
+        return self._add_tab(tabs, Tab(self.new_id(), repository_id, branch, 0, ended_at))
+
+    def _add_tab(self, others: Sequence[Tab], tab: Tab) -> Tab:
+        tab = replace(tab, generation=1 + max((other.generation for other in others), default=0))
+        self._write(_ADD_TAB, asdict(tab))
         return tab
 
     def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
         """See `Books`."""
-        row = self._row(_LAST_TAB, repository=repository_id, name=branch)
-        if row is None:
+        tabs = self.generations(repository_id, branch)
+        if not tabs:
             return self.open_tab(repository_id, branch, now)
-        if row.ended_at is not None:
-            self._write(_REOPEN_TAB, {"tab": row.id})
-        return replace(_tab(row), ended_at=None)
+        if tabs[-1].ended_at is not None:
+            self._write(_REOPEN_TAB, {"tab": tabs[-1].id})
+        return replace(tabs[-1], ended_at=None)
 
     def end_tab(self, tab_id: int, now: datetime) -> None:
         """See `Books`."""
@@ -145,7 +152,7 @@ class SqlSessions(SqlPart):
 
     def generations(self, repository_id: int, branch: str) -> list[Tab]:
         """See `Books`."""
-        return [_tab(row) for row in self._rows(_GENERATIONS, repository=repository_id, name=branch)]
+        return by_life(_tab(row) for row in self._rows(_OF_BRANCH, repository=repository_id, name=branch))
 
     def tab(self, tab_id: int) -> Tab | None:
         """See `Registry`."""
@@ -154,8 +161,8 @@ class SqlSessions(SqlPart):
 
     def tab_of_branch(self, repository_id: int, branch: str) -> Tab | None:
         """See `Registry`."""
-        row = self._row(_LAST_TAB, repository=repository_id, name=branch)
-        return _tab(row) if row and row.ended_at is None else None
+        tabs = self.generations(repository_id, branch)
+        return tabs[-1] if tabs and tabs[-1].ended_at is None else None
 
     def place_id(self, place: Place) -> int:
         """See `Books`."""
@@ -246,6 +253,11 @@ def place_digest(place: Place) -> str:
     """The same for the same place, different for different ones."""
     text = json.dumps([getattr(place, field.name) for field in fields(place)], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def by_life(tabs: Iterable[Tab]) -> list[Tab]:
+    """Those that have ended, in that order, then the open one."""
+    return sorted(tabs, key=lambda tab: (tab.ended_at or NEVER, tab.generation))
 
 
 def _tab(row: Any) -> Tab:

@@ -17,6 +17,7 @@ from app.store.columns import document, maybe_moment, maybe_whole, moment, strin
 
 _CLUSTERED = {"sqlite_with_rowid": False}
 """On SQLite the rows lie in their key's own tree, as they are read: by organization, in the order of time."""
+_DISPUTED = sql("disputed")
 
 
 class TabTable(SQLModel, table=True):
@@ -81,6 +82,8 @@ class BudgetTable(SQLModel, table=True):
     held_tokens: int = whole(default=0)
     notional: int = whole(default=0)
     unknown_usages: int = whole(default=0)
+    unplaced_nano: int = whole(default=0)
+    unplaced_tokens: int = whole(default=0)
 
 
 class LatchTable(SQLModel, table=True):
@@ -281,10 +284,16 @@ class SessionOverdriveTable(SQLModel, table=True):
 
 
 class UsageTable(SQLModel, table=True):
-    """One stored usage. cost: the sum of its entries. same_as: the usage it turned out to be; null for nearly all."""
+    """One stored usage. cost: the sum of its entries. same_as: the usage it turned out to be; null for nearly all.
+
+    The index of disputed ones has no others: it costs nothing where sources agree.
+    """
 
     __tablename__ = "usage"
-    __table_args__ = (Index("usage_session", "organization_id", "session_id"),)
+    __table_args__ = (
+        Index("usage_session", "organization_id", "session_id"),
+        Index("usage_disputed", "organization_id", "occurred_at", sqlite_where=_DISPUTED, postgresql_where=_DISPUTED),
+    )
     organization_id: int = whole(key=True)
     id: int = whole(key=True)
     session_id: str = string()
@@ -309,6 +318,8 @@ class UsageTable(SQLModel, table=True):
     cache_split_known: bool
     same_as: int | None = maybe_whole()
     evidence_id: int | None = maybe_whole()
+    disputed: bool = Field(default=False, nullable=False, sa_column_kwargs={"server_default": sql("false")})
+    told: str = Field(default="", nullable=False, sa_column_kwargs={"server_default": ""})
 
 
 class UsageKeyTable(SQLModel, table=True):

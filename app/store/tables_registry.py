@@ -42,6 +42,20 @@ class RepositoryTable(SQLModel, table=True):
     active: bool
 
 
+class FormerNameTable(SQLModel, table=True):
+    """A name that a repository went by, in lower case. Ids tell the time: the newest is the one that had it last."""
+
+    __tablename__ = "former_name"
+    __table_args__ = (
+        Index("former_name_was", "organization_id", "folded"),
+        Index("former_name_of", "organization_id", "repository_id"),
+    )
+    organization_id: int = whole(key=True)
+    id: int = whole(key=True)
+    repository_id: int = whole()
+    folded: str = string()
+
+
 class EngineerTable(SQLModel, table=True):
     """A person or bot. folded: the login in lower case, empty once erased."""
 
@@ -113,6 +127,8 @@ class PullRequestTable(SQLModel, table=True):
     comment_id: int | None = maybe_whole()
     comment_digest: str = string()
     edits_policy: bool
+    opened_at: datetime | None = maybe_moment()
+    ended_at: datetime | None = maybe_moment()
 
 
 class GaugeTable(SQLModel, table=True):

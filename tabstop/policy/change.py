@@ -9,11 +9,12 @@ from tabstop.policy.limits import LIMITS
 from tabstop.policy.looser import looser_cap
 from tabstop.policy.model import Cap, Policy, PriceOverride
 from tabstop.policy.notation import show_cap, show_price
+from tabstop.quantity import plural
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value that differs. key: `tab.cap`, `engineers.octocat`, `slack.people.octocat`, `prices[claude-*]`. old, new: printed as one writes them.
+    """One value that differs. key: `tab.cap`, `engineers.octocat`, `aliases.octocat`, `slack.people.octocat`, `prices[claude-*]`. old, new: printed as one writes them.
 
     loosens: the new value binds less; a price counts as loosening, since a cheaper one makes every cap wider.
     """
@@ -26,13 +27,14 @@ class Change:
 
 def changed_limits(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Every value that differs, in the order of the documentation. Reasons (`why`) are words, not limits."""
-    return (*_limits(old, new), *_engineers(old, new), *_people(old, new), *_prices(old, new))
+    changes = (_limits, _engineers, _aliases, _people, _prices)
+    return tuple(change for found in changes for change in found(old, new))
 
 
 def _limits(old: Policy, new: Policy) -> Iterator[Change]:
     for limit in LIMITS:
         before, after = limit.of(old), limit.of(new)
-        if limit.path in {"prices", "slack.people"}:
+        if limit.path in {"prices", "slack.people", "aliases"}:
             continue
         if limit.is_cap:
             before, after = _silent(before), _silent(after)
@@ -46,6 +48,17 @@ def _engineers(old: Policy, new: Policy) -> Iterator[Change]:
         before, after = _silent(old.engineer_cap(login)), _silent(new.engineer_cap(login))
         if before != after:
             yield Change(f"engineers.{login}", show_cap(before), show_cap(after), looser_cap(before, after))
+
+
+def _aliases(old: Policy, new: Policy) -> Iterator[Change]:
+    """How many other names each has, without the names, as with `slack.people`."""
+    before, after = dict(old.aliases), dict(new.aliases)
+    for login in sorted(before.keys() | after.keys()):
+        was, becomes = before.get(login, ()), after.get(login, ())
+        if was != becomes:
+            others = ", not the same" if len(was) == len(becomes) else ""
+            old_names, new_names = (plural(len(names), "other name") for names in (was, becomes))
+            yield Change(f"aliases.{login}", old_names, f"{new_names}{others}", loosens=False)
 
 
 def _people(old: Policy, new: Policy) -> Iterator[Change]:

@@ -68,7 +68,7 @@ class PolicyDocument:
     """What one file says.
 
     values: by key path. `prices` holds `PriceOverride`s, `repositories` `RepositoryRule`s, `engineers` pairs of login
-    and `WrittenCap`, `slack.people` pairs of login and person; everything else the model's own value.
+    and `WrittenCap`, `slack.people` pairs of login and person, `aliases` pairs of login and names; everything else the model's own value.
     broken: keys that are written but cannot be read, so that nobody calls them missing.
     """
 

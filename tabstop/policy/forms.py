@@ -306,11 +306,19 @@ CHANNEL = _text(
     "a Slack channel", 'a channel such as `"#agents"` in quotes, or its id', r"#?[^\s#@<>,`]{1,80}", _channel, str.lower
 )
 CHANNEL_OR_OFF = or_word(CHANNEL, "off", "")
+_ADDRESS = r"[^\s@<>,;`]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
 PERSON = Form(
     "a person in Slack",
     "a member id such as `U012AB3CD`, or the e-mail address the person has in Slack",
-    rf"{MEMBER_ID}|[^\s@<>,;`]{{1,64}}@[A-Za-z0-9-]{{1,63}}(?:\.[A-Za-z0-9-]{{1,63}}){{1,8}}",
+    rf"{MEMBER_ID}|{_ADDRESS}",
     lambda text: text.lower() if "@" in text else text,
+)
+ALIAS = _text(
+    "another name of a person",
+    "an e-mail address, the name in git, a bot such as `renovate[bot]`, or another or a former login",
+    rf"{_ADDRESS}|[^\s@<>,;`]{{1,100}}(?: [^\s@<>,;`]{{1,100}}){{0,9}}",
+    str.lower,
+    _without_at,
 )
 TIMEZONE = Form(
     "a timezone",

@@ -39,6 +39,7 @@ _ONLY_IN_SESSIONS: Mapping[str, str] = {
 
 _NAMED: Mapping[str, str] = {
     "engineers": "logins with caps such as `octocat: $2,000`",
+    "aliases": "logins with lists such as `octocat: [octo@example.com]`",
     "subtasks.kinds": 'kinds with tokens such as `"*research*": 100k`',
     "slack.people": "logins with member ids or e-mail addresses such as `octocat: U012AB3CD`",
 }

@@ -54,6 +54,7 @@ LIMITS: tuple[Limit, ...] = (
     *(said.limit for said in GOVERNED if said.path.startswith("session.")),
     Limit("tab.cap", ("tab",), n.show_cap, looser_cap),
     Limit("engineer.cap", ("engineer",), n.show_cap, looser_cap),
+    Limit("aliases", ("aliases",), lambda aliases: _words(tuple(login for login, _ in aliases))),
     Limit("engineer.on_empty", ("on_empty",), str, becomes(OnEmpty.DOWNGRADE)),
     Limit(
         "engineer.downgrade.models",
@@ -88,6 +89,7 @@ LIMITS: tuple[Limit, ...] = (
 
 ORGANIZATIONS_OWN = frozenset(
     {
+        "aliases",
         "engineer.cap",
         "engineer.downgrade.cap",
         "organization.cap",

@@ -142,6 +142,8 @@ class Policy:
     engineer: Cap = field(default_factory=lambda: Cap(nano=1_000 * NANO_PER_DOLLAR))
     engineers: tuple[tuple[str, Cap], ...] = ()
     """Caps of single engineers by login, lower case (organization only)."""
+    aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Who else single engineers are, by login, all in lower case (organization only)."""
     on_empty: OnEmpty = OnEmpty.REFUSE
     downgrade: Downgrade = field(default_factory=Downgrade)
     guest: Cap = field(default_factory=lambda: Cap(nano=100 * NANO_PER_DOLLAR))
@@ -179,6 +181,11 @@ class Policy:
     def engineer_cap(self, login: str) -> Cap:
         """The cap of this engineer: their own where the organization gives one, else everybody's."""
         return dict(self.engineers).get(login.lower(), self.engineer)
+
+    def login_of(self, alias: str) -> str:
+        """The login this e-mail address, name, bot, account or other login stands for; empty where nobody has said."""
+        folded = " ".join(alias.lower().split())
+        return next((login for login, others in self.aliases if folded in others), "")
 
     @property
     def rules(self) -> Rules:

@@ -54,7 +54,8 @@ def _settle_entries(walk: Walk) -> None:
         if path in walk.values:
             raw = walk.values[path]
             walk.values[path] = replace(raw, value=tuple(made for entry in raw.value for made in make(walk, entry)))
-    for path, pairs in (("subtasks.kinds", _kinds), ("slack.people", _people), ("engineers", _engineers)):
+    named = (("subtasks.kinds", _kinds), ("slack.people", _people), ("engineers", _engineers), ("aliases", _aliases))
+    for path, pairs in named:
         if path in walk.values:
             raw = walk.values[path]
             walk.values[path] = replace(raw, value=tuple(pairs(walk, raw)))
@@ -84,6 +85,28 @@ def _engineers(walk: Walk, raw: Written) -> Iterator[tuple[str, WrittenCap]]:
     for login, entry in _under_names(walk, raw, "engineers", LOGIN, "login", "; bots draw on `guest`"):
         if _has(walk, entry, "cap"):
             yield login, _cap(entry)
+
+
+def _aliases(walk: Walk, raw: Written) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each name stands for one login, and that login for nobody else."""
+    entries = list(_under_names(walk, raw, "aliases", LOGIN, "login"))
+    logins = {login for login, _ in entries}
+    seen: dict[str, tuple[str, int]] = {}
+    for login, entry in entries:
+        names = []
+        for where, name in entry.fields.items():
+            before = seen.setdefault(name.value, (login, name.line))
+            if before[0] != login:
+                what = f"{quoted(name.text)} is {quoted(login)} here, and {quoted(before[0])} on line {before[1]}"
+                walk.problem(name, where, what, name.text, "every name under one login")
+            elif name.value in logins:
+                whose = "is the login itself" if name.value == login else "has other names of its own under `aliases`"
+                walk.problem(
+                    name, where, f"{quoted(name.text)} {whose}", name.text, "what else this engineer is called"
+                )
+            else:
+                names.append(name.value)
+        yield login, tuple(sorted(names))
 
 
 def _people(walk: Walk, raw: Written) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from tabstop.quantity import plural
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a list of sections, or what stands under one name. `fields` by the key's own name; a bare value under ""."""
+    """One item of a list of sections, or what stands under one name. `fields` by the key's own name; a bare value under "", a list's items by path."""
 
     path: str
     name: str
@@ -110,15 +110,16 @@ class Walk:
             self._wants(node, path, "one value", form.allowed)
         self.broken.add(path)
 
-    def _list(self, form: ListForm, node: Node, path: str, into: dict[str, Written]) -> None:
+    def _list(self, form: ListForm, node: Node, path: str, into: dict[str, Written]) -> dict[str, Written]:
+        """Read a list into `into`; answers its items, by path."""
+        items: dict[str, Written] = {}
         if form.word and isinstance(node, Scalar) and node.text.strip() == form.word:
             into[path] = Written(None, node.line, node.column, form.word)
-            return
+            return items
         if not isinstance(node, Items):
             hint = f"; for example `[{node.text}]`" if isinstance(node, Scalar) else ""
             self._wants(node, path, "a list", f"{form.allowed}{hint}")
-            return
-        items: dict[str, Written] = {}
+            return items
         for number, item in enumerate(node.items):
             if isinstance(form.item, ListForm):
                 self._list(form.item, item, f"{path}[{number}]", items)
@@ -131,6 +132,7 @@ class Walk:
         if len(items) < len(node.items):
             self.broken.add(path)
         into[path] = Written(tuple(w.value for w in items.values()), node.line, node.column)
+        return items
 
     def _check_items(self, form: ListForm, items: Mapping[str, Written], path: str) -> None:
         earlier: list[object] = []
@@ -168,20 +170,21 @@ class Walk:
                 self._missing(item_spec, key, where)
                 continue
             if isinstance(item_spec, Key):
-                fields: dict[str, Written] = {}
-                self._scalar(item_spec.form, value, where, fields)
                 entry = Entry(
-                    where,
-                    key.text,
-                    {"": fields[where]} if where in fields else {},
-                    key.line,
-                    key.column,
-                    complete=False,
+                    where, key.text, self._under_name(item_spec, value, where), key.line, key.column, complete=False
                 )
             else:
                 entry = self._entry(item_spec, value, where, key.text)
             made.append(Entry(where, key.text, entry.fields, key.line, key.column, entry.complete))
         self.values[path] = Written(tuple(made), node.line, node.column)
+
+    def _under_name(self, spec: Key, node: Node, path: str) -> dict[str, Written]:
+        """A bare value under "", or a list's items by path."""
+        fields: dict[str, Written] = {}
+        if isinstance(spec.form, ListForm):
+            return {} if isinstance(node, Broken) else self._list(spec.form, node, path, fields)
+        self._scalar(spec.form, node, path, fields)
+        return {"": fields[path]} if path in fields else {}
 
     def _entry(self, spec: Section, node: Node, path: str, name: str) -> Entry:
         fields: dict[str, Written] = {}

@@ -10,8 +10,10 @@ import pytest
 from app.api.origin import Origin, origin_of
 from app.github_api.fake import FakeGitHub
 from app.github_api.protocol import GitHubError, RemotePullRequest, RemoteRepository, RemoteRun
+from app.identity.names import Names
 from app.identity.oidc import RunnerClaims
 from app.registry import PullRequest, Repository
+from tabstop.policy.model import Policy
 from tabstop.wire import StartRequest
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -56,7 +58,11 @@ def github(pull: RemotePullRequest | None = PULL, run: RemoteRun | None = RUN) -
 
 
 def found(report: StartRequest, fake: FakeGitHub, claims: RunnerClaims = BOB) -> Origin:
-    return origin_of(claims, report, REPOSITORY, THEIRS, fake.installation(1))
+    return origin_of(claims, report, REPOSITORY, THEIRS, fake.installation(1), Names(Policy()))
+
+
+def who(origin: Origin) -> tuple[int, str] | None:
+    return (origin.person.github_id, origin.person.login) if origin.person else None
 
 
 @pytest.mark.parametrize(
@@ -73,8 +79,10 @@ def found(report: StartRequest, fake: FakeGitHub, claims: RunnerClaims = BOB) ->
         ("an earlier attempt is its own starter's", replace(REPORT, run_attempt="1"), github(), "claude/fix", 7,
          (5, "dave")),
         ("no attempt named: the newest", replace(REPORT, run_attempt=""), github(), "claude/fix", 7, ALICE),
-        ("a bot's run is the bot's, who is a guest", REPORT,
-         github(run=replace(RUN, actor_id=6, actor_login="renovate[bot]")), "claude/fix", 7, (6, "renovate[bot]")),
+        ("a bot's run is the author's of its pull request", REPORT,
+         github(run=replace(RUN, actor_id=6, actor_login="renovate[bot]")), "claude/fix", 7, (9, "carol")),
+        ("a bot's run on no pull request is the bot's", replace(REPORT, pull_request=None),
+         github(run=replace(RUN, actor_id=6, actor_login="renovate[bot]")), "claude/fix", None, (6, "renovate[bot]")),
         ("a run whose starter deleted the account", REPORT, github(run=replace(RUN, actor_id=None, actor_login="")),
          "claude/fix", 7, None),
         ("a fork's run, on its pull request", REPORT, github(FORK, replace(RUN, head_repository_id=200)),
@@ -94,7 +102,7 @@ def test_github_s_record_of_the_run_says_whose_it_is(
     origin = found(report, fake)
     where = origin.where
     assert (where.branch, where.pull_request, where.confidence) == (branch, number, "claimed"), why
-    assert origin.person == person
+    assert who(origin) == person
     assert (origin.run_id, origin.run_attempt, origin.job_id) == ("9", report.run_attempt or "2", "")
     assert where.reason.startswith("reported later by run 12, ")
     assert where.reason.endswith("GitHub's record of run 9")
@@ -128,7 +136,7 @@ def test_what_has_no_branch_of_its_own_is_the_repository_s_only(
     assert origin.where.confidence == "repository only"
     assert origin.where.reason.startswith("reported later by run 12; ")
     assert origin.where.reason.endswith(reason)
-    assert origin.person == person
+    assert who(origin) == person
 
 
 @pytest.mark.parametrize("attempt", ["2", "1"])
@@ -138,7 +146,7 @@ def test_when_github_is_away_the_report_is_taken_all_the_same(attempt: str) -> N
     fake.refusals.append(GitHubError("busy", status=503))
     origin = found(replace(REPORT, run_attempt=attempt), fake)
     reason = "reported later by run 12; GitHub could not be asked about run 9"
-    assert (origin.where.branch, origin.where.reason, origin.person) == ("", reason, None)
+    assert (origin.where.branch, origin.where.reason, who(origin)) == ("", reason, None)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +162,10 @@ def test_a_run_speaks_for_itself(report: StartRequest, claims: RunnerClaims, per
     """What the token proves counts, whatever the request says beside it."""
     origin = found(report, github(), claims)
     assert (origin.where.branch, origin.where.pull_request, origin.where.confidence) == ("theirs", 8, "proven")
-    assert (origin.person, origin.run_id, origin.job_id, origin.sha) == (person, claims.run_id, "77", "m8")
+    assert (who(origin), origin.run_id, origin.job_id, origin.sha) == (person, claims.run_id, "77", "m8")
 
 
 def test_another_attempt_of_the_same_run_was_started_by_somebody_else() -> None:
     """Bob pressed Re-run; what the first attempt could not report is still its starter's."""
     origin = found(replace(REPORT, run_attempt="1"), github(), replace(BOB, run_id="9", run_attempt="2"))
-    assert (origin.person, origin.where.confidence) == ((5, "dave"), "claimed")
+    assert (who(origin), origin.where.confidence) == ((5, "dave"), "claimed")

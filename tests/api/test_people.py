@@ -1,47 +1,26 @@
-"""Who a run is charged to, and whose budget it draws on."""
+"""Whether somebody belongs to the organization, and whose budget they draw on."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.api.people import checked, draws_on, starter_of
+from app.api.people import checked, draws_on
 from app.github_api.fake import FakeGitHub
-from app.github_api.protocol import GitHubError, RemoteRepository, RemoteRun
-from app.identity.oidc import RunnerClaims
+from app.github_api.protocol import GitHubError, RemoteRepository
 from app.registry import Engineer, EngineerKind, Organization
 from tabstop.budget import Scope
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ACME = Organization(1, 1, "acme", 1)
-CLAIMS = RunnerClaims("jti", 100, "acme/widget", 1, "acme", "9", "1", "", 3, "alice", "push", "", "", "c0ffee")
 
 
 def github(*members: str) -> FakeGitHub:
     fake = FakeGitHub()
     fake.install(1, 1, "acme", RemoteRepository(100, "acme/widget", "main", private=True))
     fake.members["acme"] = set(members)
-    fake.runs["acme/widget", 9] = RemoteRun(9, "push", "sha", "main", "in_progress", "", 4, "bob")
     return fake
-
-
-@pytest.mark.parametrize(
-    ("actor", "attempt", "starter"),
-    [("alice", "1", (3, "alice")), ("alice", "2", (4, "bob")), ("dependabot[bot]", "1", (4, "bob"))],
-)
-def test_re_runs_and_bots_are_resolved_to_who_started_them(actor: str, attempt: str, starter: tuple[int, str]) -> None:
-    """The token names the first actor; who pressed Re-run, or whom a bot worked for, only the API knows."""
-    found = starter_of(replace(CLAIMS, actor=actor, run_attempt=attempt), "acme/widget", github().installation(1))
-    assert found == starter
-
-
-def test_without_an_answer_the_token_s_actor_stands() -> None:
-    """A start is not refused because GitHub is slow to say who pressed a button."""
-    fake = github()
-    fake.refusals.append(GitHubError("busy", status=503))
-    assert starter_of(replace(CLAIMS, run_attempt="2"), "acme/widget", fake.installation(1)) == (3, "alice")
 
 
 @pytest.mark.parametrize(

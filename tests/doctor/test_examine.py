@@ -25,6 +25,7 @@ from app.slack_api.protocol import ChatError
 from app.store.open import open_store
 from app.store.unsealed import Unsealed
 from tests.doctor.patient import NOW, Patient, refusal
+from tests.store.test_ledger_rows import a_row
 from tests.support.golden import expect
 
 
@@ -78,6 +79,10 @@ def test_everything_wrong(patient: Patient) -> None:
         broken = ("line 3: `tab` is `lots`: write a number", "line 4: unknown key `engeneer`, did you mean `engineer`?")
         books.add_policy_file(PolicyFile(widget.id, "c" * 40, "tab: lots", "invalid", broken, NOW))
         books.add_policy_file(PolicyFile(web.id, "", "", "unreadable", ("GitHub said 500",), NOW))
+        days = [(1, "s1", 0), (2, "s1", 6), (3, "s2", 1), (4, "s3", 8)]
+        books.add_usages(
+            [a_row(n, session_id=s, occurred_at=NOW - timedelta(d), disputed=True) for n, s, d in days], {}
+        )
     store.enqueue([Job("retention", "all")])
     job = store.take_job("w", NOW)
     assert job is not None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from app.events.seen import ask_about
 from app.github_api.protocol import RemotePullRequest
 from app.ledger.books import Tab
-from tests.jobs.town import SITE, WIDGET, Town
+from tests.jobs.town import NOW, SITE, WIDGET, Town
 
 
 def tab_of(town: Town, number: int) -> Tab:
@@ -157,3 +161,34 @@ def test_what_was_closed_while_we_were_away_is_found_out(town: Town) -> None:
     town.settle()
     assert town.seen(1).state == "merged"
     assert tab_of(town, 1).ended_at is not None
+
+
+def heard(town: Town, number: int, opened: float, ended: float | None = None, branch: str = "feature-1") -> None:
+    """We hear of a pull request that was opened and ended at these minutes, by GitHub's own clock."""
+    first = NOW - timedelta(hours=6)
+    state = "open" if ended is None else "merged"
+    ended_at = None if ended is None else first + timedelta(minutes=ended)
+    opened_at = first + timedelta(minutes=opened)
+    happens(town, "edited", number, state=state, opened_at=opened_at, ended_at=ended_at, head_branch=branch)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["first heard of when it is over", "its end is heard of late"])
+def test_one_whose_end_we_hear_of_late_leaves_the_tab_to_the_next(town: Town, *, known: bool) -> None:
+    """Two pull requests of one branch, one after the other, have two tabs, in whatever order we hear of them."""
+    if known:
+        heard(town, 1, 0)
+    heard(town, 2, 60)
+    heard(town, 1, 0, 30)
+    first, second = tab_of(town, 1), tab_of(town, 2)
+    assert first.id != second.id
+    assert first.ended_at == town.seen(1).ended_at
+    assert second.ended_at is None
+
+
+def test_two_that_ran_side_by_side_keep_one_tab(town: Town) -> None:
+    """Whichever ends first."""
+    heard(town, 2, 20)
+    heard(town, 1, 0, 30)
+    assert town.seen(1).tab_id == town.seen(2).tab_id
+    heard(town, 2, 20, 40)
+    assert tab_of(town, 1).ended_at == town.seen(2).ended_at

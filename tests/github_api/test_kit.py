@@ -13,7 +13,7 @@ from githubkit_schemas.latest.models import ReposOwnerRepoCheckRunsPostBodyOneof
 from app.github_api.checks import body_of
 from app.github_api.kit import KitApp
 from app.github_api.pace import Pace
-from app.github_api.protocol import Annotation, CheckRun, GitHubError, RemotePerson
+from app.github_api.protocol import Annotation, CheckRun, GitHubError, RemoteCommit, RemotePerson, RemoteUser
 from tests.github_api.recorded import NOW, Answer, Recorded
 
 PULL = "GET /repos/acme/widget/pulls/1"
@@ -353,6 +353,57 @@ def test_the_pull_requests_of_a_commit() -> None:
     limited = Recorded({path: (429, {}, {"retry-after": "7"})}).app(now=lambda: NOW).installation(1)
     with pytest.raises(GitHubError):
         list(limited.pull_requests_of_commit("acme/widget", "0123456"))
+
+
+def test_who_a_pull_request_is_assigned_to() -> None:
+    """Bots among them, as GitHub marks them; nobody for an answer that names none."""
+    alice, copilot = {"id": 1, "login": "alice", "type": "User"}, {"id": 2, "login": "Copilot", "type": "Bot"}
+    recorded = Recorded({PULL: (200, a_pull(1, "open") | {"assignees": [alice, copilot]})})
+    found = recorded.app().installation(1).pull_request("acme/widget", 1)
+    assert found is not None
+    assert found.assignees == (RemoteUser(1, "alice"), RemoteUser(2, "Copilot", is_bot=True))
+    found = Recorded({PULL: (200, a_pull(1, "open"))}).app().installation(1).pull_request("acme/widget", 1)
+    assert found is not None
+    assert found.assignees == ()
+
+
+MESSAGE = """\
+fix: log in again
+
+Co-authored-by: Alice <1+alice@users.noreply.github.com>
+co-authored-by:  <b@example.com>
+Signed-off-by: Carol <c@example.com>
+Co-authored-by: no address
+"""
+
+
+@pytest.mark.parametrize("author", [None, {}, {"id": 7, "login": "claude[bot]", "type": "Bot"}])
+def test_who_made_a_commit(author: dict[str, Any] | None) -> None:
+    """The account GitHub knows by the address, if it knows one; what git has; the co-authors its message names."""
+    git = {"message": MESSAGE, "author": {"name": "claude[bot]", "email": "7+claude[bot]@users.noreply.github.com"}}
+    recorded = Recorded({"GET /repos/acme/widget/commits/abc": (200, {"author": author, "commit": git})})
+    assert recorded.app().installation(1).commit("acme/widget", "abc") == RemoteCommit(
+        RemoteUser(7, "claude[bot]", is_bot=True) if author else None,
+        "claude[bot]",
+        "7+claude[bot]@users.noreply.github.com",
+        (("Alice", "1+alice@users.noreply.github.com"), ("", "b@example.com")),
+    )
+
+
+def test_a_commit_or_an_account_that_is_not_there() -> None:
+    """Is None, and a refusal is a refusal; a commit of nobody's is no error."""
+    path = "GET /repos/acme/widget/commits/abc"
+    for status in (404, 409, 422):
+        gone = Recorded({path: (status, {"message": "No commit found for SHA: abc"})})
+        assert gone.app(now=lambda: NOW).installation(1).commit("acme/widget", "abc") is None
+    limited = Recorded({path: (429, {}, {"retry-after": "7"})}).app(now=lambda: NOW).installation(1)
+    with pytest.raises(GitHubError):
+        limited.commit("acme/widget", "abc")
+    nobodys = Recorded({path: (200, {"author": None, "commit": {"author": None, "message": None}})})
+    assert nobodys.app().installation(1).commit("acme/widget", "abc") == RemoteCommit(None, "", "")
+    users = Recorded({"GET /users/alice": (200, {"id": 1, "login": "Alice", "type": "User"})}).app().installation(1)
+    assert users.user("alice") == RemoteUser(1, "Alice")
+    assert users.user("zoe") is None
 
 
 def a_pull(number: int, state: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_both_checks_say_so(town: Town) -> None:
         assert session
         assert unassign(db, session, WORD, town.at).moved == 2
     town.settle()
-    assert laptop.lies() == {"a": ("feature-1", W, "claimed"), "b": ("feature-1", W, "verified")}
+    assert laptop.lies() == {"a": ("feature-1", W, "inferred"), "b": ("feature-1", W, "verified")}
     assert "$2.00" in town.check(1).check.title
     assert town.check(2).check.title.startswith("No agent spend yet")
     assert town.dead() == []

@@ -52,10 +52,11 @@ class Laptop:
         *calls: tuple[str, float, Evidence],
         links: Sequence[PullRequestLink] = (),
         commits: Sequence[CommitMade] = (),
+        thread: str = "",
     ) -> None:
         """A batch: (key, minute, evidence) of each call."""
         usages = [
-            Usage((f"anthropic:msg:{key}",), "m", Tokens(output=A_DOLLAR), later(minute), evidence=evidence)
+            Usage((f"anthropic:msg:{key}",), "m", Tokens(output=A_DOLLAR), later(minute), "", thread, evidence=evidence)
             for key, minute, evidence in calls
         ]
         with self.town.books() as db:
@@ -145,6 +146,57 @@ def test_each_place_has_its_budgets(laptop: Laptop) -> None:
         (Scope.ENGINEER, laptop.session.engineer_id): 3,
         (Scope.ORGANIZATION, laptop.town.org): 3,
     }
+
+
+@pytest.mark.parametrize("first", ["logs", "proxy"])
+def test_what_only_a_proxy_saw_lies_where_its_thread_worked(town: Town, first: str) -> None:
+    """A compaction is in no log, and the proxy does not know the branch: the client's own session does, of this thread."""
+    town.opened(1)
+    town.opened(2)
+    logs, proxy = a_laptop(town), a_laptop(town)
+
+    def by_logs() -> None:
+        logs.tell(("a", 0, on("feature-1")), ("d", 6, on("feature-1")), thread="one")
+        logs.tell(("b", 3, on("feature-2")), thread="two")
+
+    def by_proxy() -> None:
+        proxy.tell(("a", 0, NOWHERE), ("c", 4, NOWHERE), ("d", 6, NOWHERE), thread="one")
+        proxy.tell(("b", 3, NOWHERE), ("e", 5, NOWHERE), thread="two")
+
+    for tell in (by_logs, by_proxy) if first == "logs" else (by_proxy, by_logs):
+        tell()
+        town.settle()
+    lies = logs.lies() | proxy.lies()
+    assert {key: branch for key, (branch, _, _) in sorted(lies.items())} == {
+        "a": "feature-1", "b": "feature-2", "c": "feature-1", "d": "feature-1", "e": "feature-2",
+    }  # fmt: skip
+    assert lies["c"][2] == "inferred"
+    assert town.dead() == []
+
+
+@pytest.mark.parametrize(
+    ("whose", "branch"),
+    [
+        ({}, "feature-1"),
+        ({"place_confidence": Confidence.CLAIMED}, ""),
+        ({"engineer_id": 9_999}, ""),
+        ({"run_id": ""}, ""),
+    ],
+)
+@pytest.mark.parametrize("first", ["telemetry", "run"])
+def test_what_telemetry_has_nowhere_lies_where_the_run_proves(
+    town: Town, first: str, whose: dict[str, object], branch: str
+) -> None:
+    """Its own person's run, whose token proves the pull request; nobody else's word takes a call anywhere."""
+    town.opened(1)
+    telemetry = a_laptop(town)
+    run = Laptop(town, town.start("feature-1", **{"run_id": "7", "place_confidence": Confidence.PROVEN, **whose}))
+    both = (telemetry, run) if first == "telemetry" else (run, telemetry)
+    for one in both:
+        one.tell(("a", 0, NOWHERE))
+        town.settle()
+    assert (telemetry.lies() | run.lies())["a"][0] == (branch if first == "telemetry" else "feature-1")
+    assert town.dead() == []
 
 
 def test_a_link_moves_what_came_before(laptop: Laptop) -> None:
@@ -315,7 +367,7 @@ def test_nothing_waits_for_github(laptop: Laptop) -> None:
 
 
 def test_nobody_floods_github(laptop: Laptop) -> None:
-    """Whatever a machine names, only so much is kept, and only so much asked."""
+    """Whatever a machine names, only so much is kept, and only so much asked at a time; in the end everything is, once."""
     made = [CommitMade(f"{number:07x}", "", "b", later(1)) for number in range(MOST_COMMITS + 50)]
     laptop.tell(("a", 0, on("b")), commits=made)
     laptop.town.pass_time(seconds=SETTLES.total_seconds())
@@ -324,6 +376,17 @@ def test_nobody_floods_github(laptop: Laptop) -> None:
         kept = db.commits_of(laptop.session.id)
         asked = db.pulls_of_commits(laptop.town.repository().id, [one.sha for one in kept])
     assert (len(kept), len(asked)) == (MOST_COMMITS, MOST_QUESTIONS)
+    runs = MOST_COMMITS // MOST_QUESTIONS
+    for _ in range(runs):
+        laptop.town.pass_time(minutes=1)
+        laptop.town.work()
+    with laptop.town.books() as db:
+        asked = db.pulls_of_commits(laptop.town.repository().id, [one.sha for one in kept])
+    reads = laptop.town.github.reads
+    assert len(asked) == MOST_COMMITS
+    laptop.town.pass_time(minutes=30)
+    laptop.town.work()
+    assert laptop.town.github.reads - reads < MOST_QUESTIONS
 
 
 BATCHES: list[tuple[tuple[tuple[str, float, Evidence], ...], tuple[PullRequestLink, ...], tuple[CommitMade, ...]]] = [

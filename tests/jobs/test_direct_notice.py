@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from app.jobs import notice
+from app.ledger.rows import NO_REPOSITORY
 from app.registry import Engineer, EngineerKind, Repository, Store
 from app.slack_api.fake import FakeChat
 from app.slack_api.protocol import ChatError
 from app.world import RetryLaterError
+from tabstop.budget import Scope
+from tabstop.verdict import Finding, Outcome, Signal
 from tabstop.wire_json import to_json
 from tests.jobs.test_notice import NOW, ORGANIZATIONS_FILE, OUTAGE, Stage
 from tests.support.stores import KINDS
@@ -22,6 +25,7 @@ ALICE, CAROL = "U0ALICE00", "U0CAROL00"
 BY_ID = f"{ORGANIZATIONS_FILE}  people: {{alice: {ALICE}}}\n"
 BY_ADDRESS = f"{ORGANIZATIONS_FILE}  people: {{Alice: alice@acme.example}}\n"
 NO_CHANNEL = f"slack: {{people: {{alice: {ALICE}}}}}\n"
+EMPTY = Finding(Signal.BUDGET, Outcome.STOP, "organization", unit="usd", cap=10, spent=12, cause="spent")
 
 
 @pytest.fixture(params=KINDS)
@@ -281,7 +285,28 @@ def test_a_repository_that_is_gone_is_no_error(stage: Stage) -> None:
     """Nothing to say where."""
     stage.policy(BY_ID, organization=True)
     notice.run(
-        stage.world(), stage.organization_id, {**session(stage, repository=0), "notice": "direct", "of": "session"}
+        stage.world(), stage.organization_id, {**session(stage, repository=1), "notice": "direct", "of": "session"}
     )
-    notice.run(stage.world(), stage.organization_id, {**trip(stage), "repository": 0})
+    notice.run(stage.world(), stage.organization_id, {**trip(stage), "repository": 1})
     assert stage.told() == []
+
+
+def test_work_in_no_repository_is_told_of_too(stage: Stage) -> None:
+    """In the organization's channel, which hears no name, and to its engineer; a breaker there refuses nobody else."""
+    stage.policy(BY_ID, organization=True)
+    nowhere: dict[str, Any] = {"repository": NO_REPOSITORY, "tab": None}
+    tripped = {**trip(stage), **nowhere, "id": 12, "open_until": None}
+    failed = "tool failures, Bash failed in 100 % of its last calls, threshold 60 %."
+    assert sorted(told(stage, session(stage, **nowhere), tripped)) == [
+        "#ai-spend A session of claude-code was suspended.",
+        f"#ai-spend The breaker of claude-code tripped: {failed}",
+        f"{ALICE} The breaker of claude-code tripped in your session: {failed}",
+        f"{ALICE} Your session of claude-code was suspended.",
+    ]
+    blocks = str([message.blocks for message in stage.chat.messages])
+    assert "Session `ses_1` of `claude-code` in no repository was suspended." in blocks
+    assert "It refuses no other session: a breaker is remembered for a repository." in blocks
+    assert "``" not in blocks
+    refused = {**session(stage, **nowhere), "notice": "refused", "findings": to_json([EMPTY])}
+    stage.budget(Scope.ORGANIZATION, "12", "10")
+    assert told(stage, refused)[-1].startswith("#ai-spend Start refused: the organization's budget")

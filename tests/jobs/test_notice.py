@@ -433,6 +433,6 @@ def test_what_happens_in_a_session_is_told(stage: Stage) -> None:
 @pytest.mark.parametrize("what", ["session", "raised"])
 def test_a_session_whose_repository_is_gone_is_told_of_to_nobody(stage: Stage, what: str) -> None:
     """Nothing to say where."""
-    payload = {"notice": what, "id": 1, "repository": 0, "engineer": None, "approver": None}
+    payload = {"notice": what, "id": 1, "repository": 1, "engineer": None, "approver": None}
     notice.run(stage.world(), stage.organization_id, payload)
     assert stage.told() == []

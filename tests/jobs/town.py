@@ -185,12 +185,12 @@ class Town:
                 session_id=session_id,
                 repository_id=repository.id,
                 branch=branch,
-                engineer_id=engineer.id,
-                person=Scope.ENGINEER,
+                engineer_id=more.pop("engineer_id", engineer.id),
+                person=more.pop("person", Scope.ENGINEER),
                 policy=in_force.policy,
                 policy_commit=in_force.commit,
                 agent="claude-code",
-                login=engineer.login,
+                login=more.pop("login", engineer.login),
                 **more,
             )
             admit(db, start, self.at, _answer)
@@ -272,7 +272,9 @@ def pull_body(action: str, remote: RemotePullRequest, repository: RemoteReposito
             "state": "open" if remote.state == "open" else "closed",
             "merged": remote.state == "merged",
             "draft": remote.draft,
+            "created_at": remote.opened_at and remote.opened_at.isoformat(),
             "updated_at": remote.updated_at.isoformat(),
+            "closed_at": remote.ended_at and remote.ended_at.isoformat(),
             "user": {"id": remote.author_id, "login": remote.author_login, "type": "User"},
             "head": {
                 "sha": remote.head_sha,

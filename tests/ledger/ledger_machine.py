@@ -15,15 +15,18 @@ from app.ledger.attribute_again import attribute_again
 from app.ledger.books import Books, Cause, Place, SessionOverdrive
 from app.ledger.breakers import take_trips
 from app.ledger.end_session import end_session
+from app.ledger.hand_over import hand_over
 from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
+from app.ledger.postings import NOTHING, Sums, together
 from app.ledger.recompute import recompute
 from app.ledger.reprice import reprice
 from app.ledger.resume import Circumstances, may_resume, resume
 from app.ledger.session_overdrives import grant as grant_session
 from app.ledger.session_overdrives import lapse
 from app.ledger.unadmitted import TOLD_LATE, take_in
-from app.registry import Repository, Store
+from app.ledger.unplaced import unplaced
+from app.registry import Engineer, EngineerKind, Repository, Store, Transaction
 from tabstop.breaker_memory import BreakerMetric
 from tabstop.budget import Amount, Budget, Scope
 from tabstop.cost import Cost, CostState
@@ -348,6 +351,20 @@ class LedgerMachine(RuleBasedStateMachine):
             move(books, [row.id for row in rows], place, why="test", steps=(75, 90), now=self.now)
 
     @precondition(lambda self: self.sessions)
+    @rule(data=st.data(), to=st.sampled_from([1, 2, 3]), person=st.sampled_from([Scope.ENGINEER, Scope.GUEST]))
+    def turn_out_to_be_another_s(self, data: st.DataObject, to: int, person: Scope) -> None:
+        """A session that has ended changes hands: its person's budget gives, the other's takes."""
+        with self.store.open(self.organization) as books:
+            session = books.session(data.draw(st.sampled_from(self.sessions)))
+            assert session is not None
+            if session.ended_at is not None:
+                spent = session.spent
+                hand_over(books, session, Engineer(to, to, "alice", EngineerKind.MEMBER), person, "test", self.now)
+                after = books.session(session.id)
+                assert after is not None
+                assert (after.engineer_id, after.spent) == (to, spent)
+
+    @precondition(lambda self: self.sessions)
     @rule(data=st.data(), dear=st.booleans())
     def price_again(self, data: st.DataObject, *, dear: bool) -> None:
         session_id = data.draw(st.sampled_from(self.sessions))
@@ -393,6 +410,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         with self.store.look(self.organization) as books:
             assert recompute(books, self.now) == []
+            _unplaced_and_placed_are_all(books)
             usages_are_their_entries(books)
             _one_live_probe(books)
             self._overruns_are_named(books)
@@ -425,6 +443,19 @@ class LedgerMachine(RuleBasedStateMachine):
         highest = Amount(max(highest.nano, ceiling.nano), max(highest.tokens, ceiling.tokens))
         self.highest[budget.id] = highest
         return highest - budget.spent - budget.held
+
+
+def _unplaced_and_placed_are_all(books: Transaction) -> None:
+    """What lies on tabs and what lies on none come to the whole ledger, and each budget's share of it is part of what it spent."""
+    found = unplaced(books)
+    on_tabs = list(books.all_tab_shares().values())
+    assert found.whole.less(found.unplaced) == Sums(
+        sum(share.spent.nano for share in on_tabs),
+        sum(share.notional for share in on_tabs),
+        sum(share.spent.tokens for share in on_tabs),
+        sum(share.unknown_usages for share in on_tabs),
+    )
+    assert together([NOTHING, *(row.sums for row in found.rows)]) == found.unplaced
 
 
 def _one_live_probe(books: Books) -> None:

@@ -72,9 +72,13 @@ class Desk:
         all_of_it = [ClientTotal("t", "claude-sonnet-4-5", Tokens(output=totals * MILLION))] if totals else []
         report(self.books, self.session_id, a_report(usages, totals=all_of_it), at(200))
 
-    def assign(self, to: Target | None = None, word: Word = WORD, **bounds: datetime) -> Done:
+    def assign(
+        self, to: Target | None = None, word: Word = WORD, since: datetime | None = None, until: datetime | None = None
+    ) -> Done:
         """To the tab of `fix` in acme/site, or elsewhere."""
-        return assign(self.books, self.session, self.elsewhere if to is None else to, word, at(200), **bounds)
+        return assign(
+            self.books, self.session, self.elsewhere if to is None else to, word, at(200), since=since, until=until
+        )
 
     def lies(self) -> list[tuple[str, str]]:
         """Of each call, oldest first: where (`claude/x`, `site:fix`, a repository's id, `nowhere`), and how sure."""

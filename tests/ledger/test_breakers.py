@@ -12,6 +12,7 @@ from app.ledger.admit import ask
 from app.ledger.books import AuditRow, Books
 from app.ledger.breakers import MOST_TRIPS, clear, take_trips
 from app.ledger.end_session import end_session
+from app.ledger.rows import NO_REPOSITORY
 from app.registry import Store
 from app.store.audit_chain import verify
 from app.store.memory import MemoryStore
@@ -224,3 +225,11 @@ def test_every_turn_leaves_a_row(store: Store) -> None:
         "tripped", "probe_admitted", "reopened", "probe_admitted", "probe_ended", "probe_admitted", "closed",
     ]  # fmt: skip
     assert rows[0].body["trip"]["value"] == 100
+
+
+def test_in_no_repository_there_is_no_breaker_to_remember(books: Books) -> None:
+    """Engineers' own work elsewhere has nothing in common: a trip of one refuses nobody."""
+    begun(books, a_start("own", branch="", repository_id=NO_REPOSITORY))
+    trips(books, "own", a_trip(), now=at(1))
+    assert books.learned(NO_REPOSITORY, "claude-code")[1] == RememberedBreaker()
+    assert begin(books, a_start("next", branch="", repository_id=NO_REPOSITORY), at(2)).session_id

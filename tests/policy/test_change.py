@@ -126,6 +126,8 @@ def test_another_order_of_prices_is_a_change() -> None:
     assert (change.key, change.old, change.new, change.loosens) == ("prices", "a*, ab", "ab, a*", True)
 
 
+DAVE = ("dave", ("d@example.com",))
+
 nano = st.none() | st.integers(0, 10**18)
 count = st.none() | st.integers(1, 10**15)
 caps = st.builds(Cap, nano, st.none() | st.integers(0, 10**15), st.sampled_from(WindowKind), st.text(max_size=20))
@@ -133,6 +135,9 @@ rates = st.none() | st.decimals(0, 10**6, places=9, allow_nan=False, allow_infin
 word = st.text("ab#*", min_size=1, max_size=10)
 names = st.lists(word, max_size=3).map(tuple)
 people = st.dictionaries(word, word, max_size=2).map(lambda told: tuple(told.items()))
+aliases = st.dictionaries(word, st.lists(word, min_size=1, max_size=3).map(tuple), max_size=2).map(
+    lambda told: tuple(sorted(told.items()))
+)
 percents = st.integers(1, 99)
 plans = st.builds(PlanAllowance, count, count)
 detectors = st.builds(Detector, st.integers(1, 999), st.integers(1, 99), st.sampled_from(Response), st.integers(0, 9))
@@ -144,6 +149,7 @@ rungs = st.dictionaries(st.sampled_from(Step), percents).map(
 policies = st.builds(
     Policy,
     session=st.builds(SessionLimits, count, count, count, count, nano),
+    aliases=aliases,
     exhaustion=st.builds(Exhaustion, st.sampled_from(OnLimit), st.sampled_from(OnLimit), percents, percents, percents),
     degradation=st.builds(Degradation, rungs, st.lists(names, max_size=2).map(tuple)),
     runaway=st.builds(Runaway, *[detectors] * 7),
@@ -213,6 +219,17 @@ def test_no_difference_is_silent(old: Policy, new: Policy) -> None:
     for limit in LIMITS:
         if not limit.is_cap and limit.path != "prices" and limit.of(old) != limit.of(new):
             assert any(change.key == limit.path or change.key.startswith(f"{limit.path}.") for change in changes)
+
+
+def test_who_is_who_changes_person_by_person() -> None:
+    """How many other names each has; the names, addresses among them, are not said."""
+    old = Policy(aliases=(("alice", ("alice@example.com", "ci-bot[bot]")), ("bob", ("b@example.com",)), DAVE))
+    new = Policy(aliases=(("alice", ("ci-bot[bot]",)), ("bob", ("rob@example.com",)), ("carol", ("c",)), DAVE))
+    assert changed_limits(old, new) == (
+        Change("aliases.alice", "2 other names", "1 other name", loosens=False),
+        Change("aliases.bob", "1 other name", "1 other name, not the same", loosens=False),
+        Change("aliases.carol", "0 other names", "1 other name", loosens=False),
+    )
 
 
 def test_a_change_holds_no_address() -> None:

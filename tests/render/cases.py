@@ -143,13 +143,20 @@ CASES: dict[str, TabFacts] = {
         # Facts that say too much must not leak either.
         standings=[
             a_standing(Scope.ENGINEER, "1000", "1000.40", subject="alice"),
-            a_standing(Scope.REPOSITORY, "500", "480", why="a secret plan"),
+            a_standing(Scope.REPOSITORY, "500", "480", why="a secret plan", unplaced="77.70"),
             a_standing(Scope.ORGANIZATION, "50000", "9000", subject=""),
         ],
     ),
     "guest": a_tab(
         sessions=[a_session(login="dependabot[bot]")],
         standings=[a_standing(Scope.GUEST, "100", "96.40"), REPOSITORY],
+    ),
+    "unplaced": a_tab(
+        sessions=[a_session()],
+        standings=[
+            a_standing(Scope.REPOSITORY, "10000", "812.55", unplaced="3.20"),
+            a_standing(Scope.ENGINEER, "1000", "310", figures=False, subject="alice", unplaced="3.20"),
+        ],
     ),
     "nobody-known": a_tab(sessions=[a_session(login="")]),
     "policy-problems": a_tab(sessions=[a_session()], edit_problems=2, policy_edit=EDIT),

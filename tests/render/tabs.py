@@ -69,10 +69,17 @@ def a_share(window: str, moved: int) -> WindowShare:
 
 
 def a_standing(
-    scope: Scope, cap: str, spent: str, *, figures: bool = True, subject: str = "acme/web", why: str = ""
+    scope: Scope,
+    cap: str,
+    spent: str,
+    *,
+    figures: bool = True,
+    subject: str = "acme/web",
+    why: str = "",
+    unplaced: str = "0",
 ) -> Standing:
     """A budget beside the tab's own; with `figures=False` as facts give it where only its state may be shown."""
-    found = standing(a_budget(scope, cap, amount(spent), why=why), (75, 90), subject)
+    found = standing(a_budget(scope, cap, amount(spent), why=why, unplaced=amount(unplaced)), (75, 90), subject)
     return Standing(scope, found.outcome, subject, found.until, found if figures else None)
 
 

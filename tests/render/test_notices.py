@@ -32,9 +32,12 @@ LINKS = (
 SUBJECTS = {Scope.TAB: BRANCH, Scope.ENGINEER: "alice", Scope.DOWNGRADE: "alice", Scope.ORGANIZATION: ""}
 
 
-def crossed(scope: Scope, cap: str, spent: str, step: int, reader: Reader = CHANNEL, why: str = "") -> Notice:
+def crossed(
+    scope: Scope, cap: str, spent: str, step: int, reader: Reader = CHANNEL, why: str = "", unplaced: str = "0"
+) -> Notice:
     """A budget that crossed a step."""
-    finding = standing(a_budget(scope, cap, amount(spent), why=why), (75, 90), SUBJECTS.get(scope, "acme/web"))
+    budget = a_budget(scope, cap, amount(spent), why=why, unplaced=amount(unplaced))
+    finding = standing(budget, (75, 90), SUBJECTS.get(scope, "acme/web"))
     where = "" if scope in {Scope.ENGINEER, Scope.ORGANIZATION} else "acme/web"
     return crossed_notice(
         finding, step, reader=reader, where=where, approvers=("carol", "team:platform"), at=NOW, links=LINKS[:1]
@@ -90,10 +93,11 @@ NOTICES = {
     "red": crossed(Scope.TAB, "50", "50.13", 100),
     "red-repository": crossed(Scope.REPOSITORY, "500", "500.40", 100, why="payments is on call until launch"),
     "red-repository-public": crossed(Scope.REPOSITORY, "500", "500.40", 100, PUBLIC, why="a plan"),
+    "step-repository-unplaced": crossed(Scope.REPOSITORY, "500", "400", 75, unplaced="61.30"),
     "step-engineer": crossed(Scope.ENGINEER, "1000", "912", 90),
     "red-engineer": crossed(Scope.ENGINEER, "1000", "1000.40", 100),
     "red-engineer-names": crossed(Scope.ENGINEER, "1000", "1000.40", 100, NAMES),
-    "step-organization": crossed(Scope.ORGANIZATION, "20000", "18050", 90),
+    "step-organization": crossed(Scope.ORGANIZATION, "20000", "18050", 90, unplaced="7"),
     "refused-spent": refused(stop(Scope.TAB, "50", "50.13")),
     "refused-held": refused(stop(Scope.TAB, "50", "40", "9")),
     "refused-several-names": refused(stop(Scope.TAB, "50", "50.13"), stop(Scope.ENGINEER, "10", "10"), reader=NAMES),

@@ -135,6 +135,23 @@ def test_generations(store: Store) -> None:
         assert books.generations(REPOSITORY, "c") == []
 
 
+def test_an_earlier_life_of_a_branch_that_is_heard_of_late(store: Store) -> None:
+    """It comes first, whatever its number; the branch's open tab stays the one that sessions get."""
+    organization = an_organization(store).id
+    with store.open(organization) as books:
+        now = books.open_tab(REPOSITORY, "a", at(9))
+        past = books.past_tab(REPOSITORY, "a", at(1))
+        assert (past.generation, past.ended_at) == (2, at(1))
+        assert books.generations(REPOSITORY, "a") == [past, now]
+        assert books.open_tab(REPOSITORY, "a", at(10)) == now
+        assert books.tab_of_branch(REPOSITORY, "a") == now
+        books.end_tab(now.id, at(11))
+        assert books.reopen_tab(REPOSITORY, "a", at(12)) == now
+        books.end_tab(now.id, at(13))
+        assert books.open_tab(REPOSITORY, "a", at(14)).generation == 3
+        assert books.past_tab(REPOSITORY, "b", at(1)).generation == 1
+
+
 def test_a_usage_keeps_what_says_more(store: Store) -> None:
     """Two sources of one call, in either order, with a third that says nothing."""
     organization = an_organization(store).id

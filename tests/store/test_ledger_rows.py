@@ -241,7 +241,7 @@ def test_usage_comes_back_as_stored(store: Store) -> None:
     rows = [
         a_row(1),
         a_row(2, billing=Billing.SUBSCRIPTION, cost_state=CostState.UNKNOWN, cost=0, cache_split_known=False),
-        a_row(3, grain=Grain.AGGREGATE, same_as=1, session_id="s2"),
+        a_row(3, grain=Grain.AGGREGATE, same_as=1, session_id="s2", disputed=True, told='[["é", 1]]'),
     ]
     organization = an_organization(store)
     with store.open(organization.id) as books:
@@ -261,8 +261,22 @@ def test_usage_comes_back_as_stored(store: Store) -> None:
         found = books.known(["c", "e"])
         assert {known.id for known in found.values()} == {1}
         changed = rows[1]._replace(tokens=Tokens(9, 9, 9, 9, 2**40), cost=5, cost_state=CostState.ESTIMATED, same_as=1)
+        changed = changed._replace(disputed=True, told="[]")
         books.change_usage(changed)
         assert books.usages([2]) == {2: changed}
+
+
+def test_disputed_calls_are_counted_by_session(store: Store) -> None:
+    """Those from a moment on; of one organization."""
+    organization, other = an_organization(store), an_organization(store, "other")
+    with store.open(other.id) as books:
+        books.add_usages([a_row(9, disputed=True)], {"a": 9})
+    with store.open(organization.id) as books:
+        books.add_usages([a_row(1, disputed=True), a_row(2, occurred_at=at(1)), a_row(3, session_id="s2")], {})
+        books.change_usage(a_row(3, session_id="s2", occurred_at=at(1), disputed=True))
+        assert books.disputed_calls(NOW) == {"s1": 1, "s2": 1}
+        assert books.disputed_calls(at(1)) == {"s2": 1}
+        assert books.disputed_calls(at(2)) == {}
 
 
 def test_a_key_stands_for_one_usage(store: Store) -> None:
@@ -316,6 +330,8 @@ def test_entries_add_up_by_place_and_session(store: Store) -> None:
             EntrySums(401, "s2", 2**40, 3, 15, 0),
             EntrySums(402, "s1", 2**40, 3, 15, 1),
         ]
+        since = [books.entry_sums(entries[0].occurred_at + timedelta(seconds=late)) for late in (0, 1)]
+        assert since == [books.entry_sums(), []]
 
 
 def test_client_totals_are_kept_per_thread_and_model(store: Store) -> None:

@@ -45,10 +45,28 @@ def test_a_repository_keeps_its_id_when_it_is_renamed(store: Store) -> None:
         renamed = books.save_repository(replace(new, id=0, full_name="acme/ape", active=False, topics=()))
         assert renamed == replace(new, full_name="acme/ape", active=False, topics=())
         assert books.repository_by_github_id(7) == renamed
-        assert books.repository_by_name("acme/zoo") is None
+        assert books.repository_by_name("acme/Zoo") == renamed
+        assert books.repository_by_name("acme/cat") is None
         assert books.repository_by_name("") is None
         assert [found.full_name for found in books.repositories()] == ["acme/ape", "acme/web"]
         assert (books.repository(1), books.repository_by_github_id(1)) == (None, None)
+
+
+def test_clones_go_on_with_the_names_a_repository_went_by(store: Store) -> None:
+    """Who has a name now goes before who had it, and who had it last before who had it first."""
+    with store.open(an_organization(store).id) as books:
+        first = books.save_repository(Repository(0, 7, "acme/one"))
+        books.save_repository(replace(first, full_name="acme/Two"))
+        first = books.save_repository(replace(first, full_name="acme/three"))
+        assert books.former_names(first.id) == ["acme/two", "acme/one"]
+        books.keep_former_name(first.id, "Acme/One")
+        assert books.former_names(first.id) == ["acme/one", "acme/two"]
+        second = books.save_repository(Repository(0, 8, "acme/two"))
+        assert books.repository_by_name("acme/two") == second
+        second = books.save_repository(replace(second, full_name="acme/four"))
+        assert books.repository_by_name("acme/two") == second
+        assert books.repository_by_name("ACME/ONE") == first
+        assert books.former_names(second.id + 1) == []
 
 
 def test_a_name_given_to_another_repository_is_the_active_ones(store: Store) -> None:
