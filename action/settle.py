@@ -128,6 +128,7 @@ class _Settle:
             billing_evidence=traces.billing_evidence,
             pull_requests=traces.pull_requests,
             commits=traces.commits,
+            gauges=traces.gauges,
         )
         spent = traces.outcome is not SessionOutcome.NOT_STARTED or bool(traces.usages or traces.totals)
         return Undelivered(

@@ -17,6 +17,7 @@ from tabstop.agents.claude_code.folder import read_folder
 from tabstop.agents.claude_code.outcome import outcome_of
 from tabstop.beside.delivery import call_of
 from tabstop.evidence import CommitMade, PullRequestLink
+from tabstop.gauge import GaugeReading
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing, Usage
 from tabstop.wire import Call, ClientTotal
@@ -34,7 +35,7 @@ class Traces:
     readable: False for an agent that left nothing to read: its cost is unknown, not nothing.
     told_by_step: it left no word of its end itself, and what became of its step stands in.
     branch, pull_request: what it turned out to work on; empty where its start knew.
-    pull_requests, commits: what the agent's client saw being opened and made.
+    pull_requests, commits: what the agent's client saw being opened and made. gauges: what it was told of a plan's windows.
     """
 
     outcome: SessionOutcome
@@ -50,6 +51,7 @@ class Traces:
     told_by_step: bool = False
     pull_requests: tuple[PullRequestLink, ...] = ()
     commits: tuple[CommitMade, ...] = ()
+    gauges: tuple[GaugeReading, ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -127,6 +129,7 @@ def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, st
         pull_request=number,
         pull_requests=links,
         commits=tuple(dict.fromkeys(made for one in found.sessions for made in one.commits)),
+        gauges=execution.gauges if execution else (),
     )
 
 

@@ -23,6 +23,9 @@ _LENGTHS = {FIVE_HOURS: 5 * 60, WEEKLY: 7 * 24 * 60}
 _ROUNDING = 3
 """Minutes by which a vendor's length may be off: Codex's own client allows as many before it names a window."""
 
+_CLOCKS = timedelta(hours=1)
+"""By which a machine's clock may be behind its vendor's; a reset farther off than the window and this is a mistake."""
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Gauge = tuple[str, str, str]
@@ -61,7 +64,8 @@ class GaugeReading:
 
     vendor: `anthropic`, `openai`. account: the vendor's id of who pays, as it gives it; never a key; empty where nothing tells.
     window: see `window_named`. used: ten-thousandths of the window, more than `FULL` where the vendor let it be passed.
-    minutes: the window's length, 0 where nothing tells. plan: the vendor's name of the plan or limit.
+    minutes: the window's length, 0 where nothing tells. resets_at: None as well where what is told is farther off than the window is
+    long. plan: the vendor's name of the plan or limit.
     status: the vendor's own word, such as `allowed_warning`.
     """
 
@@ -76,21 +80,27 @@ class GaugeReading:
     plan: str = ""
     status: str = ""
 
+    def __post_init__(self) -> None:
+        if self.resets_at is None or not self.minutes:
+            return
+        if self.resets_at - self.observed_at > timedelta(minutes=self.minutes) + _CLOCKS:
+            object.__setattr__(self, "resets_at", None)
+
     @property
     def gauge(self) -> Gauge:
         """What was read."""
         return self.vendor, self.account, self.window
 
     @property
-    def good_until(self) -> datetime | None:
-        """When the window begins anew, or has surely done so; None where nothing tells."""
-        if self.resets_at is not None or not self.minutes:
+    def good_until(self) -> datetime:
+        """When the window begins anew, or has surely done so."""
+        if self.resets_at is not None:
             return self.resets_at
-        return self.observed_at + timedelta(minutes=self.minutes)
+        return self.observed_at + (timedelta(minutes=self.minutes) if self.minutes else LONGEST_WINDOW)
 
     def used_at(self, now: datetime) -> int | None:
         """The share that counts now; None once the window has begun anew: nobody has read the new one."""
-        return None if self.good_until is not None and self.good_until <= now else self.used
+        return None if self.good_until <= now else self.used
 
 
 def window_named(own: str, minutes: int = 0) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tabstop.gauge import FIVE_HOURS, FULL, WEEKLY, GaugeReading
+from tabstop.gauge_account import with_accounts
 from tabstop.gauge_outlook import Outlook, at, nearly_full, outlook, said
 from tabstop.governor.settings import OnFull, Windows
 from tabstop.policy.model import SessionLimits
@@ -53,7 +54,7 @@ def at_the_windows(
     """The findings about the windows this start would run into, and its limits, cut to fit where the policy says so."""
     if not concerns(asked.billing, asked.vendor, windows):
         return (), asked.limits
-    theirs = [one for one in gauges if one.vendor == asked.vendor and _bounds(one.window, asked.model)]
+    theirs = [one for one in with_accounts(gauges) if one.vendor == asked.vendor and _bounds(one.window, asked.model)]
     seen = [outlook(one, asked.now) for one in _of_present_account(theirs, asked.now)]
     limits = _fitted(asked, seen) if windows.fit_sessions else asked.limits
     if windows.on_full is OnFull.ALLOW:

@@ -83,12 +83,21 @@ def _rate(reading: GaugeReading, earlier: Iterable[GaugeReading]) -> tuple[int, 
 
 
 def same_window(one: GaugeReading, other: GaugeReading) -> bool:
-    """Whether both read the same gauge before it began anew. Without a reset: within the window's length of each other."""
-    if one.gauge != other.gauge:
+    """Whether both read the same gauge before it began anew. Without a reset: within the window's length of each other.
+
+    Where one of them names no account, only the same reset tells.
+    """
+    if (one.vendor, one.window) != (other.vendor, other.window):
         return False
     if one.resets_at is not None and other.resets_at is not None:
-        return abs(one.resets_at - other.resets_at) <= _SAME
-    return abs(one.observed_at - other.observed_at) < timedelta(minutes=max(one.minutes, other.minutes))
+        return resets_alike(one, other) and (one.account == other.account or not (one.account and other.account))
+    near = abs(one.observed_at - other.observed_at) < timedelta(minutes=max(one.minutes, other.minutes))
+    return near and one.account == other.account
+
+
+def resets_alike(one: GaugeReading, other: GaugeReading) -> bool:
+    """Whether both tell of one reset, so far as vendors are exact about it."""
+    return one.resets_at is not None and other.resets_at is not None and abs(one.resets_at - other.resets_at) <= _SAME
 
 
 def _full_at(reading: GaugeReading, rate: tuple[int, int], now: datetime) -> datetime | None:
@@ -97,8 +106,7 @@ def _full_at(reading: GaugeReading, rate: tuple[int, int], now: datetime) -> dat
     if share <= 0:
         return None
     at = max(now, reading.observed_at) + timedelta(seconds=(FULL - reading.used) * seconds // share)
-    until = reading.good_until
-    return at if until is not None and at < until else None
+    return at if at < reading.good_until else None
 
 
 def said(seen: Outlook, now: datetime) -> str:

@@ -25,13 +25,17 @@ READ = GaugeReading("anthropic", "org-1", "5h", 4_270, NOW, GaugeSource.HEADER, 
         (-1, 300, 0, None),
         (None, 300, 299, 4_270),
         (None, 300, 300, None),
-        (None, 0, 100_000, 4_270),
+        (None, 0, 80_000, 4_270),
+        (None, 0, 86_400, None),  # no window is longer
+        (360, 300, 301, 4_270),  # a machine's clock may be behind
+        (361, 300, 299, 4_270),  # this window cannot begin anew then, so that is not believed
+        (361, 300, 300, None),
     ],
 )
 def test_a_reading_counts_until_its_window_begins_anew(
     resets_in: int | None, minutes: int, after: int, used: int | None
 ) -> None:
-    """By the vendor's word, else after the window's whole length. Then nobody knows, which is not the same as empty."""
+    """By the vendor's word where it can be, else after the window's whole length. Then nobody knows, which is not the same as empty."""
     resets_at = None if resets_in is None else NOW + timedelta(minutes=resets_in)
     reading = replace(READ, resets_at=resets_at, minutes=minutes)
     assert reading.used_at(NOW + timedelta(minutes=after)) == used

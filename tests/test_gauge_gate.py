@@ -100,6 +100,18 @@ def only(*gauges: GaugeReading, windows: Windows = DEFER, at: datetime = NOW) ->
     return found
 
 
+def test_an_account_that_is_full_is_not_advised() -> None:
+    """The status line names no account: it may tell of the very one that an earlier header found half empty."""
+    now_full = replace(FULLISH, account="", source=GaugeSource.STATUS_LINE)
+    earlier = replace(HALF, observed_at=NOW - timedelta(minutes=30))
+    advised = replace(DEFER, accounts=("mine", "other"))
+    assert "`mine`" not in only(now_full, earlier, windows=advised).remedy
+    assert (
+        "Account `other` has room (10 % used)"
+        in only(now_full, earlier, replace(OTHER, resets_at=RESETS + timedelta(hours=1)), windows=advised).remedy
+    )
+
+
 def test_a_refusal_says_until_when() -> None:
     """Promise 7: which window, how full, when asking again helps."""
     facts = StartFacts(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.ledger.rows import NO_REPOSITORY
 from app.registry import EngineerToken
 from app.world import World
 from tabstop.gauge import LONGEST_WINDOW, MOST_USED, GaugeReading
+from tabstop.gauge_account import with_accounts
 from tabstop.wire import GaugesAnswer
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
@@ -20,9 +22,12 @@ _LONGEST_MINUTES = LONGEST_WINDOW.days * 24 * 60
 
 
 def gauges_for(world: World, token: EngineerToken) -> GaugesAnswer:
-    """The token's engineer's own, all that is known. Nobody else's: numbers go to the engineer, and to operators."""
+    """The own ones of the person whose account the token is, all that is known. Numbers go to them, and to operators."""
     with world.store.look(token.organization_id) as books:
-        return GaugesAnswer(tuple(books.gauges_of(token.engineer_id)))
+        account = books.engineer(token.engineer_id)
+        login = books.policy_in_force(NO_REPOSITORY).policy.login_of(account.login) if account else ""
+        person = books.engineer_by_login(login) if login else None
+        return GaugesAnswer(with_accounts(books.gauges_of(person.id if person else token.engineer_id)))
 
 
 def problems_of_gauge(path: str, reading: GaugeReading) -> Iterator[str]:

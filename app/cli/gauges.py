@@ -12,9 +12,24 @@ from app.cli.columns import columns, minute
 from app.cli.opening import Opened, OperatorError, opened
 from app.registry import Organization
 from tabstop.gauge import GaugeReading, percent_of
+from tabstop.gauge_account import with_accounts
+from tabstop.gauge_outlook import outlook
 from tabstop.wire_json import to_json
 
-_HEADINGS = ("engineer", "vendor", "account", "window", "used", "begins anew", "read", "from", "plan", "status")
+_HEADINGS = (
+    "engineer",
+    "vendor",
+    "account",
+    "window",
+    "used",
+    "an hour",
+    "full",
+    "begins anew",
+    "read",
+    "from",
+    "plan",
+    "status",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +53,11 @@ def gauges(engineer: str | None, login: str | None, as_json: bool) -> None:
     rows = [row for of in found for row in of]
     if as_json:
         for row in rows:
-            used_now = row.reading.used_at(now)
-            click.echo(json.dumps({"engineer": row.engineer, **to_json(row.reading), "used_now": used_now}))
+            seen = outlook(row.reading, now)
+            expected = {"used_now": seen.used, "an_hour": seen.an_hour, "full_at": to_json(seen.full_at)}
+            click.echo(json.dumps({"engineer": row.engineer, **to_json(row.reading), **expected}))
     elif not rows:
-        click.echo("No gauge is known. Sessions under Tabstop's proxy tell of them: docs/proxy.md.")
+        click.echo("No gauge is known. Where sessions on a plan are told of: docs/windows.md.")
     else:
         click.echo(columns(_HEADINGS, [_cells(row, now) for row in rows]))
 
@@ -51,16 +67,27 @@ def _rows(here: Opened, organization: Organization, login: str | None) -> list[_
     with here.store.look(organization.id) as books:
         if login is not None:
             person = books.engineer_by_login(login)
-            return None if person is None else [_Row(person.login, one) for one in books.gauges_of(person.id)]
-        told = books.all_gauges()
-        people = {engineer_id: books.engineer(engineer_id) for engineer_id in {whose for whose, _ in told}}
-    rows = [_Row(person.login if (person := people[whose]) else str(whose), reading) for whose, reading in told]
+            return (
+                None
+                if person is None
+                else [_Row(person.login, one) for one in with_accounts(books.gauges_of(person.id))]
+            )
+        told: dict[int, list[GaugeReading]] = {}
+        for whose, reading in books.all_gauges():
+            told.setdefault(whose, []).append(reading)
+        people = {engineer_id: books.engineer(engineer_id) for engineer_id in told}
+    rows = [
+        _Row(person.login if (person := people[whose]) else str(whose), reading)
+        for whose, theirs in told.items()
+        for reading in with_accounts(theirs)
+    ]
     return sorted(rows, key=lambda row: (row.engineer.lower(), row.reading.gauge))
 
 
 def _cells(row: _Row, now: datetime) -> list[str]:
-    read = row.reading
-    used = "unknown" if read.used_at(now) is None else percent_of(read.used)
+    read, seen = row.reading, outlook(row.reading, now)
+    used = "unknown" if seen.used is None else percent_of(seen.used)
+    rate = "" if seen.an_hour is None else percent_of(seen.an_hour)
     told = [read.source.value, read.plan, read.status]
     return [
         row.engineer,
@@ -68,6 +95,8 @@ def _cells(row: _Row, now: datetime) -> list[str]:
         read.account,
         read.window,
         used,
+        rate,
+        minute(seen.full_at),
         minute(read.resets_at),
         minute(read.observed_at),
         *told,

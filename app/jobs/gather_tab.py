@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from app.jobs.tab_facts import (
     POLICY_PATH,
@@ -24,7 +26,7 @@ from tabstop.policy.model import Cap, Policy
 from tabstop.standing import how_stands
 from tabstop.visibility import Reader, Surface, for_reader
 from tabstop.window import window_at
-from tabstop.window_share import WindowShare
+from tabstop.window_share import WindowShare, of_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
     in_force = db.policy_in_force(repository.id)
     policy = in_force.policy
     budget = tab_budget(db, tab, policy, outside.now)
-    sessions = db.sessions_of_tab(tab.id, SHOWN_SESSIONS)
+    sessions, count = db.sessions_of_tab(tab.id, SHOWN_SESSIONS), db.count_sessions_of_tab(tab.id)
+    everything = sessions if count <= SHOWN_SESSIONS else db.sessions_of_tab(tab.id, count)
     problems = len(outside.edit.problems) if outside.edit else None
     verdict = how_stands([budget], policy, subject=tab.branch, edit_problems=problems)
     conclusion = conclusion_of(verdict, policy.check)
@@ -58,12 +61,12 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
         now=outside.now,
         standings=tuple(_standings(db, repository, pull_request, sessions, policy, outside.now)),
         sessions=tuple(_shown(db, sessions)),
-        session_count=db.count_sessions_of_tab(tab.id),
+        session_count=count,
         unpriced=budget.unknown_usages,
         overrun_causes=_causes(db, budget),
         notional=budget.notional,
         unattributed=sum(session.engineer_id is None for session in sessions),
-        window_shares=tuple(_window_shares(db, sessions)),
+        window_shares=tuple(_window_shares(db, everything)),
         policy_edit=outside.edit,
         links=links(db, repository, pull_request, in_force, outside.github_url),
         breakers=_breakers(db, repository, policy),
@@ -72,8 +75,9 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
 
 def _window_shares(db: Transaction, sessions: Iterable[SessionRow]) -> Iterator[tuple[int | None, WindowShare]]:
     engineers = {session.id: session.engineer_id for session in sessions}
-    for session_id, share in db.window_shares(list(engineers)):
-        yield engineers[session_id], share
+    for session_id, told in groupby(db.window_shares(list(engineers)), key=itemgetter(0)):
+        for share in of_session(share for _, share in told):
+            yield engineers[session_id], share
 
 
 def _breakers(db: Transaction, repository: Repository, policy: Policy) -> tuple[tuple[str, RememberedBreaker], ...]:

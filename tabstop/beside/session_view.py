@@ -14,6 +14,7 @@ from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.journal import read_entry
 from tabstop.beside.session_folder import Record, SessionFolder
 from tabstop.gauge import GaugeReading
+from tabstop.gauge_account import with_accounts
 from tabstop.governor.limits import limits_in_force
 from tabstop.governor.machine import govern
 from tabstop.governor.orders import Event, EventKind
@@ -84,7 +85,7 @@ def view(folder: SessionFolder) -> SessionView:
         at = next((event.at for event in decision.events if event.kind is EventKind.RAISE), None)
         if at is not None:
             raises.append(Raise(at, _limits(before, record), _limits(state, record)))
-    runs, gauges = _runs(folder.path / "runs.jsonl"), read_gauges(folder)
+    runs, gauges = _runs(folder.path / "runs.jsonl"), with_accounts(read_gauges(folder))
     limits, watched = _limits(state, record), _locked(folder.journal)
     return SessionView(folder, record, state, limits, watched, runs, tuple(raises), gauges)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tabstop.gauge import FULL, GaugeReading, newest
+from tabstop.gauge_account import with_accounts
 from tabstop.gauge_outlook import Outlook, nearly_full, outlook, said, same_window
 from tabstop.governor.facts import Fact, GaugesRead, Released
 from tabstop.governor.orders import Act, Advice, Event, EventKind
@@ -39,7 +40,7 @@ def look(part: Gauged, fact: Fact, settings: Settings) -> tuple[Gauged, tuple[Ad
         part = _with(part, fact.readings)
     if not part.readings:
         return part, (), ()
-    seen = [outlook(one, fact.at, part.first) for one in part.readings]
+    seen = [outlook(one, fact.at, part.first) for one in with_accounts(part.readings)]
     full = [one for one in seen if nearly_full(one, settings.windows.threshold)]
     if isinstance(fact, Released):
         part = replace(part, released=tuple(one.reading for one in full))

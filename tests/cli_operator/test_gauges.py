@@ -26,7 +26,7 @@ def test_gauges_are_listed_by_engineer(at_work: AtWork) -> None:
             books.keep_gauge(engineer_id, reading)
         books.keep_gauge(4, week)  # whose engineer is not there any more
     lines = at_work.types("gauges").output.splitlines()
-    assert lines[0].startswith("engineer  vendor     account  window  used     begins anew")
+    assert lines[0].startswith("engineer  vendor     account  window  used     an hour  full")
     assert lines[0].endswith("from    plan  status")
     assert [line.split()[0] for line in lines[1:]] == ["4", "alice", "alice", "Bob"]
     assert " 99.9 % " in lines[3]
@@ -34,5 +34,25 @@ def test_gauges_are_listed_by_engineer(at_work: AtWork) -> None:
     assert lines[2].endswith("rejected")
     [row] = [json.loads(line) for line in at_work.types("gauges", "--engineer", "BOB", "--json").stdout.splitlines()]
     assert (row["engineer"], row["used"], row["used_now"], row["source"]) == ("Bob", 10_000, None, "header")
+    assert (row["an_hour"], row["full_at"]) == (None, None)
     missing = at_work.types("gauges", "--engineer", "zoe")
     assert (missing.exit_code, "Tabstop has not met zoe" in missing.output) == (1, True)
+
+
+def test_what_is_to_be_expected_of_them(at_work: AtWork) -> None:
+    """How much goes in an hour, and when it is full at this rate; read from two sources, a window is one line."""
+    acme = at_work.with_acme()
+    now = datetime.now(UTC)
+    resets = now + timedelta(hours=1)
+    header = GaugeReading("anthropic", "org-1", "5h", 8_600, now, GaugeSource.HEADER, resets, 300)
+    status_line = replace(header, account="", source=GaugeSource.STATUS_LINE, observed_at=now + timedelta(seconds=1))
+    with at_work.store().open(acme.organization.id) as books:
+        for reading in (header, status_line):
+            books.keep_gauge(acme.alice.id, reading)
+    [_, line] = at_work.types("gauges").output.splitlines()
+    assert " org-1 " in line
+    assert " 21.4 % " in line
+    for more in ((), ("--engineer", "alice")):
+        [row] = [json.loads(line) for line in at_work.types("gauges", *more, "--json").stdout.splitlines()]
+        assert (row["account"], row["an_hour"], row["used_now"]) == ("org-1", 2_149, 8_600)
+        assert now + timedelta(minutes=38) < datetime.fromisoformat(row["full_at"]) < now + timedelta(minutes=41)

@@ -65,6 +65,18 @@ def test_people_are_told_once_of_each_window(facts: tuple[Fact, ...], sentences:
     assert {order.act for order in orders} == {Act.PROCEED}
 
 
+def test_one_window_that_two_sources_tell_of_is_told_once() -> None:
+    """In whatever order: the status line names no account, the headers do."""
+    (header,) = read(95).readings
+    line = replace(header, account="", used=9_550, source=GaugeSource.STATUS_LINE, observed_at=at(1))
+    for first, second in ((header, line), (replace(line, observed_at=at(0)), replace(header, observed_at=at(1)))):
+        _, _, events = run(ALERT, GaugesRead(at(0), (first,)), GaugesRead(at(1), (second,)))
+        assert len(events) == 1
+    state, _, events = run(SUSPEND, GaugesRead(at(1), (header, line)), Released(at(2)), Tick(at(3)))
+    assert [event.kind for event in events].count(EventKind.ALERT) == 1
+    assert len(state.gauged.released) == 1
+
+
 def test_the_next_window_is_news_again() -> None:
     """What was told of one window says nothing of the next."""
     later = replace(read(95).readings[0], observed_at=at(5 * HOUR), resets_at=at(6 * HOUR))

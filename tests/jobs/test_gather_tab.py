@@ -7,12 +7,16 @@ from dataclasses import replace
 import pytest
 
 from app.jobs.gather_tab import Outside, gather
-from app.jobs.tab_facts import TabFacts
+from app.jobs.tab_facts import SHOWN_SESSIONS, TabFacts
 from app.ledger.books import Job
+from app.ledger.end_session import end_session
 from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
 from tabstop.budget import Scope
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.money import dollars
+from tabstop.session import SessionOutcome
 from tabstop.verdict import Outcome
+from tabstop.window_share import WindowShare, in_words
 from tests.jobs.town import Town
 
 
@@ -83,3 +87,19 @@ def test_breakers_that_are_not_closed_are_shown(town: Town) -> None:
         db.enqueue(Job("read_policy", "x", {"repository": town.repository().id}))
     town.work()
     assert facts(town).breakers == ()
+
+
+def test_windows_are_those_of_every_session(town: Town) -> None:
+    """Also of sessions that are too many to be listed; what two sources told of one session counts once."""
+    town.opened()
+    header = GaugeReading("anthropic", "org-1", "5h", 2_000, town.at, GaugeSource.HEADER)
+    line = replace(header, account="", source=GaugeSource.STATUS_LINE)
+    for _ in range(SHOWN_SESSIONS + 1):
+        session = town.start()
+        with town.books() as db:
+            db.keep_window_shares(session.id, [WindowShare(header, 100), WindowShare(line, 90)])
+            end_session(db, session, SessionOutcome.FINISHED, "", town.at)
+    found = facts(town)
+    assert len(found.sessions) == SHOWN_SESSIONS
+    assert [share.moved for _, share in found.window_shares] == [100] * (SHOWN_SESSIONS + 1)
+    assert in_words(found.window_shares) == "At most 51 % of Anthropic's 5-hour window"

@@ -9,13 +9,17 @@ background subagent gives a second `result` event with the same total and nothin
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tabstop.agents.claude_code.client_count import Counts, client_totals, larger, read_counts, since
 from tabstop.agents.claude_code.folder import SessionsFound
+from tabstop.agents.claude_code.rate_limits import readings_of_rate_limits
 from tabstop.agents.claude_code.rows import Row, RowError, ident, mapping, text
+from tabstop.gauge import GaugeReading
 from tabstop.wire import ClientTotal
 
 LONGEST_FILE = 256 * 1024 * 1024
@@ -45,7 +49,7 @@ class ExecutionResult:
     this_run: what this run used, by model; None when the client does not tell it apart from what came before.
     cumulative: what the client counts for the session, earlier runs included.
     api_key_source, model, version: from the event it began with. provider: who served it, as the client says.
-    rate_limited: whether it told of a plan's windows.
+    rate_limited: whether it told of a plan's windows. gauges: of each the last reading, as of when the file was last written.
     complete: False when the file ends in the middle or part of it could not be read.
     """
 
@@ -56,6 +60,7 @@ class ExecutionResult:
     api_key_source: str = ""
     provider: str = ""
     rate_limited: bool = False
+    gauges: tuple[GaugeReading, ...] = ()
     model: str = ""
     version: str = ""
     complete: bool = True
@@ -69,11 +74,12 @@ def read_execution_file(path: Path, *, longest: int = LONGEST_FILE) -> Execution
     try:
         with path.open("rb") as stream:
             raw = stream.read(longest + 1)
+            written = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)
     except OSError:
         return None
     if len(raw) > longest:
         return None
-    reading = _Reading()
+    reading = _Reading(written)
     for event in _events(raw.decode("utf-8-sig", errors="replace")):
         if event is None:
             reading.complete = False
@@ -98,11 +104,13 @@ def totals_of(found: SessionsFound, execution: ExecutionResult | None) -> tuple[
 
 
 class _Reading:
-    def __init__(self) -> None:
+    def __init__(self, written: datetime) -> None:
         self.events = 0
         self.complete = True
         self._session = self._source = self._provider = self._model = self._version = ""
         self._rate_limited = False
+        self._written = written
+        self._gauges: dict[str, GaugeReading] = {}
         self._endings: list[Ending] = []
         self._before: Counts | None = None
         self._cumulative: Counts | None = None
@@ -119,6 +127,7 @@ class _Reading:
             self._version = ident(event.get("claude_code_version"))
         elif kind == "rate_limit_event":
             self._rate_limited = True
+            self._gauges |= readings_of_rate_limits(event.get("rate_limit_info"), self._written)
         elif kind == "result":
             self._result(event)
 
@@ -160,6 +169,7 @@ class _Reading:
             api_key_source=self._source,
             provider=self._provider,
             rate_limited=self._rate_limited,
+            gauges=tuple(self._gauges.values()),
             model=self._model,
             version=self._version,
             complete=self.complete,

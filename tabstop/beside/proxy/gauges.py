@@ -13,6 +13,10 @@ _ANTHROPIC = re.compile(r"anthropic-ratelimit-unified-(\w{1,40})-utilization", r
 """Used, a share of one; beside it `-reset`, seconds since 1970, and `-status`. Windows seen: `5h`, `7d`, `7d_opus`, `7d_sonnet`."""
 
 _LENGTHS = {"5h": 5 * 60, "7d": 7 * 24 * 60}
+"""Minutes, also of one model's windows: `7d_opus`."""
+
+_MONEY = "overage"
+"""Told like a window: how much of the money for use beyond the plan is spent. It bounds no session on the plan."""
 
 _CODEX = ("primary", "secondary")
 """`x-codex-WINDOW-used-percent`, `-window-minutes`, and `-reset-at` or `-reset-after-seconds`."""
@@ -36,16 +40,16 @@ def gauges_of(
 
 
 def _anthropic(vendor: str, account: str, headers: Mapping[str, str], now: datetime) -> Iterator[GaugeReading]:
-    windows = sorted({found[1].lower() for name in headers if (found := _ANTHROPIC.fullmatch(name))})
+    windows = sorted({found[1].lower() for name in headers if (found := _ANTHROPIC.fullmatch(name))} - {_MONEY})
     for window in windows[:_MOST_WINDOWS]:
         name = f"anthropic-ratelimit-unified-{window}"
         used = _share(headers.get(f"{name}-utilization"), FULL)
         if used is not None:
-            minutes = _LENGTHS.get(window, 0)
+            minutes = _LENGTHS.get(window.partition("_")[0], 0)
             yield GaugeReading(
                 vendor,
                 account,
-                window_named(window, minutes),
+                window_named(window, _LENGTHS.get(window, 0)),
                 used,
                 now,
                 GaugeSource.HEADER,

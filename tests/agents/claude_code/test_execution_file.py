@@ -1,6 +1,7 @@
 """The execution file: the aggregate of one run, in every shape it comes in."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_every_output_format_is_read(content: str, tmp_path: Path) -> None:
     assert inputs(result) == {"opus": 4}
     assert result is not None
     assert (result.session, result.complete) == ("s1", True)
+
+
+def test_the_last_reading_of_each_window(tmp_path: Path) -> None:
+    """The events have no time: it is the one at which the file was last written."""
+
+    def event(window: str, share: float) -> dict[str, Any]:
+        return {"type": "rate_limit_event", "rate_limit_info": {"rateLimitType": window, "utilization": share}}
+
+    path = tmp_path / "execution.json"
+    path.write_text(json.dumps([event("five_hour", 0.4), event("seven_day", 0.1), event("five_hour", 0.6)]))
+    os.utime(path, (1_795_000_000,) * 2)
+    result = read_execution_file(path)
+    assert result is not None
+    assert {one.window: one.used for one in result.gauges} == {"5h": 6_000, "weekly": 1_000}
+    assert {one.observed_at.timestamp() for one in result.gauges} == {1_795_000_000}
 
 
 def test_a_plans_rate_limits_are_noticed(tmp_path: Path) -> None:
