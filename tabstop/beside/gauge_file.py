@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tabstop.beside.session_folder import SessionFolder, write_privately
+from tabstop.beside.session_folder import SessionFolder, sessions_root, write_privately
 from tabstop.gauge import GaugeReading, newest
 from tabstop.wire_json import WireError, from_json, to_json
 
@@ -29,6 +29,11 @@ def keep_gauges(folder: SessionFolder, heard: Iterable[GaugeReading]) -> None:
     """Keep the newest reading of each gauge, beside those others heard of. Raises `OSError`."""
     kept = newest((*read_gauges(folder), *heard))
     write_privately(gauges_path(folder), json.dumps([to_json(one) for one in kept.values()]).encode())
+
+
+def machine_gauges(environ: Mapping[str, str]) -> SessionFolder:
+    """Where this user's agents keep what they hear outside of any governed session; `tabstop sync` tells the server of it."""
+    return SessionFolder(sessions_root(environ).parent)
 
 
 def gauges_path(folder: SessionFolder) -> Path:

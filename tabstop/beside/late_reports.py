@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from contextlib import suppress
@@ -21,14 +22,17 @@ def bring_along(spool: Path, server: Server, token: str) -> threading.Thread | N
     token: the engineer's own, whose sessions they become where no session of theirs is known. Reports of workflow runs wait for
     a job. None where there is nothing to bring.
     """
-    waiting = [
-        (one.path, one.undelivered)
-        for one in pending(spool)
-        if one.undelivered and one.undelivered.server == server.address and not one.undelivered.start.run_id
-    ]
+    waiting: list[tuple[float, Path, Undelivered]] = []
+    for one in pending(spool):
+        left = one.undelivered
+        if left is not None and left.server == server.address and not left.start.run_id:
+            with suppress(OSError):  # somebody else has brought it along meanwhile
+                waiting.append((one.path.stat().st_mtime, one.path, left))
     if not waiting:
         return None
-    told = (waiting[:MOST_AT_ONCE], server, token)
+    # What was tried longest ago comes first, so that those the server never takes hold up no others.
+    waiting.sort(key=lambda one: one[:2])
+    told = ([one[1:] for one in waiting[:MOST_AT_ONCE]], server, token)
     thread = threading.Thread(target=_deliver, args=told, name="tabstop-late-reports", daemon=True)
     thread.start()
     return thread
@@ -40,5 +44,7 @@ def _deliver(waiting: list[tuple[Path, Undelivered]], server: Server, token: str
         with suppress(OSError):  # how far it came is then not kept: what is sent again changes nothing
             if done.answer is not None or (done.rest != one and put(path.parent, done.rest) != path):
                 path.unlink(missing_ok=True)
+            else:
+                os.utime(path)
         if isinstance(done.error, UnreachableError):
             return

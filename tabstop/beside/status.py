@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
-from tabstop.beside.plan_sessions import is_marked, mark_plan_session, state_folder
+from tabstop.beside.plan_sessions import is_marked, mark_plan_session
 from tabstop.beside.tab_file import is_due, make_tabs, read_tab, tab_file
 from tabstop.status_line import Status, line, read_status
 
@@ -68,7 +68,7 @@ def status_line(
 
 def keep_status_gauges(status: Status, environ: Mapping[str, str]) -> None:
     """Keep the windows where reports find them: in the session's own folder, where it is governed, and for this machine."""
-    from tabstop.beside.gauge_file import keep_gauges  # noqa: PLC0415 - not quick to load, and the line is written by now
+    from tabstop.beside.gauge_file import keep_gauges, machine_gauges  # noqa: PLC0415 - not quick to load; the line is written
     from tabstop.beside.hook_records import name_of  # noqa: PLC0415
     from tabstop.beside.session_folder import NoSessionError, SessionFolder, find, sessions_root  # noqa: PLC0415
 
@@ -78,14 +78,13 @@ def keep_status_gauges(status: Status, environ: Mapping[str, str]) -> None:
     if given := environ.get("TABSTOP_SESSION"):
         with suppress(NoSessionError):
             own = find(root, given)
-    if own.path.is_dir():
-        with suppress(OSError):
-            keep_gauges(own, status.gauges)
-    machine = state_folder(environ)
-    if machine is not None:
-        with suppress(OSError):
-            machine.mkdir(parents=True, exist_ok=True, mode=0o700)
-            keep_gauges(SessionFolder(machine), status.gauges)
+    machine = machine_gauges(environ)
+    with suppress(OSError):
+        machine.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (own, machine):
+        if folder.path.is_dir():
+            with suppress(OSError):
+                keep_gauges(folder, status.gauges)
 
 
 def detached(work: Callable[[], None]) -> None:

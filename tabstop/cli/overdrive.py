@@ -12,6 +12,7 @@ from uuid import uuid4
 import click
 
 from tabstop.beside.control import NotHeardError, Told, tell, who
+from tabstop.beside.credentials import Credentials
 from tabstop.beside.server import NotAcceptedError, Server, ServerError
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, find, sessions_root
 from tabstop.beside.session_view import view
@@ -21,6 +22,8 @@ from tabstop.cli.session_report import after_raise, after_release
 from tabstop.governor.facts import Raised, Released, ServerSaid
 from tabstop.session import Limits
 from tabstop.wire import OverdriveAnswer, OverdriveRequest
+
+_APPROVERS = "Ask an approver, or set TABSTOP_TOKEN to an approver's own token with the scope `approve`; `tabstop login` gives none."
 
 
 class NotDone(click.ClickException):
@@ -46,7 +49,8 @@ def overdrive(
 ) -> None:
     """Let SESSION have more than its limits: `tabstop overdrive claude-1a2b '$5'` (quote the dollar sign, or leave it away).
 
-    What it used so far stays counted. A session that a server admitted is raised there, by an approver, with TABSTOP_TOKEN.
+    What it used so far stays counted. A session that a server admitted is raised there, by an approver: with TABSTOP_TOKEN, else
+    as whoever is logged in.
     """
     more = Limits(tokens, tool_calls, iterations, wall_clock, dollars)
     if all(getattr(more, one.name) is None for one in fields(Limits)):
@@ -107,11 +111,11 @@ def _tell(folder: SessionFolder, fact: Raised | Released | ServerSaid) -> Told:
 def _ask_server(
     record: Record, more: Limits, why: str, environ: Mapping[str, str], sleep: Callable[[float], None] = time.sleep
 ) -> OverdriveAnswer:
-    token = environ.get("TABSTOP_TOKEN", "")
+    token = _token(record, environ)
     if not token:
         raise NotDone(
-            f"This session was admitted by {record.server}, so an approver raises it there. Set TABSTOP_TOKEN to your own "
-            "engineer token and run this again, or ask an approver to. Nothing was changed."
+            f"This session was admitted by {record.server}, so an approver raises it there, and nobody is logged in there. "
+            f"{_APPROVERS} Nothing was changed."
         )
     if not why.strip():
         raise NotDone("The audit log keeps why: add --why 'the reason'. Nothing was changed.")
@@ -120,7 +124,8 @@ def _ask_server(
         answer = server.overdrive(record.server_session, OverdriveRequest(more, why), token=token, key=uuid4().hex)
     except NotAcceptedError as error:
         problem = error.problem
-        said = " ".join(one for one in (problem.title, problem.detail, problem.remedy) if one)
+        remedy = problem.remedy or (_APPROVERS if error.status in {401, 403} else "")
+        said = " ".join(one for one in (problem.title, problem.detail, remedy) if one)
         raise NotDone(f"The server did not raise it: {said}") from error
     except ServerError as error:
         raise NotDone(f"{record.server} could not be asked: {error}. Try again later; nothing was changed.") from error
@@ -128,6 +133,14 @@ def _ask_server(
         said = " ".join(one.sentence for one in answer.verdict.reasons if one.sentence)
         raise NotDone(f"The server did not raise it: {said or 'a budget above this session has no room.'}")
     return answer
+
+
+def _token(record: Record, environ: Mapping[str, str]) -> str:
+    """The environment's, else that of the login at the session's server; empty for none."""
+    given = environ.get("TABSTOP_TOKEN", "").strip()
+    owner = record.start.repository.partition("/")[0]
+    login = None if given else Credentials.from_environ(environ).find(record.server, owner)
+    return login.token if login else given
 
 
 def _now() -> datetime:

@@ -13,8 +13,10 @@ import click
 
 from tabstop.agents.log_files import READERS
 from tabstop.beside.server import ServerError
-from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Passed, Wanted
+from tabstop.beside.sync.passed import Left, Passed
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Wanted
 from tabstop.beside.sync.run import sync as sync_once
+from tabstop.money import show
 from tabstop.usage import Billing
 from tabstop.window import LATE_LIMIT
 
@@ -66,14 +68,16 @@ def sync(watch: bool, back: timedelta, agents: tuple[str, ...], billing: str | N
     Only work in repositories of the organization you are logged in for. Run it as often as you like: nothing counts twice.
     """
     wanted = Wanted(agents, back, Billing(billing or Billing.UNKNOWN), dry_run)
+    brief = False  # the first pass of many says what stays here
     try:
         while True:
             passed = _pass(wanted)
             for one in passed:
-                for line in lines_of(one, brief=watch, dry=dry_run):
+                for line in lines_of(one, brief=brief, dry=dry_run):
                     click.echo(line)
             if not watch:
                 break
+            brief = True
             time.sleep(max(EVERY, *(one.retry_after for one in passed)))
     except KeyboardInterrupt:
         return
@@ -90,18 +94,18 @@ def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Itera
         yield f"{passed.problem} Kept here for a later `tabstop sync`: {_calls(passed.waiting)}."
     elif sent.calls or not brief:
         known = f", {sent.calls - sent.new:,} of them known there already" if sent.calls > sent.new else ""
-        sessions = f"{sent.sessions:,} session" if sent.sessions == 1 else f"{sent.sessions:,} sessions"
-        yield f"Sent to {passed.server} for {', '.join(passed.organizations)}: {_calls(sent.calls)} of {sessions}{known}."
+        told = f"{_calls(sent.calls)} of {_sessions(sent.sessions)}"
+        yield f"Sent to {passed.server} for {', '.join(passed.organizations)}: {told}{known}."
     if brief:
         return
-    for repository, count in sorted(sent.not_covered.items()):
-        yield f"{_calls(count)}: kept, since the server does not have {repository}. An owner can add it to the App."
-    if passed.waiting and not (passed.problem or sent.not_covered or dry):
+    for why, left in passed.kept.items():
+        yield f"{_calls(left.calls)} of {_sessions(len(left.sessions))}: kept for later. {why}"
+    if passed.waiting and not (passed.problem or passed.kept or dry):
         yield f"{_calls(passed.waiting)}: kept for later."
-    if passed.elsewhere:
-        yield f"{_calls(passed.elsewhere)}: in repositories of others. They stay here; the server is not told of them."
-    if passed.nowhere:
-        yield f"{_calls(passed.nowhere)}: in folders without a git remote `origin`, or that are gone. They stay here."
+    if passed.elsewhere.calls:
+        yield f"{_left(passed.elsewhere)}: in repositories of others. They stay here; the server is not told of them."
+    if passed.nowhere.calls:
+        yield f"{_left(passed.nowhere)}: in folders without a git remote, or that are gone. They stay here."
     if passed.too_late:
         yield f"{_calls(passed.too_late)}: never sent, and older than {LATE_LIMIT.days} days now, which the server does not take."
     if sent.refused:
@@ -123,3 +127,15 @@ def _pass(wanted: Wanted) -> list[Passed]:
 
 def _calls(count: int) -> str:
     return f"{count:,} call" if count == 1 else f"{count:,} calls"
+
+
+def _sessions(count: int) -> str:
+    return f"{count:,} session" if count == 1 else f"{count:,} sessions"
+
+
+def _left(left: Left) -> str:
+    """What people can compare with `tabstop cost`: an unknown price is said, and is never zero."""
+    amount = f"{show(left.cost)} at list prices" if left.unpriced < left.calls else "of unknown price"
+    if 0 < left.unpriced < left.calls:
+        amount += f" and {_calls(left.unpriced)} of unknown price"
+    return f"{_calls(left.calls)} of {_sessions(len(left.sessions))}, {amount}"

@@ -26,6 +26,7 @@ from tabstop.report.placing import place
 from tabstop.report.tally import Plans
 from tabstop.status_line import Tab
 from tests.beside.test_local_git import git
+from tests.beside.wrapper.wrapped import MEASURING
 from tests.report.groups import a_month, group, link, linked
 from tests.test_status_line import LIMITS, payload
 
@@ -148,6 +149,17 @@ def test_gauges_are_kept_where_reports_find_them(environ: dict[str, str]) -> Non
     assert [one.used for one in read_gauges(machine)] == [4270, 9200]
 
 
+def test_without_a_plan_only_the_tabs_are_made(environ: dict[str, str]) -> None:
+    """Who pays by the token has no windows to keep."""
+    _, rest = status_line(given(environ), environ, NOW, colour=False)
+    assert rest is not None
+    rest()
+    path = tab_file(environ)
+    assert path is not None
+    assert path.exists()
+    assert not Path(environ["HOME"], ".local").exists()
+
+
 def test_the_governed_session_that_runs_it(environ: dict[str, str]) -> None:
     """Under `tabstop run` the session has a name of its own; one that is not there hurts nobody."""
     root = sessions_root(environ)
@@ -201,8 +213,9 @@ def test_tabs_are_made_by_one_at_a_time(environ: dict[str, str], monkeypatch: py
 
 
 def run(environ: dict[str, str], content: bytes, *command: str) -> subprocess.CompletedProcess[bytes]:
+    given_to_it = {**environ, **MEASURING}
     return subprocess.run(
-        [sys.executable, *command], input=content, capture_output=True, env=environ, cwd=ROOT, check=False
+        [sys.executable, *command], input=content, capture_output=True, env=given_to_it, cwd=ROOT, check=False
     )
 
 
@@ -227,6 +240,14 @@ def test_the_command(environ: dict[str, str], command: tuple[str, ...]) -> None:
     assert path is not None
     assert until(path.exists)
     assert until(lambda: not path.with_suffix(".lock").exists())
+
+
+def test_an_error_is_a_plain_line(environ: dict[str, str]) -> None:
+    """A client that gives it no input to read from is told what is wrong, in one line."""
+    words = (sys.executable, "-m", "tests.cli.run_tabstop", "statusline")
+    closed = ("sh", "-c", 'exec "$0" "$@" <&-', *words)
+    done = subprocess.run(closed, capture_output=True, env={**environ, **MEASURING}, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"tabstop: AttributeError\n", b"")
 
 
 def test_nothing_makes_it_fail(environ: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from tabstop.beside.credentials import Credentials, Login
 from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.gauge_file import keep_gauges
 from tabstop.beside.journal import Entry, Journal
@@ -221,7 +222,7 @@ def test_a_session_behind_a_server_is_raised_there(home: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("answer", "environ", "why", "said"),
     [
-        (None, {}, "x", "Set TABSTOP_TOKEN to your own engineer token"),
+        (None, {}, "x", "nobody is logged in there. Ask an approver, or set TABSTOP_TOKEN"),
         (None, {"TABSTOP_TOKEN": "t"}, " ", "add --why 'the reason'"),
         (OverdriveAnswer(Verdict()), {"TABSTOP_TOKEN": "t"}, "x", "a budget above this session has no room"),
         (UnreachableError("no route"), {"TABSTOP_TOKEN": "t"}, "x", "could not be asked: no route. Try again later"),
@@ -241,9 +242,29 @@ def test_a_server_that_does_not(
     before = made.journal.read_bytes()
     monkeypatch.setattr(overdrive_command, "Server", RaisingServer(answer))
     monkeypatch.delenv("TABSTOP_TOKEN", raising=False)
-    done = call("overdrive", "s1", "1", "--why", why, **environ)
+    done = call("overdrive", "s1", "1", "--why", why, XDG_CONFIG_HOME=str(home), **environ)
     assert (done.exit_code, said in " ".join(done.output.split())) == (1, True), done.output
     assert made.journal.read_bytes() == before
+
+
+def test_it_is_raised_by_whoever_is_logged_in(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At the session's own server; what a login may not do is said with who may. The environment's token counts before it."""
+    admitted(home)
+    credentials = Credentials(tmp_path / "config" / "tabstop" / "credentials.json")
+    credentials.keep(Login("https://tabstop.example", "acme", "alice", "tabstop_eng_a"))
+    credentials.keep(Login("https://another.example", "acme", "alice", "tabstop_eng_b"))
+    problem = Problem("This engineer token is not good for `approve`.", "It has: start, read.")
+    server = RaisingServer(NotAcceptedError(403, problem))
+    monkeypatch.setattr(overdrive_command, "Server", server)
+    monkeypatch.delenv("TABSTOP_TOKEN", raising=False)
+    logged_in = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    done = call("overdrive", "s1", "1", "--why", "x", **logged_in)
+    assert done.exit_code == 1
+    assert "It has: start, read. Ask an approver, or set TABSTOP_TOKEN" in " ".join(done.output.split())
+    server.answer = NotAcceptedError(409, Problem("It has ended.", "No raise helps."))
+    ended = call("overdrive", "s1", "1", "--why", "x", **logged_in, TABSTOP_TOKEN="t")
+    assert "It has ended. No raise helps." in ended.output
+    assert [token for _, _, token in server.asked] == ["tabstop_eng_a", "t"]
 
 
 def test_sessions(home: Path) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.reading import Read
-from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Passed
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError
 from tabstop.beside.sync.sending import Sent
 from tabstop.cli import sync as command
 from tabstop.cli.main import main
+from tabstop.money import dollars
 from tests.support.golden import expect
 
 SERVER = "https://tabstop.example"
@@ -22,9 +24,10 @@ OF_ALL_KINDS = Passed(
     SERVER,
     ("acme", "umbrella"),
     Read(3, ((Path("/home/alice/.codex/sessions/x.jsonl"), "Permission denied"),)),
-    Sent(sessions=1, calls=1, new=1, not_covered={"acme/gadget": 4}, refused=1),
-    elsewhere=1_200,
-    nowhere=30,
+    Sent(sessions=1, calls=1, new=1, refused=1),
+    elsewhere=Left(1_200, dollars("14.02"), 3, {("codex", f"s{number}") for number in range(31)}),
+    nowhere=Left(30, 0, 30, {("codex", "t1")}),
+    kept={"Tabstop is not installed on acme/gadget.": Left(4, dollars(1), 0, {("codex", "t1"), ("codex", "t2")})},
     waiting=4,
     too_late=2,
     unread=17,
@@ -82,8 +85,11 @@ def test_what_cannot_be_done(error: Exception, said: str, monkeypatch: pytest.Mo
 
 
 def test_once_and_watching(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once says how it went by its exit code; watching goes on until Ctrl-C, and is as patient as the server asks."""
-    passes: Iterator[Passed] = iter([AWAY, AWAY, ALL_WELL])
+    """Once says how it went by its exit code; watching goes on until Ctrl-C, and is as patient as the server asks.
+
+    Its first pass says all there is to say, the later ones only what is new.
+    """
+    passes: Iterator[Passed] = iter([ALL_WELL, AWAY, AWAY, OF_ALL_KINDS, OF_ALL_KINDS, OF_ALL_KINDS])
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -93,11 +99,15 @@ def test_once_and_watching(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(command, "sync_once", lambda *_: [next(passes)])
     monkeypatch.setattr(time, "sleep", sleep)
-    assert CliRunner().invoke(main, ["sync"]).exit_code == 1
+    assert [CliRunner().invoke(main, ["sync"]).exit_code for _ in range(2)] == [0, 1]
     AWAY.retry_after = 300
     try:
         done = CliRunner().invoke(main, ["sync", "--watch", "--since", "7d", "--billing", "api"])
     finally:
         AWAY.retry_after = 0
     assert (done.exit_code, slept) == (0, [300, 60])
-    assert "312 calls of 2 sessions, 12 of them" in done.output
+    assert "1 call of 1 session." in done.output
+    assert "in repositories of others" not in done.output
+    slept.clear()
+    done = CliRunner().invoke(main, ["sync", "--watch"])
+    assert done.output.count("in repositories of others") == 1

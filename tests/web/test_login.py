@@ -16,8 +16,11 @@ from app.github_api.protocol import GitHubError, RemotePerson
 from app.identity.oidc import OidcVerifier, keys_at
 from app.web.application import application
 from app.web.metrics import meters
-from tabstop.beside.credentials import Credentials
+from tabstop.beside.credentials import Credentials, Login
+from tabstop.beside.server import Server, UnreachableError
 from tabstop.cli.main import main
+from tabstop.wire_login import LoggedOut
+from tests.beside.full_disk import full_disk
 from tests.support.fake_github_login import PENDING, FakeGitHubLogin, github_login
 from tests.support.loopback_app import serving
 from tests.web.conftest import Bench
@@ -159,6 +162,124 @@ def test_github_is_away(bench: Bench, url: str, call: Call) -> None:
     answer = httpx.post(f"{url}/api/v1/login", json={"github_token": "ghu_alice"}, trust_env=False)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert tokens_of(bench) == []
+
+
+def test_the_code_is_not_typed_in(github: FakeGitHubLogin, url: str, call: Call, tmp_path: Path) -> None:
+    """GitHub's own reason is said, and nothing is kept."""
+    github.answers = [{"error": "access_denied"}]
+    done = call("login", "--server", url)
+    assert done.exit_code == 1
+    assert "Error: " in done.output
+    assert not kept(tmp_path).logins()
+
+
+def test_a_server_that_names_no_safe_github(bench: Bench, call: Call, github: FakeGitHubLogin) -> None:
+    """A person is never sent to a page without TLS to type a code there."""
+    bench.github.client_id = github.client_id
+    settings = replace(bench.world.settings, github_url="http://github.example")
+    world = replace(bench.world, settings=settings)
+    verifier = OidcVerifier(settings.oidc_issuer, settings.audience, keys_at(settings.jwks_url))
+    with serving(application(world, verifier, meters())) as address:
+        done = call("login", "--server", address)
+    assert done.exit_code == 1
+    assert "The server's GitHub is 'http://github.example'" in done.output
+    assert "Tell the people who run the server." in done.output
+    assert "type the code" not in done.output
+
+
+def test_nowhere_to_keep_the_token(url: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says where it could be kept."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    done = call("login", "--server", url)
+    assert done.exit_code == 1
+    assert "The token cannot be kept: " in done.output
+    assert "Set XDG_CONFIG_HOME to a folder of yours" in done.output
+
+
+def test_logging_in_again(bench: Bench, url: str, call: Call, tmp_path: Path) -> None:
+    """Ends the earlier token of that organization and no other; one that was ended already, or is out of reach, is no hindrance."""
+    bench.world.store.register(2, "umbrella", 778)
+    bench.github.install(778, 2, "umbrella")
+    bench.github.members["umbrella"] = {"alice"}
+    bench.github.people["ghu_alice"] = replace(ALICE, installations=frozenset({777, 778}))
+    assert call("login", "--server", url).exit_code == 0
+    umbrella = kept(tmp_path).find(url, "umbrella")
+    assert umbrella is not None
+    assert call("login", "--organization", "acme").exit_code == 0
+    assert [revoked for _, revoked in tokens_of(bench)] == [True, False]
+    assert kept(tmp_path).find(url, "umbrella") == umbrella
+    with bench.world.store.open(bench.organization.id) as books:
+        for one in books.engineer_tokens():
+            books.revoke_engineer_token(one.id, bench.clock.now)
+    again = call("login", "--organization", "acme")
+    assert (again.exit_code, again.stderr) == (0, "")
+    in_a_keyring(tmp_path)
+    locked = call("login", "--organization", "acme")
+    assert (locked.exit_code, locked.stderr) == (0, "")
+
+
+def test_an_earlier_token_that_cannot_be_ended(
+    url: str, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new one counts; where the old one is to be found is said."""
+    call("login", "--server", url)
+    first = kept(tmp_path).find()
+
+    def away(server: Server, *, token: str) -> LoggedOut:
+        raise UnreachableError("no answer in time")
+
+    monkeypatch.setattr(Server, "logout", away)
+    done = call("login")
+    assert done.exit_code == 0
+    assert "earlier token could not be ended; `token list` on the server shows it." in done.stderr
+    assert kept(tmp_path).find() != first
+
+
+def in_a_keyring(tmp_path: Path) -> None:
+    """Say of every login that its token is in the keyring: here there is none."""
+    path = kept(tmp_path).path
+    assert path is not None
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps({"logins": [{**row, "in_keyring": True, "token": ""} for row in rows["logins"]]}))
+
+
+def test_a_keyring_that_gives_nothing(url: str, call: Call, tmp_path: Path) -> None:
+    """Whoever it is, is told to unlock it; logging out forgets the login and says that its token is still good."""
+    call("login", "--server", url)
+    in_a_keyring(tmp_path)
+    shown = call("whoami")
+    assert shown.exit_code == 1
+    assert f"{url}: the keyring does not give the token. Unlock it, or run `tabstop login` again." in shown.output
+    out = call("logout")
+    assert "The keyring did not give the token, so it could not be revoked. It is removed here" in out.output
+    assert not kept(tmp_path).logins()
+
+
+def test_logging_out_of_what_is_ended_already(
+    bench: Bench, url: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Says so; a token in the environment goes on to count, which is said too."""
+    call("login", "--server", url)
+    with bench.world.store.open(bench.organization.id) as books:
+        (token,) = books.engineer_tokens()
+        books.revoke_engineer_token(token.id, bench.clock.now)
+    monkeypatch.setenv("TABSTOP_TOKEN", "tabstop_eng_other")
+    out = call("logout")
+    assert out.exit_code == 0
+    assert "The token was revoked already." in out.output
+    assert out.stderr == "TABSTOP_TOKEN is set and goes on to count.\n"
+
+
+def test_logging_out_on_a_full_disk(call: Call, tmp_path: Path) -> None:
+    """What cannot be forgotten is said, and stays."""
+    for name in ("acme", "umbrella"):
+        kept(tmp_path).keep(Login("http://127.0.0.1:9", name, "alice", "tabstop_eng_x"))
+    with full_disk():
+        out = call("logout", "--organization", "acme")
+    assert out.exit_code == 1
+    assert "credentials.json cannot be changed: " in out.output
+    assert [one.organization for one in kept(tmp_path).logins()] == ["umbrella", "acme"]
 
 
 def test_an_app_without_a_client_id(bench: Bench, url: str, call: Call) -> None:

@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from app.ledger.books import SessionRow
+from app.registry import PullRequest
 from tabstop.beside.credentials import Credentials, Login
-from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Passed, Wanted, sync
+from tabstop.beside.gauge_file import keep_gauges, machine_gauges
+from tabstop.beside.sync.passed import Passed
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Wanted, sync
 from tabstop.beside.transport import NoAnswerError, Request, Response, UrllibTransport
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.usage import Billing
 from tests.beside.test_working_tree import git
 from tests.web.test_laptop_sessions import Laptop, laptop
@@ -217,7 +221,8 @@ def test_each_call_where_it_was_made(machine: Machine, tmp_path: Path) -> None:
         machine.answer("4", folder=tmp_path / "gone"),
     )
     passed = machine.sync()
-    assert (passed.sent.calls, passed.elsewhere, passed.nowhere) == (2, 1, 1)
+    assert (passed.sent.calls, passed.elsewhere.calls, passed.nowhere.calls) == (2, 1, 1)
+    assert (passed.elsewhere.cost, passed.elsewhere.unpriced, len(passed.elsewhere.sessions)) == (A_CALL, 0, 1)
     assert "diary" not in machine.wire.bodies()
     shutil.rmtree(machine.laptop.checkout)
     machine.write("a", machine.answer("5"))
@@ -232,7 +237,42 @@ def test_a_repository_the_server_does_not_have(machine: Machine, tmp_path: Path)
     git(gadget, "remote", "add", "origin", "git@github.com:Acme/gadget.git")
     machine.write("a", machine.answer("1", folder=gadget, ago=90), machine.answer("2"))
     passed = machine.sync()
-    assert (passed.sent.not_covered, passed.waiting, passed.sent.calls) == ({"Acme/gadget": 1}, 1, 1)
+    [(why, left)] = passed.kept.items()
+    assert why.startswith("Tabstop is not installed on Acme/gadget. The organization has the App, but")
+    assert (left.calls, passed.waiting, passed.sent.calls) == (1, 1, 1)
+
+
+def test_a_forks_pull_request(machine: Machine) -> None:
+    """Work in an engineer's own fork is told to the organization it was forked from, and lies on the fork's pull request."""
+    laptop, bench = machine.laptop, machine.laptop.bench
+    git(laptop.checkout, "remote", "set-url", "origin", "git@github.com:alice/widget.git")
+    git(laptop.checkout, "remote", "add", "upstream", "git@github.com:acme/widget.git")
+    with bench.world.store.open(bench.organization.id) as books:
+        tab = books.open_tab(bench.repository.id, "alice:fix", machine.now - timedelta(days=1))
+        seen = PullRequest(
+            0, bench.repository.id, 9, tab.id, "head", "alice:fix", "main", 1, "Fix", "open", False, machine.now
+        )
+        books.save_pull_request(seen)
+    machine.write("a", machine.answer("1"), machine.answer("2", branch="never-opened"))
+    assert machine.sync().sent.new == 2
+    with bench.world.store.look(bench.organization.id) as books:
+        spent = [one.spent.nano for one in books.budgets_of_tab(tab.id, machine.now)]
+        other = books.tab_of_branch(bench.repository.id, "fix")
+    assert spent == [A_CALL]
+    assert other is None, "the fork's branch is not the repository's branch of that name"
+
+
+def test_windows_reach_their_engineer(machine: Machine) -> None:
+    """How full the plan's windows are, as the status line heard, is told with the newest session."""
+    week = GaugeReading("anthropic", "", "weekly", 9_100, machine.now, GaugeSource.STATUS_LINE, minutes=10_080)
+    heard = machine_gauges(machine.environ)
+    heard.path.mkdir(parents=True, exist_ok=True)
+    keep_gauges(heard, [week])
+    machine.write("a", machine.answer("1"))
+    machine.sync()
+    bench = machine.laptop.bench
+    with bench.world.store.look(bench.organization.id) as books:
+        assert [one for _, one in books.all_gauges()] == [week]
 
 
 def test_what_the_client_counted_more(machine: Machine) -> None:

@@ -8,41 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tabstop.agents.claude_code.client_count import ClientCount
 from tabstop.beside.delivery import call_of
+from tabstop.beside.sync.queue_file import opened
 from tabstop.evidence import CommitMade, PullRequestLink
+from tabstop.gauge import GaugeReading
 from tabstop.model_id import bare
+from tabstop.money import Nano
 from tabstop.usage import Tokens, Usage
 from tabstop.wire import Call, ClientTotal
 from tabstop.wire_json import from_json, to_json
-
-_VERSION = 1
-_TABLES = """
-create table files (path text primary key, seen text not null, unread integer not null);
-create table folders (folder text primary key, repository text not null);
-create table calls (
-    key text primary key, agent text not null, session text not null, repository text not null, at real not null,
-    model text not null, counts text not null, searches integer not null, wire text not null, sent integer not null);
-create index calls_of_session on calls (agent, session);
-create index calls_to_send on calls (repository, sent);
-create table told (
-    id text primary key, kind text not null, agent text not null, session text not null, repository text not null,
-    at real not null, wire text not null, sent integer not null);
-create table totals (
-    agent text not null, session text not null, after real not null, counts text not null, told text not null,
-    primary key (agent, session));
-create table sessions (
-    agent text not null, session text not null, repository text not null, ended real not null,
-    primary key (agent, session, repository));
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +36,26 @@ class Part:
     repository: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Calls of one part that wait. cost: nano-dollars at list prices, of those whose price is known; the others are `unpriced`."""
+
+    part: Part
+    calls: int
+    cost: Nano
+    unpriced: int
+
+
+Price = Callable[[Usage], Nano | None]
+"""Nano-dollars; None where no price is known."""
+
+
 class Queue:
     """Of one server. Not for several threads at once."""
 
     def __init__(self, path: Path) -> None:
         """Open it; one that cannot be read, or is another version's, begins anew. Raises `OSError`, `sqlite3.Error`."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            self._db = _opened(path)
-        except sqlite3.DatabaseError:
-            path.unlink()
-            self._db = _opened(path)
+        self._db = opened(path)
 
     def close(self) -> None:
         """Close the file."""
@@ -84,15 +75,15 @@ class Queue:
         """Lines that could not be used, in all files."""
         return int(self._db.execute("select coalesce(sum(unread), 0) from files").fetchone()[0])
 
-    def repository_of(self, folder: str) -> str | None:
-        """Of the folder's remote, as it was when it was first met; None before."""
-        row = self._db.execute("select repository from folders where folder = ?", (folder,)).fetchone()
-        return row[0] if row else None
+    def repositories_of(self, folder: str) -> tuple[str, ...]:
+        """Of the folder's remotes, as they were when it was last there; empty before."""
+        row = self._db.execute("select repositories from folders where folder = ?", (folder,)).fetchone()
+        return tuple(json.loads(row[0])) if row else ()
 
-    def know_folder(self, folder: str, repository: str) -> None:
-        """Remember it: the folder may be gone by the next time."""
+    def know_folder(self, folder: str, repositories: tuple[str, ...]) -> None:
+        """Remember them: the folder may be gone by the next time."""
         with self._writing() as db:
-            db.execute("insert or replace into folders values (?, ?)", (folder, repository))
+            db.execute("insert or replace into folders values (?, ?)", (folder, _text(repositories)))
 
     def take(
         self,
@@ -103,11 +94,12 @@ class Queue:
         links: Iterable[tuple[Part, PullRequestLink]],
         commits: Iterable[tuple[Part, CommitMade]],
         totals: Iterable[tuple[str, str, datetime, dict[str, ClientCount]]],
+        price: Price,
     ) -> None:
         """Take in what a file tells, in one transaction. What is known already, and is no more than before, is not sent again."""
         with self._writing() as db:
             for part, usage in calls:
-                _take_call(db, part, usage)
+                _take_call(db, part, usage, price)
             for kind, told in (("link", links), ("commit", commits)):
                 for part, one in told:
                     wire = _text(to_json(one))
@@ -150,20 +142,13 @@ class Queue:
         kinds: dict[str, type[PullRequestLink | CommitMade]] = {"link": PullRequestLink, "commit": CommitMade}
         return [(name, from_json(kinds[kind], json.loads(wire))) for name, kind, wire in rows]
 
-    def count(self, repository: str) -> int:
-        """Calls there that wait."""
-        row = self._db.execute("select count(*) from calls where repository = ? and not sent", (repository,)).fetchone()
-        return int(row[0])
-
-    def unsent(self) -> list[tuple[str, int]]:
-        """Calls that wait, by repository."""
-        return self._db.execute(
-            "select repository, count(*) from calls where not sent and repository != '' group by 1 order by 1"
-        ).fetchall()
-
-    def nowhere(self) -> int:
-        """Calls made where no repository is known."""
-        return int(self._db.execute("select count(*) from calls where repository = ''").fetchone()[0])
+    def unsent(self) -> list[Unsent]:
+        """Calls that wait, and those made where no repository is known."""
+        rows = self._db.execute(
+            "select agent, session, repository, count(*), coalesce(sum(cost), 0), sum(cost is null) from calls "
+            "where not sent group by 1, 2, 3 order by 3, 1, 2"
+        )
+        return [Unsent(Part(*row[:3]), *row[3:]) for row in rows]
 
     def sent(self, calls: Iterable[str], told: Iterable[str] = ()) -> None:
         """They arrived, or will never be taken."""
@@ -178,6 +163,29 @@ class Queue:
             (part.agent, part.session, part.repository),
         ).fetchone()
         return None if low is None else (datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC))
+
+    def deferred(self) -> frozenset[Part]:
+        """Parts at which a pass came to its end: they have their turn after the others."""
+        return frozenset(Part(*row) for row in self._db.execute("select agent, session, repository from deferred"))
+
+    def defer(self, part: Part, *, yes: bool) -> None:
+        """Remember that it is one, or is no more."""
+        words = "insert or ignore into deferred values (?, ?, ?)"
+        if not yes:
+            words = "delete from deferred where agent = ? and session = ? and repository = ?"
+        with self._writing() as db:
+            db.execute(words, (part.agent, part.session, part.repository))
+
+    def new_gauges(self, organization: str, readings: Iterable[GaugeReading]) -> list[GaugeReading]:
+        """Those the organization was not told."""
+        told = {wire for (wire,) in self._db.execute("select wire from gauges where organization = ?", (organization,))}
+        return [one for one in readings if _text(to_json(one)) not in told]
+
+    def gauges_told(self, organization: str, readings: Iterable[GaugeReading]) -> None:
+        """These arrived, or will never be taken."""
+        with self._writing() as db:
+            rows = [(organization, _text(one.gauge), _text(to_json(one))) for one in readings]
+            db.executemany("insert or replace into gauges values (?, ?, ?)", rows)
 
     def totals(self, part: Part) -> tuple[ClientTotal, ...]:
         """What the client counted for the session, less what it did in other repositories; empty where that is told already.
@@ -261,33 +269,22 @@ class Queue:
         return row[0] if row else ""
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    db = sqlite3.connect(path)
-    try:
-        (version,) = db.execute("pragma user_version").fetchone()
-        if version != _VERSION:
-            if version or db.execute("select count(*) from sqlite_master").fetchone()[0]:
-                raise sqlite3.DatabaseError("another version's")
-            db.executescript(f"{_TABLES} pragma user_version = {_VERSION};")
-    except sqlite3.Error:
-        with suppress(sqlite3.Error):
-            db.close()
-        raise
-    return db
-
-
-def _take_call(db: sqlite3.Connection, part: Part, usage: Usage) -> None:
-    """A call that is new, or that a client told more fully than before."""
+def _take_call(db: sqlite3.Connection, part: Part, usage: Usage, price: Price) -> None:
+    """A call that is new, that a client told more fully than before, or that waits and is known to belong elsewhere by now."""
     key, wire, counts = usage.keys[0], _text(to_json(call_of(usage))), _text(to_json(usage.tokens))
-    before = db.execute("select counts, searches from calls where key = ?", (key,)).fetchone()
-    if before is not None and before == (counts, usage.web_searches):
-        return
-    if before is not None and from_json(Tokens, json.loads(before[0])).total > usage.tokens.total:
-        return
-    at = usage.occurred_at.timestamp()
-    row = (key, part.agent, part.session, part.repository, at, usage.model, counts, usage.web_searches, wire)
-    db.execute("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
+    before = db.execute("select counts, searches, repository, sent, wire from calls where key = ?", (key,)).fetchone()
+    if before is not None:
+        told, searches, repository, sent, waits = before
+        same = (told, searches) == (counts, usage.web_searches)
+        # A fork's copy does not tell the branch.
+        told_where = sent or not usage.evidence.branch or bool(json.loads(waits).get("branch"))
+        if same and told_where and (sent or repository == part.repository):
+            return
+        if from_json(Tokens, json.loads(told)).total > usage.tokens.total:
+            return
+    at, cost = usage.occurred_at.timestamp(), price(usage)
+    row = (key, part.agent, part.session, part.repository, at, usage.model, counts, usage.web_searches, cost, wire)
+    db.execute("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
 
 
 def _text(value: object) -> str:

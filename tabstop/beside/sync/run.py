@@ -7,23 +7,29 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS, discover
 from tabstop.beside.credentials import Credentials
+from tabstop.beside.gauge_file import keep_gauges, machine_gauges, read_gauges
 from tabstop.beside.late_reports import bring_along
+from tabstop.beside.pricing import from_price_book
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
 from tabstop.beside.server_access import NO_SERVER, ServerAccess
 from tabstop.beside.session_folder import sessions_root
 from tabstop.beside.spool import spool_root
+from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.queue import Part, Queue
-from tabstop.beside.sync.reading import Read, read_changed, remembering
-from tabstop.beside.sync.sending import QUIET, Sent, Ways, send
+from tabstop.beside.sync.reading import owner_of, read_changed, remembering
+from tabstop.beside.sync.sending import QUIET, Ways, said_by, send
 from tabstop.beside.transport import Transport, UrllibTransport
-from tabstop.usage import Billing
+from tabstop.gauge import GaugeReading
+from tabstop.money import Nano
+from tabstop.price_card import cost_of
+from tabstop.usage import Billing, Usage
 from tabstop.window import LATE_LIMIT
 
 SPOOL_SECONDS = 30.0
@@ -48,28 +54,6 @@ class Wanted:
     back: timedelta = LATE_LIMIT
     billing: Billing = Billing.UNKNOWN
     dry: bool = False
-
-
-@dataclass(slots=True)
-class Passed:
-    """What one pass did at one server.
-
-    elsewhere: calls in repositories of others, which the server is never told of. nowhere: calls where no repository is known.
-    waiting: calls that are kept for later. unread: lines of logs that could not be used. problem: why not all was told.
-    retry_after: seconds the server asked for.
-    """
-
-    server: str
-    organizations: tuple[str, ...]
-    read: Read
-    sent: Sent = field(default_factory=Sent)
-    elsewhere: int = 0
-    nowhere: int = 0
-    waiting: int = 0
-    too_late: int = 0
-    unread: int = 0
-    problem: str = ""
-    retry_after: int = 0
 
 
 def sync(
@@ -108,59 +92,78 @@ class _Pass:
 
     def run(self) -> Passed:
         """Read, then send."""
+        passed = Passed(self._server.address, tuple(self._tokens))
         queue = Queue(self._folder / f"{hashlib.sha256(self._server.address.encode()).hexdigest()[:16]}.db")
         try:
-            since = self._now - min(self._wanted.back, LATE_LIMIT)
-            too_late = queue.drop_before(self._now - LATE_LIMIT)
-            files = discover(Homes.from_environ(self._environ), self._wanted.agents)
-            passed = Passed(
-                self._server.address,
-                tuple(self._tokens),
-                read_changed(files, queue, since, remembering(queue)),
-                too_late=too_late,
-            )
+            passed.too_late = queue.drop_before(self._now - LATE_LIMIT)
             try:
                 self._learn_organization(passed)
+                gauges = self._read(queue, passed)
                 if not self._wanted.dry:
-                    self._tell(queue, passed)
+                    self._tell(queue, passed, gauges)
             except ServerError as error:
-                passed.problem = _why(self._server.address, error)
-                passed.retry_after = error.retry_after if isinstance(error, UnreachableError) else 0
+                self._failed(passed, error)
             self._count(queue, passed)
         finally:
             queue.close()
         return passed
 
     def _learn_organization(self, passed: Passed) -> None:
-        """Of the environment's token only the server knows for whose organization it is."""
+        """Of the environment's token only the server knows for whose organization it is, and so which work is for it."""
         if "" in self._tokens:
             token = self._tokens[""]
             self._tokens = {self._server.who_am_i(token=token).organization.lower(): token}
             passed.organizations = tuple(self._tokens)
 
-    def _tell(self, queue: Queue, passed: Passed) -> None:
+    def _read(self, queue: Queue, passed: Passed) -> tuple[GaugeReading, ...]:
+        """What changed in the logs, and how full the vendors' windows are by them and by the agents' own status lines."""
+        since = self._now - min(self._wanted.back, LATE_LIMIT)
+        files = discover(Homes.from_environ(self._environ), self._wanted.agents)
+        passed.read = read_changed(files, queue, since, remembering(queue, self._tokens), _price)
+        heard = machine_gauges(self._environ)
+        if passed.read.gauges:
+            keep_gauges(heard, passed.read.gauges)
+        return tuple(one for one in read_gauges(heard) if one.used_at(self._now) is not None)
+
+    def _tell(self, queue: Queue, passed: Passed, gauges: tuple[GaugeReading, ...]) -> None:
         quiet = [part for part in queue.open_parts() if _is_quiet(queue, part, self._now)]
         parts = list(dict.fromkeys([*queue.waiting(), *quiet]))
+        sessions, billing = sessions_root(self._environ), self._wanted.billing
         for organization, token in self._tokens.items():
-            ways = Ways(self._server, token, sessions_root(self._environ), self._wanted.billing)
+            ways = Ways(self._server, organization, token, sessions, billing, gauges)
             mine = [part for part in parts if owner_of(part.repository) == organization]
-            send(queue, mine, ways, self._now, passed.sent)
+            try:
+                send(queue, mine, ways, self._now, passed.sent)
+            except ServerError as error:  # what is wrong with one organization's work need not be with another's
+                self._failed(passed, error)
+                continue
             late = bring_along(spool_root(self._environ), self._server, token)
             if late is not None:
                 late.join(SPOOL_SECONDS)
 
+    def _failed(self, passed: Passed, error: ServerError) -> None:
+        passed.problem = _why(self._server.address, error)
+        passed.retry_after = error.retry_after if isinstance(error, UnreachableError) else 0
+
     def _count(self, queue: Queue, passed: Passed) -> None:
-        for repository, count in queue.unsent():
-            if owner_of(repository) in self._tokens or "" in self._tokens:
-                passed.waiting += count
+        for part, why in passed.sent.failed.items():
+            passed.kept.setdefault(why, Left()).sessions.add((part.agent, part.session))
+        for one in queue.unsent():
+            repository = one.part.repository
+            if not repository:
+                passed.nowhere.add(one)
+            elif not {owner_of(repository), ""} & self._tokens.keys():
+                passed.elsewhere.add(one)
             else:
-                passed.elsewhere += count
-        passed.nowhere, passed.unread = queue.nowhere(), queue.unread()
+                passed.waiting += one.calls
+                reason = passed.sent.not_covered.get(repository) or passed.sent.failed.get(one.part)
+                if reason:
+                    passed.kept.setdefault(reason, Left()).add(one)
+        passed.unread = queue.unread()
 
 
-def owner_of(repository: str) -> str:
-    """Whose repository it is, in lower case."""
-    return repository.partition("/")[0].lower()
+def _price(usage: Usage) -> Nano | None:
+    return cost_of(usage, from_price_book(usage.model, usage.occurred_at)).nano
 
 
 def _is_quiet(queue: Queue, part: Part, now: datetime) -> bool:
@@ -170,8 +173,7 @@ def _is_quiet(queue: Queue, part: Part, now: datetime) -> bool:
 
 def _why(address: str, error: ServerError) -> str:
     if isinstance(error, NotAcceptedError):
-        said = " ".join(one for one in (error.problem.title, error.problem.detail, error.problem.remedy) if one)
-        return f"{address} did not take it: {said}"
+        return f"{address} did not take it: {said_by(error)}"
     return f"{address} could not be asked ({error})."
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tabstop.beside.delivery import CALLS_A_BATCH
 from tabstop.beside.hook_records import name_of
-from tabstop.beside.server import NotAcceptedError, Server
+from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder
 from tabstop.beside.sync.queue import Part, Queue
 from tabstop.evidence import CommitMade, PullRequestLink
+from tabstop.gauge import GaugeReading, vendor_of
 from tabstop.session import SessionOutcome
 from tabstop.session_key import session_key
 from tabstop.usage import Billing
@@ -25,6 +26,7 @@ TOLD_A_BATCH = 50
 """Links and commits in one batch."""
 
 _GONE = frozenset({401, 403, 404, 409, 410})
+"""What the server answers where the session that was admitted is refused, or forgotten, by now."""
 _TOO_BAD = frozenset({400, 413, 422})
 _HOOKS = {"gemini-cli": "gemini"}
 """What an agent is called where its hooks are installed."""
@@ -35,50 +37,71 @@ class Ways:
     """How an organization's repositories are told: the server, an engineer's own token there, and how their tokens are paid.
 
     sessions: the folder of this machine's sessions: what was reported while it ran is the same session there.
+    gauges: how full the vendors' windows are, as this machine's agents heard.
     """
 
     server: Server
+    organization: str
     token: str = field(repr=False)
     sessions: Path
     billing: Billing = Billing.UNKNOWN
+    gauges: tuple[GaugeReading, ...] = ()
 
 
 @dataclass(slots=True)
 class Sent:
-    """What came of it. not_covered: calls that wait, by repository, because the server does not have it.
+    """What came of it. new: calls that the server did not know. refused: those that it will never take.
 
-    refused: calls that the server will never take.
+    not_covered: repositories, failed: sessions that the server did not take, with its reason; their calls wait.
     """
 
     sessions: int = 0
     calls: int = 0
     new: int = 0
-    not_covered: dict[str, int] = field(default_factory=dict)
+    not_covered: dict[str, str] = field(default_factory=dict)
+    failed: dict[Part, str] = field(default_factory=dict)
     refused: int = 0
 
 
-class _Refused(Exception):  # noqa: N818 - a refusal is no mistake of ours
-    """The session's repository is not the server's, or its token is good no more."""
-
-    def __init__(self, why: NotAcceptedError) -> None:
-        super().__init__(str(why))
-        self.why = why
+class _NotCovered(Exception):  # noqa: N818 - a refusal is no mistake of ours
+    """The server does not take sessions of this repository."""
 
 
 def send(queue: Queue, parts: Sequence[Part], ways: Ways, now: datetime, sent: Sent) -> None:
-    """Send these parts, oldest first. Raises `UnreachableError`, or `NotAcceptedError` for a token that is good no more.
+    """Send these parts, oldest first. One that the server will not take does not stand in the way of the others.
 
-    What was sent until then is remembered.
+    Raises `UnreachableError`, or `NotAcceptedError` for a token that is good no more. What was sent until then is remembered.
     """
-    for part in parts:
+    newest: dict[str, _Sending] = {}
+    deferred = queue.deferred()
+    for part in sorted(parts, key=deferred.__contains__):
         if part.repository in sent.not_covered:
             continue
+        sending = _Sending(queue, part, ways, sent)
         try:
-            _Sending(queue, part, ways, sent).run(now)
-        except _Refused as refused:
-            if refused.why.status == 401:
-                raise refused.why from refused
-            sent.not_covered[part.repository] = queue.count(part.repository)
+            told = sending.run(now)
+        except _NotCovered as error:
+            sent.not_covered[part.repository] = str(error)
+        except NotAcceptedError as error:
+            if error.status == 401:
+                raise
+            sent.failed[part] = said_by(error)
+        except UnreachableError:
+            queue.defer(part, yes=True)  # should it be this one's fault, the next pass tells the others first
+            raise
+        else:
+            if told:
+                newest[vendor_of(part.agent)] = sending
+            if part in deferred:
+                queue.defer(part, yes=False)
+    for vendor, sending in newest.items():
+        sending.tell_gauges(vendor)
+
+
+def said_by(error: NotAcceptedError) -> str:
+    """The server's own explanation."""
+    problem = error.problem
+    return " ".join(one for one in (problem.title, problem.detail, problem.remedy) if one)
 
 
 class _Sending:
@@ -92,30 +115,44 @@ class _Sending:
         self._session = self._token = ""
         self._live: Record | None = None
 
-    def run(self, now: datetime) -> None:
+    def run(self, now: datetime) -> bool:
+        """Whether the server has the session now. Raises `ServerError`, `_NotCovered`."""
         span = self._queue.span(self._part)
         if span is None:
-            return  # a link alone: its calls were made elsewhere, or long ago
-        self._sent.sessions += 1
+            return False  # a link alone: its calls were made elsewhere, or long ago
         self._live = self._admitted()
         if self._live is not None and not self._was_told(self._live, now):
             self._live = None
         if self._live is None:
             self._open(span[0])
             self._tell()
+        self._sent.sessions += 1
         if now - span[1] >= QUIET:
             self._end(span)
+        return True
+
+    def tell_gauges(self, vendor: str) -> None:
+        """Tell what is new of this vendor's windows: they are the engineer's, whichever session tells of them."""
+        organization = self._ways.organization
+        new = self._queue.new_gauges(organization, (one for one in self._ways.gauges if one.vendor == vendor))
+        if not new:
+            return
+        try:
+            self._server_usage(UsageBatch(gauges=tuple(new)))
+        except NotAcceptedError as error:
+            if error.status not in _TOO_BAD:
+                return  # a later pass may do better
+        self._queue.gauges_told(organization, new)
 
     def _was_told(self, record: Record, now: datetime) -> bool:
         """Whether the session that was admitted while it ran took the rest; not where its question was refused, or is forgotten."""
+        late = replace(record.start, unadmitted_since=min(record.began_at, now))
         try:
-            late = replace(record.start, unadmitted_since=min(record.began_at, now))
             if not self._opened(late, record.key):
                 return False
             self._tell()
-        except (_Refused, NotAcceptedError) as error:
-            why = error.why if isinstance(error, _Refused) else error
-            if why.status not in _GONE:
+        except NotAcceptedError as error:
+            if error.status not in _GONE:
                 raise
             return False
         return True
@@ -134,29 +171,32 @@ class _Sending:
         """Open it after the fact, or find it again, under its own key."""
         part = self._part
         calls = [call for _, call in self._queue.calls(part)]
-        first = next((call for call in calls if call.branch), calls[0] if calls else None)
+        # A fork's branch is not this repository's, whatever its name: its calls themselves say where they were made.
+        here = [call for call in calls if call.repository.lower() == part.repository.lower()]
+        first = next((call for call in here if call.branch), here[0] if here else None)
         known = self._ways.billing is not Billing.UNKNOWN
         start = StartRequest(
             part.agent,
             part.repository,
             first.branch if first else "",
             first.commit if first else "",
-            model=first.model if first else "",
+            model=calls[0].model if calls else "",
             billing=self._ways.billing,
             billing_evidence="said by the engineer" if known else "",
             unadmitted_since=since,
             thread=part.session,
         )
-        if not self._opened(start, session_key(part.agent, part.session, part.repository)):
-            raise _Refused(NotAcceptedError(403, Problem("The session was not taken.")))
+        try:
+            taken = self._opened(start, session_key(part.agent, part.session, part.repository))
+        except NotAcceptedError as error:
+            if error.status == 403:
+                raise _NotCovered(said_by(error)) from error
+            raise
+        if not taken:
+            raise NotAcceptedError(409, Problem("The server did not take the session."))
 
     def _opened(self, start: StartRequest, key: str) -> bool:
-        try:
-            answer = self._ways.server.start(start, token=self._ways.token, key=key)
-        except NotAcceptedError as error:
-            if error.status in _GONE:
-                raise _Refused(error) from error
-            raise
+        answer = self._ways.server.start(start, token=self._ways.token, key=key)
         self._session, self._token = answer.session, answer.token
         return bool(answer.session)
 
