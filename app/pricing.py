@@ -8,19 +8,25 @@ from functools import lru_cache
 from typing import Any
 
 from tabstop.cost import Cost
+from tabstop.plausible import Most, most_of
 from tabstop.policy.model import PriceOverride
-from tabstop.price_book import card, models_of, price_of
+from tabstop.price_book import card, context_window, models_of, price_of
 from tabstop.price_card import PriceCard, price
 from tabstop.usage import Usage
 from tabstop.wire_json import to_json
 
-__all__ = ["models_of", "price_card", "price_usage"]
+__all__ = ["models_of", "most_in_a_call", "price_card", "price_usage"]
 
 
 def price_usage(usage: Usage, overrides: Sequence[PriceOverride]) -> Cost:
     """What a usage costs by the list of its own date, under what the policy negotiated."""
     found = price_of(usage.model, at=usage.occurred_at, overrides=overrides)
     return price(usage, PriceCard(usage.occurred_at, {} if found is None else {usage.model: found}))
+
+
+def most_in_a_call(model: str) -> Most:
+    """The tokens that one response of this model can have, by the window that the price book knows of it."""
+    return most_of(context_window(model))
 
 
 def price_card(models: Sequence[str], at: datetime, overrides: Sequence[PriceOverride]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from app.github_api.kit import KitApp
 from app.identity.oidc import OidcVerifier, keys_at
-from app.pricing import models_of, price_card, price_usage
+from app.pricing import models_of, most_in_a_call, price_card, price_usage
 from app.registry import Store
 from app.secrets_store import kept_app
 from app.settings import Settings
@@ -32,6 +32,7 @@ def build_world(settings: Settings) -> World:
         price=price_usage,
         price_card=price_card,
         models_of=models_of,
+        most_in_a_call=most_in_a_call,
     )
 
 

@@ -12,6 +12,7 @@ from app.registry import Store
 from app.settings import Settings
 from app.slack_api.protocol import Chat
 from tabstop.cost import Cost
+from tabstop.plausible import ANY_MODEL, Most
 from tabstop.policy.model import PriceOverride
 from tabstop.usage import Usage
 
@@ -21,7 +22,7 @@ class World:
     """Everything that is not a plain value. chat is None without a Slack token; then notices are only logged.
 
     price: what a usage costs at its own date, with these overrides. price_card: the prices one session needs, as JSON.
-    models_of: which models an agent may meet beside the one it was asked to use.
+    models_of: which models an agent may meet beside the one it was asked to use. most_in_a_call: tokens that one response of a model can have.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class World:
     price: Callable[[Usage, Sequence[PriceOverride]], Cost]
     price_card: Callable[[Sequence[str], datetime, Sequence[PriceOverride]], dict[str, Any]]
     models_of: Callable[[str], Sequence[str]] = lambda _agent: ()
+    most_in_a_call: Callable[[str], Most] = lambda _model: ANY_MODEL
 
 
 class RetryLaterError(Exception):

@@ -49,7 +49,7 @@ def price_of(
         raise ValueError(f"{at} has no time zone; prices are dated in UTC")
     # Prices change with the day, a few with the hour; a minute is exact for both, and lets 100,000 usages share answers.
     moment = at.astimezone(UTC).replace(second=0, microsecond=0)
-    listed = _listed(model, provider, moment if _by_the_hour(model, provider) else _midnight(moment))
+    listed = _listed(model, provider, moment if changes_by_the_hour(model, provider) else _midnight(moment))
     override = _override(model, moment, overrides)
     return listed if override is None else _negotiated(model, listed, override)
 
@@ -81,6 +81,12 @@ def models_of(agent: str) -> tuple[str, ...]:
     )
 
 
+def context_window(model: str) -> int | None:
+    """Tokens of the longest prompt and its answer together; None where the book does not say."""
+    found = _find(model, "")
+    return found[0].context_window if found else None
+
+
 def _midnight(moment: datetime) -> datetime:
     return moment.replace(hour=0, minute=0)
 
@@ -110,7 +116,7 @@ def _listed(model: str, provider: str, at: datetime) -> ModelPrice | None:
 
 
 @lru_cache(maxsize=4_096)
-def _by_the_hour(model: str, provider: str) -> bool:
+def changes_by_the_hour(model: str, provider: str = "") -> bool:
     """Whether this model costs more at some hours than at others."""
     found = _find(model, provider)
     if found is None or isinstance(found[0].prices, types.ModelPrice):

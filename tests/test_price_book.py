@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tabstop.cost import CostState
 from tabstop.money import NANO_PER_DOLLAR, round_half_up
 from tabstop.policy.model import PriceOverride
-from tabstop.price_book import card, price_of
+from tabstop.price_book import card, context_window, price_of
 from tabstop.price_card import PriceSource, cost_of, price
 from tabstop.usage import Tokens, Usage
 
@@ -279,3 +279,9 @@ def test_the_context_window_is_the_books(model: str, window: int | None) -> None
     one = price_of(model, at=AT)
     assert one is not None
     assert one.context_window == window
+
+
+def test_the_window_of_a_model() -> None:
+    """Where the book knows one."""
+    windows = [context_window(model) for model in ("claude-sonnet-4-5", "claude-opus-5-5[1m]", "nobodys-model")]
+    assert windows == [200_000, 1_000_000, None]

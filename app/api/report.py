@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from app.api.evidence import commit_within, evidence_of, learn_from_end, link_within, problems_of_evidence
 from app.api.gauges import problems_of_gauge
+from app.api.plausible import note_implausible, plausible
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
 from app.ledger.books import AuditRow, SessionRow
@@ -22,11 +23,10 @@ from app.ledger.session_events import MOST_EVENTS, take_events
 from app.registry import InForce, Transaction
 from app.world import World
 from tabstop.breaker_memory import BreakerMetric
-from tabstop.cost import Cost
 from tabstop.governor.settings import Exhaustion
 from tabstop.session import Limits, SessionOutcome
 from tabstop.session_standing import PAUSED, no_room_in, orders_for, session_stands
-from tabstop.usage import Billing, Grain, Usage
+from tabstop.usage import Billing, Usage
 from tabstop.verdict import verdict_of
 from tabstop.window import chargeable_at
 from tabstop.wire import BreakerTrip, Call, ClientTotal, EndAnswer, EndRequest, SessionEvent, UsageAnswer, UsageBatch
@@ -44,9 +44,6 @@ NEAR = 75
 MOST_TOKENS = 10_000_000_000
 """Tokens of one kind in one total: a thousand sessions' worth, and far from what 64 bits of nano-dollars hold."""
 
-MOST_IN_A_CALL = 20_000_000
-"""Of one kind in one response: twice the longest context window that any model has."""
-
 MOST_SEARCHES = 100_000
 
 SUBJECT = re.compile(r"[A-Za-z0-9_.:-]{0,100}")
@@ -63,7 +60,9 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
     _refuse_too_many(batch)
     session, in_force, login = _look(world, claim)
     now = world.now()
-    prices = _priced(world, batch, session.agent, in_force, now)
+    found = plausible(world, session, [as_usage(call, session.agent, now) for call in batch.calls])
+    # Price before the transaction, so that nobody waits for it.
+    prices = {usage: world.price(usage, in_force.policy.prices) for usage in found.calls}
     with world.store.open(claim.organization_id) as books:
         session = _session(books, claim)
         if batch.billing is not None and session.billing is Billing.UNKNOWN:
@@ -79,6 +78,8 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
             commits=[commit_within(made, now) for made in batch.commits],
         )
         recorded = record_usage(books, session, report, now)
+        if recorded.new or not found.calls:  # sent again, it has been noted
+            note_implausible(books, session, found, now)
         take_trips(books, recorded.session, batch.trips, in_force.policy.breaker, now)
         take_events(books, recorded.session, batch.events, now)
         take_gauges(books, recorded.session, batch.gauges, now)
@@ -185,9 +186,8 @@ def _refuse_too_many(batch: UsageBatch) -> None:
 
 
 def _counts(path: str, counted: Call | ClientTotal) -> Iterator[str]:
-    most = MOST_IN_A_CALL if isinstance(counted, Call) and counted.grain is Grain.CALL else MOST_TOKENS
-    if any(not 0 <= count <= most for count in to_json(counted.tokens).values()):
-        yield f"{path}.tokens: counts must be from 0 to {most:,}"
+    if any(not 0 <= count <= MOST_TOKENS for count in to_json(counted.tokens).values()):
+        yield f"{path}.tokens: counts must be from 0 to {MOST_TOKENS:,}"
     if not 0 <= counted.web_searches <= MOST_SEARCHES:
         yield f"{path}.web_searches: found {counted.web_searches}, expected 0 to {MOST_SEARCHES:,}"
 
@@ -209,12 +209,6 @@ def _event(path: str, event: SessionEvent) -> Iterator[str]:
         yield f"{path}.unit: found {event.unit[:60]!r}, expected one of {', '.join(sorted(UNITS - {''}))}, or nothing"
     if not all(0 <= number <= MOST_MEASURED for number in (event.value, event.threshold or 0, event.asked)):
         yield f"{path}: numbers must be from 0 to {MOST_MEASURED:,}"
-
-
-def _priced(world: World, batch: UsageBatch, agent: str, in_force: InForce, now: datetime) -> Mapping[Usage, Cost]:
-    """Price before the transaction, so that nobody waits for it."""
-    usages = [as_usage(call, agent, now) for call in batch.calls]
-    return {usage: world.price(usage, in_force.policy.prices) for usage in usages}
 
 
 def _look(world: World, claim: SessionClaim) -> tuple[SessionRow, InForce, str]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.api.evidence import commit_within
-from app.api.people import checked, draws_on
+from app.api.people import checked, draws_on, same_person
+from app.api.plausible import too_many_tokens
 from app.api.problems import ApiError, not_installed
 from app.api.report import MOST_CALLS
+from app.identity.names import Names
 from app.ledger.admit import Start
 from app.ledger.books import SessionRow
 from app.ledger.record_usage import Recorded, Report, record_usage
@@ -61,7 +63,7 @@ class ThreadHeard:
 def take_telemetry(world: World, token: EngineerToken, records: Sequence[LogRecord]) -> Taken:
     """Store what the records tell. Raises `ApiError`; sent again, in whole or in part, it changes nothing."""
     now = world.now()
-    threads, rejected = _by_thread(records, now)
+    threads, rejected = _by_thread(world, records, now)
     if sum(len(one.usages) for one in threads) > MOST_CALLS:
         raise ApiError(413, "This is too much telemetry at once.", f"At most {MOST_CALLS} calls are taken.")
     organization, engineer = _who(world, token, now)
@@ -73,17 +75,22 @@ def take_telemetry(world: World, token: EngineerToken, records: Sequence[LogReco
     return Taken(new, known, rejected.total(), why[:1_000])
 
 
-def _by_thread(records: Sequence[LogRecord], now: datetime) -> tuple[list[ThreadHeard], Counter[str]]:
+def _by_thread(world: World, records: Sequence[LogRecord], now: datetime) -> tuple[list[ThreadHeard], Counter[str]]:
     """What the records tell, by client's session, and why others could not be read."""
     threads: dict[tuple[str, str], ThreadHeard] = {}
     rejected: Counter[str] = Counter()
-    for record in records:
+    for record, behind in zip(records, (*records[1:], None), strict=False):
         try:
-            told = heard(record)
+            told = heard(record, behind)
         except RowError as error:
             rejected[str(error)] += 1
             continue
-        if told is not None:
+        if told is None:
+            continue
+        why = too_many_tokens(world, told.usage.model, told.usage.tokens) if told.usage else ""
+        if why:
+            rejected[why] += 1
+        else:
             _add(threads.setdefault((told.agent, told.session), ThreadHeard(told.agent, told.session)), told, now)
     return list(threads.values()), rejected
 
@@ -98,10 +105,12 @@ def _add(thread: ThreadHeard, told: Heard, now: datetime) -> None:
 def _who(world: World, token: EngineerToken, now: datetime) -> tuple[Organization, Engineer]:
     with world.store.look(token.organization_id) as books:
         organization, engineer = books.organization(), books.engineer(token.engineer_id)
+        names = Names(books.policy_in_force(NO_REPOSITORY).policy, world.settings.github_url)
     if engineer is None or not organization.active or organization.installation_id is None:
         raise not_installed(organization.login)
     github = world.github.installation(organization.installation_id)
-    return organization, checked(engineer, engineer.github_id, engineer.login, organization, github, now)
+    engineer = checked(engineer, engineer.github_id, engineer.login, organization, github, now)
+    return organization, same_person(world, engineer, organization, github, names)
 
 
 def _record(

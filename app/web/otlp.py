@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.api.problems import ApiError
 from app.api.telemetry import Taken, take_telemetry
-from app.store.failure import FAILURES
+from app.store.failure import AWAY, reason
 from app.web.access import Access
 from app.web.metrics import Meters
 from app.web.otlp_body import (
@@ -153,8 +153,14 @@ def _explain_errors(pages: Blueprint) -> None:
         return _refused(error.code or 500, error.name)
 
     def away(error: Exception) -> Response:
-        log.error("telemetry could not be stored", error=type(error).__name__)
+        log.error("telemetry could not be stored", error=type(error).__name__, why=reason(error))
         return _refused(503, "The database is not available. Send it again.", 15)
 
-    for failure in FAILURES:
+    for failure in AWAY:
         pages.register_error_handler(failure, away)
+
+    @pages.errorhandler(Exception)
+    def mistake(error: Exception) -> Response:
+        """It would be made again, so that a client must not repeat it."""
+        log.error("telemetry could not be taken", route=str(request.url_rule), exc_info=error)
+        return _refused(500, "The server made a mistake; its log says which. This telemetry is not kept.")

@@ -19,7 +19,7 @@ from app.github_api.fake import FakeGitHub
 from app.github_api.protocol import RemoteRepository
 from app.identity.engineer_token import digest_of, written
 from app.identity.oidc import OidcVerifier, keys_at
-from app.pricing import models_of, price_card, price_usage
+from app.pricing import models_of, most_in_a_call, price_card, price_usage
 from app.registry import (
     Engineer,
     EngineerKind,
@@ -32,6 +32,7 @@ from app.registry import (
 from app.settings import Settings
 from app.store.migrate import upgrade
 from app.store.open import open_store
+from app.store.sql_store import SqlStore
 from app.web.application import application
 from app.web.metrics import meters
 from app.world import World
@@ -155,16 +156,33 @@ def json_of(response: TestResponse) -> Any:
     return json.loads(response.get_data(as_text=True))
 
 
+EACH_DATABASE = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+"""A server's tests on both, where a module or a test says so."""
+
+
 @pytest.fixture
-def bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Of the server's database: of the kind that `EACH_DATABASE` names, else empty for a new file of SQLite."""
+    kind = getattr(request, "param", "")
+    return str(request.getfixturevalue("new_url")(kind)) if kind else ""
+
+
+@pytest.fixture
+def bench(tmp_path: Path, oidc_issuer: OidcIssuer, database_url: str) -> Iterator[Bench]:
     """A fresh server with acme/widget installed."""
-    return new_bench(tmp_path, oidc_issuer)
+    made = new_bench(tmp_path, oidc_issuer, url=database_url)
+    yield made
+    if isinstance(made.world.store, SqlStore):
+        made.world.store.close()
 
 
-def new_bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
-    """The same where there is no pytest."""
-    url = f"sqlite:///{tmp_path / 'books.db'}"
-    upgrade(url)
+def new_bench(tmp_path: Path, oidc_issuer: OidcIssuer, clock: Clock | None = None, url: str = "") -> Bench:
+    """The same where there is no pytest. url: of a migrated database; without one it is a new file."""
+    if not url:
+        url = f"sqlite:///{tmp_path / 'books.db'}"
+        upgrade(url)
     settings = Settings.from_environ(
         {
             "TABSTOP_DATABASE_URL": url,
@@ -175,7 +193,7 @@ def new_bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
             "TABSTOP_OIDC_JWKS_URL": oidc_issuer.jwks_url,
         }
     )
-    clock, github = Clock(datetime.now(UTC).replace(microsecond=0)), FakeGitHub()
+    clock, github = clock or Clock(datetime.now(UTC).replace(microsecond=0)), FakeGitHub()
     github.install(777, ACME, "acme", RemoteRepository(WIDGET, "acme/widget", "main", private=True))
     github.members["acme"] = {"alice", "bob"}
     store = open_store(url)
@@ -192,7 +210,20 @@ def new_bench(tmp_path: Path, oidc_issuer: OidcIssuer) -> Bench:
         price=price_usage,
         price_card=price_card,
         models_of=models_of,
+        most_in_a_call=most_in_a_call,
     )
     verifier = OidcVerifier(settings.oidc_issuer, settings.audience, keys_at(settings.jwks_url))
     flask = application(world, verifier, meters())
     return Bench(world, flask.test_client(), github, clock, oidc_issuer, organization, repository)
+
+
+ORGANIZATIONS = "approvers: [carol, 'team:leads']\nslack:\n  channel: '#spend'\n"
+"""A policy with which somebody may grant more."""
+
+
+@pytest.fixture
+def approvers(bench: Bench) -> None:
+    """Carol may approve, and whoever is in the team of leads."""
+    bench.organization_policy(ORGANIZATIONS)
+    bench.github.members["acme"] |= {"carol", "lee"}
+    bench.github.teams["acme", "leads"] = {"lee"}

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.github_api.fake import FakeGitHub
-from app.pricing import models_of, price_card, price_usage
+from app.pricing import models_of, most_in_a_call, price_card, price_usage
 from app.registry import Store
 from app.settings import Settings
 from app.web.setup import setup
@@ -85,6 +85,7 @@ class SetupServer:
             price=price_usage,
             price_card=price_card,
             models_of=models_of,
+            most_in_a_call=most_in_a_call,
         )
 
     def flask(self) -> Flask:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from tabstop.beside.proxy.routes import Upstreams
 from tabstop.beside.proxy.running import RunningProxy
 from tabstop.beside.session_folder import Record, everything, sessions_root
 from tabstop.beside.spool import pending, spool_root
-from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, open_session
+from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, admitted, open_session
 from tabstop.library import BudgetExceeded, BudgetManager, Governor, SessionStopped, limits
 from tabstop.money import dollars
+from tabstop.usage import Billing
 from tabstop.verdict import Outcome, Signal
 from tests.beside.proxy.scene import answer, request
 from tests.beside.short_folder import short_folder
@@ -36,6 +38,7 @@ from tests.house.source import ROOT
 from tests.support.fake_llm import FakeLlm
 from tests.support.loopback_app import serving
 from tests.web.conftest import Bench
+from tests.web.test_gauges import a_reading
 
 POLICY = "session:\n  cost: $1\n  on_limit: halt\ntab: $2\n"
 USED = {"model": "claude-opus-5-5", "usage": {"input_tokens": 10_000, "output_tokens": 0}}
@@ -232,6 +235,29 @@ def test_tabstop_run_does_the_same(laptop: Laptop, tmp_path: Path) -> None:
         assert "is spent" in refused.err
     finally:
         place.close()
+
+
+def test_a_full_window_defers_whom_a_plan_pays(laptop: Laptop) -> None:
+    """With the time it begins anew. Whoever pays per token is not asked about it."""
+    bench, home = laptop.bench, str(laptop.checkout.parent)
+    reading = a_reading(bench, used=9_900, minutes=300, resets_at=(bench.clock.now + timedelta(hours=2)).isoformat())
+    bench.policy("windows:\n  on_full: defer\n")
+    # What this engineer's other machine told.
+    other = bench.start(token=laptop.environ["TABSTOP_TOKEN"], repository="acme/widget", branch="fix")
+    assert bench.report(other, gauges=[reading]).status_code == 200
+
+    def began(environ: dict[str, str]) -> Opened:
+        place = replace(place_of(laptop), environ={**laptop.environ, "HOME": home, **environ}, random=os.urandom(32))
+        opened = open_session(Wanted(), "claude", None, "claude-code", place)
+        return admitted(opened, Wanted(), place.environ, bench.clock.now)
+
+    with pytest.raises(NotOpenedError, match=r"5-hour window is 99 % used.*Start it after \d\d:\d\d"):
+        began({"CLAUDE_CODE_OAUTH_TOKEN": "t"})
+    assert "window" in began({}).said
+    paying = began({"ANTHROPIC_API_KEY": "k"})
+    assert "window" not in paying.said
+    row = laptop.row(paying.record.server_session)
+    assert (row.billing, row.billing_evidence) == (Billing.API, "ANTHROPIC_API_KEY is set: billed per token")
 
 
 def test_tabstop_proxy_does_the_same(laptop: Laptop) -> None:
