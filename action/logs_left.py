@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,11 @@ GEMINI_OUTPUT = Path("gemini-artifacts/stdout.log")
 
 NOTHING_FOUND = "logs of this agent: none that was written in this job"
 
-_HOMES = {"codex": "codex", "gemini-cli": "gemini", "opencode": "opencode"}
+_HOMES: Mapping[str, Callable[[Path], Homes]] = {
+    "codex": lambda folder: Homes(codex=(folder,)),
+    "gemini-cli": lambda folder: Homes(gemini=(folder,)),
+    "opencode": lambda folder: Homes(opencode=(folder,)),
+}
 _CLOCK_STEP = timedelta(seconds=2)  # the coarsest file time there is
 
 
@@ -66,7 +70,7 @@ def read_logs(session: Session, inputs: Inputs, environ: Mapping[str, str]) -> L
 
 def _homes(agent: str, inputs: Inputs, environ: Mapping[str, str]) -> Homes:
     if inputs.agent_home:
-        return Homes(**{_HOMES[agent]: (Path(inputs.agent_home).expanduser(),)})
+        return _HOMES[agent](Path(inputs.agent_home).expanduser())
     return Homes.from_environ(environ)
 
 

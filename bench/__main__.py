@@ -7,7 +7,21 @@ import os
 import sys
 import time
 
-from bench import admission, cost, gate, github_writes, governor, growth, hooks, ingest, over_http, proxy, runaway
+from bench import (
+    admission,
+    cost,
+    gate,
+    github_writes,
+    governor,
+    growth,
+    hooks,
+    ingest,
+    over_http,
+    proxy,
+    runaway,
+    statusline,
+    truth,
+)
 from bench.databases import Machine, machine
 from bench.figures import NotHereError, Part, say
 
@@ -26,6 +40,8 @@ def parts(here: Machine) -> list[Part]:
         *proxy.parts(),
         *runaway.parts(),
         *cost.parts(),
+        *truth.parts(),
+        *statusline.parts(),
     ]
 
 

@@ -20,7 +20,8 @@ QUARTER = 900
 class UsageGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Calls of one session that share everything named here.
 
-    began: start of the quarter of an hour, seconds since 1970 UTC. folder: where the agent worked; it never leaves the machine.
+    began: start of the quarter of an hour, seconds since 1970 UTC; of calls that name a folder and no branch, the second they were made in,
+    since git's own log tells their branch. folder: where the agent worked; it never leaves the machine.
     aggregate: no call of its own, but what the client counted for the session and no call tells (compaction, side calls).
     cost: nano-dollars of the calls that have a price. unpriced: calls that have none; they are in no cost, and never zero.
     estimated: priced calls whose cost is only an estimate. calls: responses; 0 in an aggregate.

@@ -16,6 +16,7 @@ _HEAD = 64 * 1024
 
 _COMMANDS = re.compile(r"\bgit\b[^|;&\n]*\b(commit|checkout|switch|rev-parse)\b|\bgh\s+pr\s+create\b")
 _ELSEWHERE = re.compile(r"(?:^|[\s;&|(])(?:cd|pushd)\s|\bgit\s+(?:-C|--git-dir|--work-tree)\b|\bworktree\b")
+_BEGINS_IN = re.compile(r"^(?:\S*sh\s+-l?c\s+)?\s*cd\s+(?P<folder>[^;&|\n]+?)\s*(?:&&|;)\s*")
 # `[feature/x (root-commit) 1a2b3c4] Subject`, see git-commit(1); `detached HEAD` stands where a branch would.
 _COMMITTED = re.compile(
     r"^\[(?P<branch>[^\s\]]+|detached HEAD)(?: \(root-commit\))? (?P<sha>[0-9a-f]{7,64})\] ", re.MULTILINE
@@ -46,6 +47,7 @@ class GitSeen:
 
     def ran(self, command: str, output: str, at: datetime | None) -> None:
         """A command that ended, and what it printed. A quiet command (`git commit -q`) tells nothing."""
+        command, inside = self._said_of_here(command), self._is_inside(command)
         done = {found[1] or "pr" for found in _COMMANDS.finditer(command)}
         if not done:
             return
@@ -57,7 +59,19 @@ class GitSeen:
         if "commit" in done:
             self._committed(printed, at, here=here, whole="rev-parse" in done)
         if "pr" in done:
-            self._opened(printed, at)
+            self._opened(printed, at, branch=self.evidence.branch if inside else "")
+
+    def _said_of_here(self, command: str) -> str:
+        """Without a `cd` to the folder the session works in anyway: models name it with every command, as their tools ask them to."""
+        found = _BEGINS_IN.match(command)
+        named = found["folder"].strip("'\"").rstrip("/") if found else ""
+        return command[found.end() :] if found and named in {".", self.evidence.folder.rstrip("/") or "."} else command
+
+    def _is_inside(self, command: str) -> bool:
+        """Whether it begins in the session's folder or below, as far as can be told."""
+        found = _BEGINS_IN.match(command)
+        named, own = found["folder"].strip("'\"") if found else "", self.evidence.folder.rstrip("/")
+        return not named.startswith(("/", "..", "~")) or not own or f"{named}/".startswith(f"{own}/")
 
     def _on(self, branch: str) -> None:
         if branch and branch != self.evidence.branch:
@@ -76,9 +90,9 @@ class GitSeen:
             self._commits.setdefault(last[0], CommitMade(last[0], repository, self.evidence.branch, at))
             self.evidence = replace(self.evidence, commit=last[0])
 
-    def _opened(self, printed: str, at: datetime | None) -> None:
+    def _opened(self, printed: str, at: datetime | None, *, branch: str) -> None:
         for found in _PULL_REQUEST.finditer(printed):
             repository, number = repository_named(found["name"]), int(found["number"])
             if repository:
-                link = PullRequestLink(repository, number, self.evidence.branch, at)
+                link = PullRequestLink(repository, number, branch, at)
                 self._links.setdefault((repository, number), link)

@@ -19,6 +19,7 @@ from pathlib import Path
 from tabstop.beside.checkout import checkout_of
 from tabstop.beside.hook_records import policy_of
 from tabstop.beside.late_reports import bring_along
+from tabstop.beside.payer import NOBODY_KNOWS, payer_of
 from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
 from tabstop.beside.server_access import NO_SERVER, ServerAccess
 from tabstop.beside.session_folder import Record
@@ -30,6 +31,7 @@ from tabstop.governor.settings import settings_of
 from tabstop.policy.model import Unreachable
 from tabstop.session import Limits
 from tabstop.tightened import tightened
+from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import Allowance, StartRequest
 
@@ -74,6 +76,7 @@ def ask(
     now: datetime,
     *,
     block: bool = False,
+    shared: bool = False,
     transport: Transport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Asked:
@@ -81,7 +84,8 @@ def ask(
 
     tighten: limits that a person or a program chose: what the server allows is tightened by them, never widened. block: do not
     begin where the server cannot be asked, as `server_unreachable: block` in the checked-out policy says too; else it goes on
-    within the limits it has, and is reported later. Raises `NotAdmittedError`.
+    within the limits it has, and is reported later. shared: `environ` may be another session's, whose own may hold an API key: then
+    nobody is believed to have a plan, for real dollars would not count. Raises `NotAdmittedError`.
     """
     if not asks_itself(record, environ):
         return Asked(record)
@@ -98,7 +102,8 @@ def ask(
     access = ServerAccess.from_environ(environ, found.repository) or access
     if not access.speaks_for(access.repository or found.repository):
         return Asked(record)
-    start = _question(record, access, found, now)
+    who_pays = _payer(record, environ, now, shared=shared)
+    start = _question(record, access, found, who_pays, now)
     key = secrets.token_hex(16)
     by = transport or UrllibTransport()
     server = Server(access.address, by, lambda seconds: sleep(min(seconds, LONGEST_PAUSE)))
@@ -139,8 +144,18 @@ def worded(verdict: Verdict, now: datetime) -> Verdict:
     )
 
 
-def _question(record: Record, access: ServerAccess, found: Evidence, now: datetime) -> StartRequest:
-    """Who works where, as local git has it. Raises `NotAdmittedError` for what cannot be asked so."""
+def _payer(record: Record, environ: Mapping[str, str], now: datetime, *, shared: bool) -> tuple[Billing, str]:
+    """As the start states it, else as the agent's login tells."""
+    if record.start.billing is not Billing.UNKNOWN:
+        return record.start.billing, record.start.billing_evidence
+    found = payer_of(record.start.agent, record.cwd, environ, now)
+    return NOBODY_KNOWS if shared and found[0] is Billing.SUBSCRIPTION else found
+
+
+def _question(
+    record: Record, access: ServerAccess, found: Evidence, who_pays: tuple[Billing, str], now: datetime
+) -> StartRequest:
+    """Who works where, as local git has it, and who pays. Raises `NotAdmittedError` for what cannot be asked so."""
     if access.problem:
         raise NotAdmittedError(_no(Signal.ACCESS, f"{access.problem}.", _OFFLINE), now)
     repository = access.repository or found.repository
@@ -153,11 +168,14 @@ def _question(record: Record, access: ServerAccess, found: Evidence, now: dateti
             ),
             now,
         )
+    billing, evidence = who_pays
     return replace(
         record.start,
         repository=repository,
         branch=found.branch,
         head_sha=found.commit,
+        billing=billing,
+        billing_evidence=evidence,
         thread=record.agent_session,
     )
 

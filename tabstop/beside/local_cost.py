@@ -10,11 +10,12 @@ from pathlib import Path
 from tabstop.beside.known_places import KnownPlaces, keep_known_places, read_known_places
 from tabstop.beside.local_git import Seen, look
 from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.own_prices import POLICY_FILE
 from tabstop.beside.plan_sessions import plan_sessions
 from tabstop.report.facts import Facts, PullRequest
 from tabstop.report.placing import Linked, Placed, linked_repositories, place
 from tabstop.report.report import Charts, Report
-from tabstop.report.tally import By, Plans, Row, day_in, tally, total, unpriced
+from tabstop.report.tally import By, Plans, Row, day_in, tally, total, unplaced, unpriced
 from tabstop.usage_groups import QUARTER
 
 
@@ -76,11 +77,13 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
             chosen = _chosen(place(usage.groups, linked, facts), wanted, seen)
     if new:
         keep_known_places(kept, known)
+    notes = (*_own_prices(usage, chosen, seen), *notes)
     plans = Plans(frozenset(wanted.plans), plan_sessions(environ))
     report = Report(
         by=wanted.by,
         rows=tally(chosen, wanted.by, facts, plans=plans, day_of=day_in(wanted.zone)),
         total=total(chosen, plans),
+        unplaced=unplaced(chosen, plans),
         made_at=wanted.now,
         timezone=str(wanted.zone or wanted.now.astimezone().tzname()),
         since=wanted.since,
@@ -89,10 +92,29 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
         unpriced=unpriced(chosen),
         files=usage.files,
         skipped=sum(sum(one.reasons.values()) for one in usage.skipped),
+        skipped_lines=tuple((file.path, line, why) for file in usage.skipped for line, why in file.first),
         unread=usage.unread,
         notes=notes,
     )
     return LocalCost(report, chosen, facts, plans, wanted.zone)
+
+
+def _own_prices(usage: LocalUsage, chosen: Sequence[Placed], seen: Seen) -> tuple[str, ...]:
+    """Whose prices were taken, where it is not the public list alone."""
+    names: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    valid_of = dict(usage.own_prices)
+    for one in chosen:
+        tree = str(seen.roots.get(one.group.folder, ""))
+        if tree in valid_of:
+            names[valid_of[tree]].setdefault(one.repository or tree)
+    notes = []
+    if names[True]:
+        notes.append(f"Prices: of {POLICY_FILE} for {', '.join(names[True])}; else the public list's.")
+    if names[False]:
+        notes.append(
+            f"{POLICY_FILE} of {', '.join(names[False])} has a problem, so the public list's prices stand. `tabstop policy check` says which."
+        )
+    return tuple(notes)
 
 
 def _since_words(wanted: Wanted) -> str:
@@ -108,8 +130,10 @@ def _remembered(known: KnownPlaces) -> tuple[PullRequest, ...]:
 
 def _chosen(placed: Sequence[Placed], wanted: Wanted, seen: Seen) -> list[Placed]:
     """Those of the time and the folders that are asked for. A quarter of an hour counts whole."""
-    since = int(wanted.since.timestamp()) // QUARTER * QUARTER if wanted.since else 0
-    found = [one for one in placed if one.group.began >= since]
+    found = list(placed)
+    if wanted.since:
+        since = int(wanted.since.timestamp()) // QUARTER * QUARTER
+        found = [one for one in placed if one.group.began >= since]
     if not wanted.paths:
         return found
     roots = {name.lower() for folder, name in seen.folders.items() if seen.roots.get(folder) in wanted.paths}

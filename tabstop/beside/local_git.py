@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabstop.beside.checkout import addresses_of
 from tabstop.beside.git import git_says
 from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
 from tabstop.evidence import branch_named, repository_named
@@ -27,8 +28,12 @@ AT_ONCE = 4
 """Repositories asked at the same time."""
 
 _LONGEST_LOG = 4 * 1024 * 1024
-_ENTRY = re.compile(rb"> (\d{1,12}) [+-]\d{4}\tcheckout: moving from (\S+) to (\S+)$", re.MULTILINE)
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ENTRY = re.compile(rb"> (\d{1,12}) [+-]\d{4}\t(?:checkout: moving from|Branch: renamed) (\S+) to (\S+)$", re.MULTILINE)
+_NO_BRANCH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?|HEAD|(?:origin|upstream)/.*|.*(?:[~^:]|@\{).*|@")
+"""What was checked out by another name than a branch's, as git notes it: the words that were typed (gitrevisions(7))."""
+
+_AT_GITHUB = re.compile(r"(?:[a-z+]+://)?(?:[^@/\s]+@)?(?:ssh\.|www\.)?github\.com(?::\d+)?[:/][^:@]+", re.IGNORECASE)
+"""A remote's address at github.com, over any protocol; port 443 of ssh.github.com is for those whose network has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def checkouts_of(folder: Path) -> Checkouts:
 
 def _branch(name: bytes) -> str:
     text = name.decode("utf-8", "replace")
-    return "" if _SHA.fullmatch(text) else branch_named(text)
+    return "" if _NO_BRANCH.fullmatch(text) else branch_named(text)
 
 
 def _asked(common: Mapping[Path, Path], trees: Mapping[str, Path], home: Path | None) -> dict[Path, Repository]:
@@ -115,7 +120,8 @@ def _ask(tree: Path, common: Path, home: Path | None, until: float) -> Repositor
     by_folder = shown(own_folder(common), home)
     if time.monotonic() > until:
         return Repository(by_folder)
-    remotes = _remotes(str(tree))
+    addresses = addresses_of(str(tree))
+    remotes = {remote: repository_named(address) for remote, address in addresses.items()}
     name = remotes.get("origin") or next(iter(remotes.values()), "")
     listed = _lines(
         str(tree), "for-each-ref", "--format=%(refname) %(symref)", "refs/heads", "refs/remotes/origin/HEAD"
@@ -129,6 +135,9 @@ def _ask(tree: Path, common: Path, home: Path | None, until: float) -> Repositor
         branches=branches,
         merged=_merged(str(tree), branch_named(default)) if len(branches) > 1 else frozenset(),
         fork_of=remotes.get("upstream", ""),
+        on_github=frozenset(
+            name.lower() for remote, name in remotes.items() if _AT_GITHUB.fullmatch(addresses[remote])
+        ),
     )
 
 
@@ -140,17 +149,6 @@ def _merged(tree: str, default: str) -> frozenset[str]:
         tree, "for-each-ref", f"--merged=refs/remotes/origin/{default}", "--format=%(refname)", "refs/heads"
     )
     return frozenset(name for one in listed if (name := branch_named(one)) and name != default)
-
-
-def _remotes(tree: str) -> dict[str, str]:
-    """`owner/name` by the remote's name."""
-    found: dict[str, str] = {}
-    for line in _lines(tree, "remote", "-v"):
-        remote, _, rest = line.partition("\t")
-        name = repository_named(rest.rpartition(" (")[0])
-        if name:
-            found.setdefault(remote, name)
-    return found
 
 
 def _lines(tree: str, *words: str) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from tabstop.agents.log_files import LogFile
 from tabstop.beside.file_memory import FileMemory
-from tabstop.beside.local_prices import LocalPrices
+from tabstop.beside.local_plausible import LeftOut, Plausible, plausible
+from tabstop.beside.local_prices import PricesHere
 from tabstop.beside.local_usage_facts import LocalUsage, SessionFacts, SkippedLines
 from tabstop.beside.log_reading import Progress, Reading, Wanted, read_logs
 from tabstop.beside.usage_cache import FileState, Told, UsageCache
@@ -22,7 +23,6 @@ _SETTLED = 2_000_000_000
 _FIRST = 50
 """Skipped lines that are told one by one, per file."""
 
-
 _SIZE, _TIMES = 2, slice(3, None, 5)
 """Places in the numbers of a state: the size, and the times of the last change of content."""
 
@@ -31,27 +31,30 @@ def read_again(
     files: Sequence[LogFile],
     states: Sequence[FileState],
     cache: UsageCache | None,
-    prices: LocalPrices,
+    prices: PricesHere,
     now: int,
     processes: int,
     progress: Progress,
 ) -> LocalUsage:
     """Read what is not in the cache as it is now, and write the cache anew.
 
-    states: of the files, each at its place. prices: of the installed book; other prices in the cache are replaced. now: ns.
+    states: of the files, each at its place. prices: those of now; other prices in the cache are replaced. now: ns.
     """
     known = {file.state.path: file for file in (cache.files(list[FileMemory]) if cache else None) or ()}
     changed = [place for place, state in enumerate(states) if not _same(known.get(state.path), state)]
     wanted = [_wanted(files[place], states[place], known.get(states[place].path)) for place in changed]
-    readings = read_logs(wanted, processes, prices.prepare, progress) if wanted else []
+    readings = read_logs(wanted, processes, progress) if wanted else []
     memories = [known.get(state.path) for state in states]
     for place, reading in zip(changed, readings, strict=True):
         memories[place] = _memory(states[place], reading, now)
     now_known = [memory for memory in memories if memory is not None]
     problems = [(states[place].path, one.problem) for place, one in zip(changed, readings, strict=True) if one.problem]
-    usage = _told(merged(now_known, prices), now_known, problems)
+    found = plausible(now_known, prices)
+    usage = _told(merged(found.files, prices), found, problems)
+    usage = msgspec.structs.replace(usage, own_prices=prices.own.told())
     if cache:
-        cache.write(Told([memory.state for memory in now_known], prices, usage), now_known)
+        own = prices.own.seen(usage.folders)
+        cache.write(Told([memory.state for memory in now_known], prices.listed, usage, own), now_known)
     return msgspec.structs.replace(usage, read=len(changed) - len(problems))
 
 
@@ -73,18 +76,18 @@ def _memory(state: FileState, reading: Reading, now: int) -> FileMemory:
     return FileMemory(state if settled else FileState(state.path, state.agent, ()), reading.mark, reading.tables)
 
 
-def _told(groups: Sequence[UsageGroup], files: Sequence[FileMemory], unread: Sequence[tuple[str, str]]) -> LocalUsage:
+def _told(groups: Sequence[UsageGroup], found: Plausible, unread: Sequence[tuple[str, str]]) -> LocalUsage:
     unpriced: Counter[str] = Counter()
     for group in groups:
         if group.unpriced:
             unpriced[group.model] += group.unpriced
     return LocalUsage(
         groups=tuple(groups),
-        sessions=tuple(_facts(files)),
-        skipped=tuple(_skipped(files)),
+        sessions=tuple(_facts(found.files)),
+        skipped=tuple(_skipped(found.files, found.left_out)),
         unread=tuple(unread),
         unpriced=dict(unpriced),
-        files=len(files),
+        files=len(found.files),
     )
 
 
@@ -101,11 +104,14 @@ def _facts(files: Iterable[FileMemory]) -> Iterator[SessionFacts]:
     yield from found.values()
 
 
-def _skipped(files: Iterable[FileMemory]) -> Iterator[SkippedLines]:
+def _skipped(files: Iterable[FileMemory], left_out: Mapping[str, Sequence[LeftOut]]) -> Iterator[SkippedLines]:
+    """Calls that were left out come first: they would weigh most."""
     for file in files:
-        reasons: Counter[str] = Counter()
+        out = left_out.get(file.state.path, ())
+        reasons = Counter(one.why for one in out)
         for table in file.tables:
             reasons.update(table.skip_reasons)
         if reasons:
-            first = [(row.line, row.reason) for table in file.tables for row in table.skipped]
+            first = [(0, f"{one.why}: {one.which}") for one in out]
+            first += [(row.line, row.reason) for table in file.tables for row in table.skipped]
             yield SkippedLines(file.state.path, tuple(first[:_FIRST]), dict(reasons))

@@ -16,8 +16,9 @@ import msgspec
 from tabstop.agents import log_files
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS, LogFile
-from tabstop.beside.local_prices import LocalPrices, book_identity
+from tabstop.beside.local_prices import LocalPrices, PricesHere, book_identity
 from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.own_prices import OwnPrices
 from tabstop.beside.usage_cache import FileState, UsageCache
 
 _DAY = 86_400 * 1_000_000_000
@@ -56,17 +57,20 @@ def local_usage(
     book = book_identity()
     prices = told.prices if told and told.prices.book == book else LocalPrices(book)
     prices.today = now // _DAY
-    if told and told.prices is prices and told.states == looked.states:
+    own = OwnPrices(homes.user)
+    same = told is not None and told.prices is prices and told.states == looked.states
+    if told and same and told.own == own.seen(told.usage.folders):
         return msgspec.structs.replace(told.usage, unread=(*told.usage.unread, *looked.unread), read=0)
     from tabstop.beside.local_reading import read_again  # noqa: PLC0415 - most of the time nothing has changed
 
-    collecting = gc.isenabled()
     gc.disable()  # tens of thousands of things are made, none in a circle: looking for circles takes a tenth of the time
     try:
-        usage = read_again(looked.files, looked.states, remembered, prices, now, processes or _cores(), progress)
+        usage = read_again(
+            looked.files, looked.states, remembered, PricesHere(prices, own), now, processes or _cores(), progress
+        )
     finally:
-        if collecting:
-            gc.enable()
+        gc.freeze()  # it stays until the process ends, which would look through it once more
+        gc.enable()
     return msgspec.structs.replace(usage, unread=(*usage.unread, *looked.unread))
 
 
@@ -112,6 +116,4 @@ def _numbers(path: str) -> tuple[int, ...] | None:
 
 def _cores() -> int:
     """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

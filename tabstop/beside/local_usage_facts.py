@@ -18,7 +18,10 @@ class SessionFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SkippedLines(msgspec.Struct, frozen=True, array_like=True):
-    """Lines of one file that could not be used. first: the first fifty, (number from 1, reason); reasons: all, counted."""
+    """Lines of one file that could not be used. first: the first fifty, (number from 1, reason); reasons: all, counted.
+
+    A call with more tokens than it can have has the number 0: it may be told by several lines.
+    """
 
     path: str
     first: tuple[tuple[int, str], ...]
@@ -30,7 +33,8 @@ class LocalUsage(msgspec.Struct, frozen=True, array_like=True):
 
     groups: oldest first. sessions: those with a pull request or a commit. files: how many there are; read: how many of them were
     opened this time, the others are known from the cache. unread: files that could not be opened, each with the reason.
-    unpriced: calls by model of which no price is known.
+    unpriced: calls by model of which no price is known. own_prices: working trees whose policies name prices; False where such a
+    policy has a problem, and the list's prices were taken.
     """
 
     groups: tuple[UsageGroup, ...] = ()
@@ -40,3 +44,9 @@ class LocalUsage(msgspec.Struct, frozen=True, array_like=True):
     unpriced: dict[str, int] = {}
     files: int = 0
     read: int = 0
+    own_prices: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def folders(self) -> set[str]:
+        """Where agents worked."""
+        return {group.folder for group in self.groups if group.folder}

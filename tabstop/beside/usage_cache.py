@@ -1,6 +1,6 @@
 """Usage cache: what the logs of this machine told the last time, in one file, so that only what changed is read again.
 
-It holds counts, names of models, sessions, branches and folders, and hashes of the calls' ids: nothing of what was said. A file
+It holds counts, names of models, sessions, branches and folders, and the calls' ids: nothing of what was said. A file
 that is missing, of another version, cut or changed is as good as none: everything is read again.
 """
 
@@ -16,8 +16,9 @@ import msgspec
 
 from tabstop.beside.local_prices import LocalPrices
 from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.own_prices import PolicySeen
 
-_MAGIC = b"tabstop usage cache 1\n"
+_MAGIC = b"tabstop usage cache 3\n"
 """The number changes with the meaning of anything in it."""
 
 _HEAD = 24
@@ -37,11 +38,15 @@ class FileState(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Told(msgspec.Struct, array_like=True):
-    """What the logs told when their files were in these states; states in the order of their discovery."""
+    """What the logs told when their files were in these states; states in the order of their discovery.
+
+    own: the policies that may have named prices.
+    """
 
     states: list[FileState]
     prices: LocalPrices
     usage: LocalUsage
+    own: tuple[PolicySeen, ...] = ()
 
 
 class UsageCache:

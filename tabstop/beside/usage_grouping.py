@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tabstop.agents.call_table import QUARTER_MICROS, CallSum, CallTable, micros, sums_of
 from tabstop.agents.log_table import LogTable
-from tabstop.beside.local_prices import LocalPrices
+from tabstop.beside.local_prices import PricesHere
 from tabstop.cost import CostState
 from tabstop.money import Nano
 from tabstop.price_card import KINDS, ModelPrice, cost_of
@@ -18,7 +18,7 @@ _Cost = tuple[Nano, int, int]
 """Nano-dollars, calls without a price, calls whose cost is an estimate."""
 
 
-def groups_of(agent: str, table: LogTable, prices: LocalPrices, without: Collection[int] = ()) -> list[UsageGroup]:
+def groups_of(agent: str, table: LogTable, prices: PricesHere, without: Collection[int] = ()) -> list[UsageGroup]:
     """Group the calls of one file. without: rows to leave out. The prices must have been learned."""
     calls = table.calls
     sums = calls.sums
@@ -27,7 +27,7 @@ def groups_of(agent: str, table: LogTable, prices: LocalPrices, without: Collect
     costs = {}
     apart: set[tuple[int, int, int]] = set()
     for one in sums:
-        cost = _cost_together(one, prices.price(calls.who[one.who][0], one.quarter))
+        cost = _cost_together(one, prices.price(calls.who[one.who][0], one.quarter, calls.where[one.where][-1]))
         costs[one.who, one.where, one.quarter] = cost or (0, 0, 0)
         if cost is None:
             apart.add((one.who, one.where, one.quarter))
@@ -78,7 +78,7 @@ def _cost_together(one: CallSum, price: ModelPrice | None) -> _Cost | None:
 
 def _cost_apart(
     calls: CallTable,
-    prices: LocalPrices,
+    prices: PricesHere,
     without: Collection[int],
     apart: Container[tuple[int, int, int]],
     costs: dict[tuple[int, int, int], _Cost],
@@ -95,9 +95,16 @@ def _cost_apart(
         costs[rows[number]] = nano, unpriced, estimated
 
 
-def group_of(session: str, usage: Usage, prices: LocalPrices) -> UsageGroup:
-    """A group of one usage, which may be an aggregate."""
+def without_branch(calls: CallTable) -> set[int]:
+    """Rows that name a folder and no branch: git's own log knows it, to the second in which it was switched."""
+    untold = {number for number, (_, branch, _, folder) in enumerate(calls.where) if folder and not branch}
+    return {number for number, row in enumerate(calls.rows()) if row[2] in untold} if untold else set()
+
+
+def group_of(session: str, usage: Usage, prices: PricesHere) -> UsageGroup:
+    """A group of one usage, which may be an aggregate. Where its branch is for git to say, it begins when the call was made."""
     tokens, told = usage.tokens, usage.evidence
+    exact = told.folder and not told.branch
     aggregate = usage.grain is Grain.AGGREGATE
     return UsageGroup(
         usage.agent,
@@ -107,7 +114,7 @@ def group_of(session: str, usage: Usage, prices: LocalPrices) -> UsageGroup:
         told.branch,
         told.commit,
         told.folder,
-        quarter_of(usage.occurred_at) * QUARTER,
+        int(usage.occurred_at.timestamp()) if exact else quarter_of(usage.occurred_at) * QUARTER,
         aggregate,
         0 if aggregate else 1,
         tokens.input,
@@ -139,6 +146,6 @@ def session_of(table: LogTable, thread: str) -> str:
     return thread if thread in table.copied_from else table.session
 
 
-def _cost(usage: Usage, prices: LocalPrices) -> _Cost:
-    cost = cost_of(usage, prices.price(usage.model, quarter_of(usage.occurred_at)))
+def _cost(usage: Usage, prices: PricesHere) -> _Cost:
+    cost = cost_of(usage, prices.price(usage.model, quarter_of(usage.occurred_at), usage.evidence.folder))
     return cost.nano or 0, int(cost.state is CostState.UNKNOWN), int(cost.state is CostState.ESTIMATED)

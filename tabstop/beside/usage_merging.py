@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from tabstop.agents.call_table import hashes
 from tabstop.agents.claude_code.responses import each_once
 from tabstop.agents.log_table import LogTable
 from tabstop.beside.file_memory import FileMemory
-from tabstop.beside.local_prices import LocalPrices
-from tabstop.beside.usage_grouping import group_of, groups_of, quarter_of, quarters_of, session_of
+from tabstop.beside.local_prices import PricesHere
+from tabstop.beside.usage_grouping import group_of, groups_of, quarter_of, quarters_of, session_of, without_branch
 from tabstop.usage import Usage
 from tabstop.usage_groups import UsageGroup
 
@@ -20,7 +19,7 @@ _NAMES = 9
 """Fields of a group that say what it is of; the others are counts."""
 
 
-def merged(files: Sequence[FileMemory], prices: LocalPrices) -> list[UsageGroup]:
+def merged(files: Sequence[FileMemory], prices: PricesHere) -> list[UsageGroup]:
     """Every call once, and what the clients counted beyond their calls; oldest first."""
     prices.learn(quarters_of(table for file in files for table in file.tables))
     shared = _shared(files)
@@ -29,7 +28,11 @@ def merged(files: Sequence[FileMemory], prices: LocalPrices) -> list[UsageGroup]
     for file in files:
         for table in file.tables:
             rows = _rows_of(table, shared)
-            groups += groups_of(file.state.agent, table, prices, rows)
+            exact = without_branch(table.calls) - rows
+            groups += groups_of(file.state.agent, table, prices, rows | exact)
+            if exact:
+                calls = table.calls.usages(file.state.agent, exact)
+                groups += _combined(group_of(session_of(table, one.thread), one, prices) for _, one in calls)
             if rows:
                 several.append((file, table, rows))
     groups += _told_by_several(several, prices)
@@ -39,11 +42,11 @@ def merged(files: Sequence[FileMemory], prices: LocalPrices) -> list[UsageGroup]
 
 
 def _shared(files: Iterable[FileMemory]) -> set[int]:
-    """Keys that more than one table has. Within a table each key is there once."""
-    every = array("Q")
+    """Hashes of the keys that more than one table has. Within a table each key is there once."""
+    every = array("q")
     for file in files:
         for table in file.tables:
-            every += hashes(table.calls.keys)
+            every.extend(map(hash, table.calls.keys.splitlines()))
     if len(set(every)) == len(every):
         return set()
     seen: set[int] = set()
@@ -51,14 +54,13 @@ def _shared(files: Iterable[FileMemory]) -> set[int]:
 
 
 def _rows_of(table: LogTable, shared: set[int]) -> set[int]:
-    """Rows with a key among the shared."""
+    """Rows with a key among the shared. Were two hashes equal by chance, its row would only be looked at more closely."""
     if not shared:
         return set()
-    keys, rows = hashes(table.calls.keys), hashes(table.calls.key_rows)
-    return {row for key, row in zip(keys, rows, strict=True) if key in shared}
+    return {row for key, row in table.calls.keyed() if hash(key) in shared}
 
 
-def _told_by_several(several: Iterable[tuple[FileMemory, LogTable, set[int]]], prices: LocalPrices) -> list[UsageGroup]:
+def _told_by_several(several: Iterable[tuple[FileMemory, LogTable, set[int]]], prices: PricesHere) -> list[UsageGroup]:
     """Calls that several files tell of: the report that says most of each."""
     usages: list[Usage] = []
     sessions: dict[tuple[str, str], str] = {}
@@ -72,7 +74,7 @@ def _told_by_several(several: Iterable[tuple[FileMemory, LogTable, set[int]]], p
     return _combined(group_of(sessions[usage.agent, usage.thread], usage, prices) for usage in once)
 
 
-def _rests(files: Sequence[FileMemory], groups: Sequence[UsageGroup], prices: LocalPrices) -> list[UsageGroup]:
+def _rests(files: Sequence[FileMemory], groups: Sequence[UsageGroup], prices: PricesHere) -> list[UsageGroup]:
     by_agent: dict[str, dict[str, list[LogTable]]] = {}
     for file in files:
         for table in file.tables:

@@ -36,10 +36,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "timezone": report.timezone,
         "paths": list(report.paths),
         "total": _sum(report.total),
+        "unplaced": _sum(report.unplaced),
         "rows": [_row(row) for row in report.rows],
         "unpriced_models": dict(report.unpriced),
         "files": report.files,
         "skipped_lines": report.skipped,
+        "skipped": [{"path": path, "line": line or None, "reason": why} for path, line, why in report.skipped_lines],
         "unread_files": [{"path": path, "reason": reason} for path, reason in report.unread],
         "notes": list(report.notes),
     }

@@ -16,6 +16,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 8, 12, 26
 _MOST_BARS = 124
 _LABELS = 8
 _STEPS = (1, 2, 3, 4, 5, 6, 8)
+_EARLIEST, _LATEST = date(1970, 1, 1), date(2090, 12, 31)
+"""A damaged log, or a wrong clock, may tell any day; what lies outside stands at the end it is nearer to, so that years have enough bars."""
 
 Amount = Callable[[Row], Nano]
 
@@ -31,7 +33,10 @@ class _Bars:
 
 def chart(days: Mapping[str, Sequence[Row]], amount: Amount, label: str) -> str:
     """Nothing where there is nothing to draw. days: rows of days, by agent, in the order of the legend. label: for who cannot see it."""
-    told = {agent: [(date.fromisoformat(row.name), amount(row)) for row in rows] for agent, rows in days.items()}
+    told = {
+        agent: [(min(max(date.fromisoformat(row.name), _EARLIEST), _LATEST), amount(row)) for row in rows]
+        for agent, rows in days.items()
+    }
     if not any(nano > 0 for rows in told.values() for _, nano in rows):
         return ""
     bars = _bars(told)
@@ -60,18 +65,22 @@ def _called(agent: str) -> str:
 def _bars(told: Mapping[str, Sequence[tuple[date, Nano]]]) -> _Bars:
     all_days = [day for rows in told.values() for day, _ in rows]
     first, last = min(all_days), max(all_days)
-    for every, start_of, after in _UNITS:
-        starts = [start_of(first)]
-        while (following := after(starts[-1])) <= last and len(starts) <= _MOST_BARS:
-            starts.append(following)
-        if len(starts) <= _MOST_BARS or every == "year":
-            break
+    fitting = ((every, start_of, _starts(start_of(first), last, after)) for every, start_of, after in _UNITS)
+    every, start_of, starts = next(one for one in fitting if len(one[2]) <= _MOST_BARS)
     places = {start: place for place, start in enumerate(starts)}
     amounts = {agent: [0] * len(starts) for agent in told}
     for agent, rows in told.items():
         for day, nano in rows:
             amounts[agent][places[start_of(day)]] += nano
     return _Bars(starts, every, amounts)
+
+
+def _starts(first: date, last: date, after: Callable[[date], date]) -> list[date]:
+    """The first day of each bar; one more than there may be where they are too many."""
+    starts = [first]
+    while (following := after(starts[-1])) <= last and len(starts) <= _MOST_BARS:
+        starts.append(following)
+    return starts
 
 
 def _next_month(day: date) -> date:

@@ -23,13 +23,19 @@ class Checkouts:
         number = bisect_right(self.changes, moment, key=lambda change: change[0])
         return self.changes[number - 1][1] if number else self.before
 
+    def all_along(self, first: int, last: int) -> str:
+        """The branch from one second to another, as far as the log tells of a switch before and of none between; else empty."""
+        number = bisect_right(self.changes, first, key=lambda change: change[0])
+        same = number and number == bisect_right(self.changes, last, key=lambda change: change[0])
+        return self.changes[number - 1][1] if same else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A repository on this machine. name: `owner/name`; of one without a remote, its folder (`~/src/widget`).
 
     default_branch: empty where nothing tells. branches: the local ones; merged: those that lie in the default branch.
-    fork_of: the repository that its remote `upstream` names.
+    fork_of: the repository that its remote `upstream` names. on_github: its remotes at github.com, by name in lower case.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Repository:
     branches: frozenset[str] = frozenset()
     merged: frozenset[str] = frozenset()
     fork_of: str = ""
+    on_github: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

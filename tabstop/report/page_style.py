@@ -31,6 +31,7 @@ th{text-align:left;font-weight:400}
 thead th{color:var(--dim);font-size:12px;padding:0 8px 6px;border-bottom:1px solid var(--line)}
 tbody th,td,tfoot th{padding:5px 8px;vertical-align:top}
 tbody+tbody tr:first-child>*{padding-top:16px}
+tbody+tbody tr:first-child>.bar{padding-top:22px}
 .repository th{font-weight:650;padding-left:8px}
 tbody th[scope=row]{overflow-wrap:anywhere;min-width:180px}
 tbody tr:hover td,tbody tr:hover th[scope=row]{background:color-mix(in srgb,var(--line) 45%,transparent)}

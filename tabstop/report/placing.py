@@ -14,11 +14,14 @@ from typing import NamedTuple
 from tabstop.attribution import AT_THE_END, Attribution, Confidence, Known, KnownPullRequest, Work
 from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tabstop.evidence_ladder import Ladder
-from tabstop.report.facts import Facts, PullRequest
-from tabstop.usage_groups import UsageGroup
+from tabstop.report.facts import Facts
+from tabstop.usage_groups import QUARTER, UsageGroup
 
 USUAL_DEFAULTS = ("main", "master", "trunk", "develop")
 """What a default branch is called where nobody tells."""
+
+_ASKS_EVERY_TIME = "claude-code"
+"""The client that asks git with every call. What others tell of a branch may be long past."""
 
 _NOWHERE = Attribution("", "", "", Confidence.UNATTRIBUTED)
 
@@ -32,7 +35,10 @@ class Linked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A group of calls and where it belongs. repository: empty for none; branch: empty for none of its own."""
+    """A group of calls and where it belongs. repository: empty for none; branch: empty for none of its own.
+
+    checked_out: the branch it was made on, as its log or git tells; empty where neither does.
+    """
 
     group: UsageGroup
     repository: str
@@ -40,6 +46,7 @@ class Placed:
     pull_request: int | None
     confidence: Confidence
     reason: str
+    checked_out: str
 
 
 def place(groups: Iterable[UsageGroup], linked: Mapping[tuple[str, str], Linked], facts: Facts) -> list[Placed]:
@@ -72,28 +79,35 @@ class _Placing:
                 spot = (evidence.repository, evidence.branch, evidence.commit, group.began)
                 if spot not in seen:
                     seen[spot] = self._settled(ladder.place(group.at, evidence), evidence, guessed=guessed)
-                found.append(self._as_placed(group, seen[spot]))
+                found.append(self._as_placed(group, seen[spot], evidence.branch))
         return found
 
     def _told(self, group: UsageGroup) -> tuple[Evidence, bool]:
         """What the log says, completed by git; whether the branch is git's word."""
-        key = (group.repository, group.branch, group.commit, group.folder)
-        if group.branch and key in self._evidence:
+        branch = self._branch_of(group)
+        guessed = branch != group.branch
+        key = (group.repository, branch, group.commit, group.folder)
+        if branch and not guessed and key in self._evidence:
             return self._evidence[key]
         repository = (
             group.repository or self._facts.folders.get(group.folder) or self._by_sessions.get(group.folder, "")
         )
         if not repository and group.branch:  # a working tree that is gone, and that nobody can name
             repository = self._facts.elsewhere.get(group.folder, "")
-        branch, guessed = group.branch, False
-        checkouts = self._facts.checkouts.get(group.folder)
-        if not branch and checkouts is not None:
-            branch = checkouts.at(group.began)
-            guessed = bool(branch)
         self._names.setdefault(repository.lower(), repository)
         told = Evidence(repository, branch, group.commit, group.folder), guessed
-        self._evidence[key] = told
+        if not guessed:
+            self._evidence[key] = told
         return told
+
+    def _branch_of(self, group: UsageGroup) -> str:
+        """As told, or by git's own log: it is asked where none is told, and stands over what a client saw of an earlier switch."""
+        checkouts = self._facts.checkouts.get(group.folder)
+        if checkouts is None or (group.branch and group.agent == _ASKS_EVERY_TIME):
+            return group.branch
+        if not group.branch:
+            return checkouts.at(group.began)
+        return checkouts.all_along(group.began, group.began + QUARTER - 1) or group.branch
 
     def _folders_by_sessions(self, groups: list[UsageGroup]) -> dict[str, str]:
         """Folders whose sessions name one repository, and no other: in their calls, or else in the pull requests they saw."""
@@ -179,9 +193,9 @@ class _Placing:
             return replace(found, confidence=Confidence.CLAIMED)
         return found
 
-    def _as_placed(self, group: UsageGroup, found: Attribution) -> Placed:
+    def _as_placed(self, group: UsageGroup, found: Attribution, checked_out: str) -> Placed:
         repository = self._names.get(found.repository.lower(), found.repository)
-        return Placed(group, repository, found.branch, found.pull_request, found.confidence, found.reason)
+        return Placed(group, repository, found.branch, found.pull_request, found.confidence, found.reason, checked_out)
 
 
 def linked_repositories(placed: Iterable[Placed]) -> list[str]:
@@ -196,9 +210,3 @@ def linked_repositories(placed: Iterable[Placed]) -> list[str]:
 def _on_github(repository: str) -> bool:
     """Whether it has a name that GitHub could know: two parts, and no folder."""
     return repository.count("/") == 1 and not repository.startswith(("~", "/"))
-
-
-def pull_request_of(placed: Placed, known: Mapping[tuple[str, int], PullRequest]) -> PullRequest | None:
-    """What GitHub tells of its pull request; None for nothing."""
-    number = placed.pull_request
-    return None if number is None else known.get((placed.repository.lower(), number))

@@ -17,8 +17,9 @@ class Report:
     """What was found.
 
     since: nothing before it counts; None for everything; since_words: the same for people. timezone: its name, for days. unpriced: calls without a price, by model.
-    files: log files there are; skipped: their lines that could not be used; unread: files that could not be opened (path, reason).
-    notes: what people should know of how it was made.
+    files: log files there are; skipped: their lines that could not be used; skipped_lines: the first fifty of
+    each file (path, number from 1, reason; 0 for a call that was left out, whatever lines tell it); unread: files that could not be opened (path, reason).
+    notes: what people should know of how it was made. unplaced: what of the total is on no pull request and no branch.
     """
 
     by: By
@@ -32,8 +33,10 @@ class Report:
     unpriced: Mapping[str, int] = field(default_factory=dict)
     files: int = 0
     skipped: int = 0
+    skipped_lines: Sequence[tuple[str, int, str]] = ()
     unread: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    unplaced: Sum = field(default_factory=Sum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Sum:
         self.output += group.output
         self.web_searches += group.web_searches
         self.first = min(self.first or group.began, group.began)
-        self.last = max(self.last, group.began)
+        self.last = max(self.last or group.began, group.began)
         self.sessions.add((group.agent, group.session))
 
     def merge(self, other: Sum) -> None:
@@ -90,7 +90,7 @@ class Sum:
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.first = min(filter(None, (self.first, other.first)), default=0)
-        self.last = max(self.last, other.last)
+        self.last = max(filter(None, (self.last, other.last)), default=0)
         self.sessions |= other.sessions
 
     @property
@@ -156,7 +156,10 @@ def day_in(zone: tzinfo | None) -> DayOf:
     def day(moment: int) -> date:
         if moment not in known:
             at = datetime.fromtimestamp(moment, UTC)
-            known[moment] = at.astimezone(zone).date()
+            try:
+                known[moment] = at.astimezone(zone).date()
+            except OverflowError:  # a damaged log tells the last day there is, and east of Greenwich that is over
+                known[moment] = at.date()
         return known[moment]
 
     return day
@@ -170,10 +173,12 @@ def tally(placed: Iterable[Placed], by: By, facts: Facts, *, plans: Plans, day_o
         key = _key(one, by, day_of)
         row = rows.get(key)
         if row is None:
-            row = rows[key] = _row(one, by, key, facts.repositories, pulls)
+            row = rows[key] = _row(one, by, key, facts, pulls)
         row.sum.add(one.group, notional=plans.pay_for(one.group))
         if one.group.cost > row.heaviest and row.of in {Of.PULL_REQUEST, Of.BRANCH, Of.REPOSITORY, Of.UNPLACED}:
             row.heaviest, row.confidence, row.reason = one.group.cost, one.confidence, one.reason
+            if row.of is Of.REPOSITORY:
+                row.default_branch = _default_branch(one, facts) or one.checked_out
     if by is By.DAY:
         return sorted(rows.values(), key=lambda row: row.name)
     return sorted(rows.values(), key=lambda row: (*(-n for n in row.sum.weight), row.repository, row.branch, row.name))
@@ -185,6 +190,11 @@ def total(placed: Iterable[Placed], plans: Plans) -> Sum:
     for one in placed:
         found.add(one.group, notional=plans.pay_for(one.group))
     return found
+
+
+def unplaced(placed: Iterable[Placed], plans: Plans) -> Sum:
+    """What of it is on no pull request and no branch."""
+    return total((one for one in placed if not one.branch and one.pull_request is None), plans)
 
 
 def unpriced(placed: Iterable[Placed]) -> dict[str, int]:
@@ -211,23 +221,34 @@ def _key(one: Placed, by: By, day_of: DayOf) -> Key:
     return repository, one.branch
 
 
-def _row(
-    one: Placed, by: By, key: Key, repositories: Mapping[str, Repository], pulls: Mapping[tuple[str, int], PullRequest]
-) -> Row:
+def _row(one: Placed, by: By, key: Key, facts: Facts, pulls: Mapping[tuple[str, int], PullRequest]) -> Row:
     named = {By.DAY: Of.DAY, By.MODEL: Of.MODEL, By.AGENT: Of.AGENT}.get(by)
     if named is not None:
         return Row(named, name=key[0])
-    known = repositories.get(one.repository.lower())
-    default = known.default_branch if known else ""
     if not one.repository:
         return Row(Of.UNPLACED)
     if by is By.REPO or not (one.branch or one.pull_request):
-        return Row(Of.REPOSITORY, one.repository, default_branch=default or one.group.branch)
+        return Row(Of.REPOSITORY, one.repository)
+    default = _default_branch(one, facts)
     if by is By.PR and one.pull_request is not None:
         number = one.pull_request
-        pull = pulls.get((one.repository.lower(), number)) or PullRequest(one.repository, number, one.branch)
+        pull = pulls.get((one.repository.lower(), number)) or _untold(one, number, facts)
         return Row(Of.PULL_REQUEST, one.repository, one.branch, pull, state=pull.state, default_branch=default)
-    return Row(Of.BRANCH, one.repository, one.branch, state=_branch_state(one.branch, known), default_branch=default)
+    state = _branch_state(one.branch, facts.repositories.get(one.repository.lower()))
+    return Row(Of.BRANCH, one.repository, one.branch, state=state, default_branch=default)
+
+
+def _default_branch(one: Placed, facts: Facts) -> str:
+    """As git tells it; empty where it does not."""
+    known = facts.repositories.get(one.repository.lower())
+    return known.default_branch if known else ""
+
+
+def _untold(one: Placed, number: int, facts: Facts) -> PullRequest:
+    """One that GitHub was not asked about, or did not tell of."""
+    on_github = any(one.repository.lower() in known.on_github for known in facts.repositories.values())
+    url = f"https://github.com/{one.repository}/pull/{number}" if on_github else ""
+    return PullRequest(one.repository, number, one.branch, url=url)
 
 
 def _branch_state(branch: str, known: Repository | None) -> str:

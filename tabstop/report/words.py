@@ -83,17 +83,26 @@ def footnotes(report: Report) -> Iterator[str]:
         )
         verb = "has" if calls == 1 else "have"
         yield f"{UNKNOWN}: {plural(calls, 'call')} {verb} no known price and {'is' if calls == 1 else 'are'} in no amount: {models}"
+    if report.unplaced.tokens.total:
+        amounts = " and ".join(filter(None, (cost_of(report.unplaced), notional_of(report.unplaced))))
+        how = "" if report.by in {By.PR, By.BRANCH} else "; `--by pr` tells it apart"
+        yield f"Of the total {amounts} is on no pull request or branch: work on a default branch, or in no repository{how}"
     if report.total.estimated:
         yield f"{plural(report.total.estimated, 'call')} priced by an estimate (a similar model, or a total over several calls)"
     if report.total.notional_calls:
         yield "≈: paid by a plan; what the same calls would have cost by the API. Never added to dollars."
+    yield from _unused(report)
+    yield from report.notes
+
+
+def _unused(report: Report) -> Iterator[str]:
     if report.skipped:
-        yield f"{plural(report.skipped, 'line')} of the logs could not be used"
+        which = "; `--json` says which" if report.skipped_lines else ""
+        yield f"{plural(report.skipped, 'line')} of the logs could not be used{which}"
     if report.unread:
         path, reason = report.unread[0]
         more = f", and {len(report.unread) - 1} more" if len(report.unread) > 1 else ""
         yield f"{plural(len(report.unread), 'file')} could not be read: {clean(path)} ({clean(reason)}){more}"
-    yield from report.notes
 
 
 def empty(report: Report) -> Iterator[str]:
@@ -103,6 +112,7 @@ def empty(report: Report) -> Iterator[str]:
     else:
         yield "Nothing: no logs of Claude Code, Codex, Gemini CLI or OpenCode are here."
         yield "They are looked for where each agent keeps them; CLAUDE_CONFIG_DIR, CODEX_HOME and the like are heeded."
+    yield from _unused(report)
 
 
 def by_repository(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:

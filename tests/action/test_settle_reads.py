@@ -92,6 +92,18 @@ def test_a_broken_execution_file_is_survived(job: Job, broken: str) -> None:
     assert any(reason.startswith("execution file") for reason in known.end.skipped)
 
 
+def test_a_plans_windows_are_told(job: Job) -> None:
+    """What the client's output says of them goes with its usage."""
+    gated(job)
+    path = job.temp / "claude-execution-output.json"
+    info = {"status": "allowed_warning", "rateLimitType": "five_hour", "utilization": 0.82}
+    path.write_text(json.dumps([*json.loads(path.read_text()), {"type": "rate_limit_event", "rate_limit_info": info}]))
+    os.utime(path, (job.clock.at.timestamp(),) * 2)
+    job.run("settle")
+    told = only_session(job).batches[-1].gauges
+    assert [(one.window, one.used, one.observed_at) for one in told] == [("5h", 8_200, job.clock.at)]
+
+
 def test_an_old_execution_file_is_not_this_runs(job: Job) -> None:
     """A machine that lives on may still have the last run's file."""
     case = claude_case("max-turns")

@@ -28,6 +28,11 @@ SHA = "c9753f67fe34dcd952fac27c1ee1567047718e8b"
         ("git log", "[feature/two 00abbe4] Change\n", "main", "0" * 40),
         ("cat notes", "[feature/two 00abbe4] Change\n", "main", "0" * 40),
         ("echo 'git commit'", "[feature/two no-sha] Change\n", "main", "0" * 40),
+        ("cd /home/dev/widget && git commit -am x", "[feature/two 00abbe4] Change\n", "feature/two", "00abbe4"),
+        ("cd '/home/dev/widget/'; git switch x", "Switched to branch 'x'\n", "x", ""),
+        ("bash -lc cd . && git switch x", "Switched to branch 'x'\n", "x", ""),
+        ("cd /home/dev/widget && cd ../other && git switch x", "Switched to branch 'x'\n", "main", "0" * 40),
+        ("cd / && git switch x", "Switched to branch 'x'\n", "main", "0" * 40),
         ("cd ../other && git commit -am x", "[feature/two 00abbe4] Change\n", "main", "0" * 40),
         ("git -C ../other switch x", "Switched to branch 'x'\n", "main", "0" * 40),
     ],
@@ -54,6 +59,25 @@ def test_commits_and_pull_requests_each_once() -> None:
         CommitMade("1234567", "", "fix", None),
     )
     assert git.pull_requests == (PullRequestLink("acme/widget", 42, "feature/two", AT),)
+
+
+@pytest.mark.parametrize(
+    ("folder", "branch"),
+    [
+        ("/home/dev/widget", "main"),
+        ("/home/dev/widget/lib", "main"),
+        ("lib", "main"),
+        ("../other", ""),
+        ("~/other", ""),
+        ("/home/dev/widget-two", ""),
+    ],
+)
+def test_a_pull_request_opened_from_another_folder_is_not_of_this_ones_branch(folder: str, branch: str) -> None:
+    """Which branch is checked out there, nobody tells."""
+    git = GitSeen()
+    git.evidence = HERE
+    git.ran(f"cd {folder} && gh pr create --fill", "https://github.com/acme/widget/pull/42\n", AT)
+    assert git.pull_requests == (PullRequestLink("acme/widget", 42, branch, AT),)
 
 
 def test_a_link_that_was_only_read_is_no_pull_request_of_the_session() -> None:

@@ -16,6 +16,7 @@ def test_usual_places() -> None:
         codex=(HOME / ".codex",),
         gemini=(HOME / ".gemini",),
         opencode=(HOME / ".local/share/opencode",),
+        user=HOME,
     )
 
 

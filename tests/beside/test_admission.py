@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tabstop.beside.admission import Asked, NotAdmittedError, ask
-from tabstop.beside.late_reports import bring_along
+from tabstop.beside.late_reports import MOST_AT_ONCE, bring_along
 from tabstop.beside.server import Server
 from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import Record
@@ -20,7 +21,7 @@ from tabstop.beside.spool import Undelivered, pending, put, spool_root
 from tabstop.budget import Scope
 from tabstop.governor.settings import Rules, Settings, Throttle
 from tabstop.session import Limits
-from tabstop.usage import Tokens
+from tabstop.usage import Billing, Tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import Allowance, Call, EndRequest, StartAnswer, StartRequest, UsageBatch
 from tests.beside.fake_server import CARD, FakeServer
@@ -65,6 +66,32 @@ def test_what_it_asks_and_what_binds_it_then(tree: Path) -> None:
     )
     assert (known.admitted, found.said) == (allowance.limits, "")
     assert "t9" not in repr(known)
+
+
+def test_who_pays_is_told() -> None:
+    """As the environment says, unless the record states it."""
+    server = FakeServer()
+    stated = StartRequest("claude-code", billing=Billing.CREDITS, billing_evidence="said")
+    for given in (record(), record(start=stated)):
+        asked(server, given, {"ANTHROPIC_API_KEY": "k"})
+    assert [(one.billing, one.billing_evidence) for one in server.starts] == [
+        (Billing.API, "ANTHROPIC_API_KEY is set: billed per token"), (Billing.CREDITS, "said"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environ", "shared", "told"),
+    [
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, False, Billing.SUBSCRIPTION),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, True, Billing.UNKNOWN),
+        ({"ANTHROPIC_API_KEY": "k"}, True, Billing.API),
+    ],
+)
+def test_nobody_has_a_plan_by_anothers_environment(environ: dict[str, str], shared: bool, told: Billing) -> None:
+    """The session's own may hold an API key, and then its dollars are real."""
+    server = FakeServer()
+    ask(record(), Limits(), {**CONFIGURED, **environ}, at(1), shared=shared, transport=server)
+    assert [(one.billing, bool(one.billing_evidence)) for one in server.starts] == [(told, told is not Billing.UNKNOWN)]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +221,20 @@ def test_what_could_not_be_told_is_brought_along(tmp_path: Path) -> None:
     left = {one.undelivered.session for one in pending(spool) if one.undelivered}
     assert left == {"elsewhere", "a-run"}
     assert bring_along(spool, Server("https://third.example", server, lambda _seconds: None), "t") is None
+
+
+def test_what_is_never_taken_holds_up_no_other(tmp_path: Path) -> None:
+    """However many the server refuses, the others have their turn."""
+    for number in range(MOST_AT_ONCE + 2):
+        put(tmp_path, late(f"bad-{number}", session=f"s{number}", token="t"))
+    os.utime(put(tmp_path, late("good", session="z", token="t")))
+    server = FakeServer(refuse=lambda batch: "bad" if batch.calls[0].keys[0].startswith("bad") else "")
+    for _ in range(2):
+        thread = bring_along(tmp_path, Server(SERVER, server, lambda _seconds: None), "tabstop_eng_1")
+        assert thread is not None
+        thread.join()
+    assert server.keys == ["good"]
+    assert len(pending(tmp_path)) == MOST_AT_ONCE + 2
 
 
 def test_how_far_it_came_is_kept(tmp_path: Path) -> None:

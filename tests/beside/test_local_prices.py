@@ -49,6 +49,22 @@ def test_tomorrow_is_known_already() -> None:
     assert prices.missing({"claude-opus-4-5": {today + 15 * DAY}})
 
 
+def test_names_that_are_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only so many are looked up, those that were used the longest first; the rest has no price, and the book is not asked again."""
+    monkeypatch.setattr("tabstop.beside.local_prices._MOST_MODELS", 3)
+    day = at("2025-03-11T12:00:00")
+    prices = LocalPrices()
+    wanted = {f"claude-opus-4-5-made-up-{number}": {day} for number in range(5)} | {
+        "deepseek/deepseek-r1": {day, day + DAY}
+    }
+    prices.learn(wanted)
+    assert prices.price("deepseek/deepseek-r1", day) is not None
+    assert [prices.price(f"claude-opus-4-5-made-up-{number}", day) is None for number in range(5)] == [False] * 2 + [
+        True
+    ] * 3
+    assert not prices.missing(wanted)
+
+
 def test_the_book_that_is_installed() -> None:
     """Known by its data's file, without loading it."""
     path, size, changed = book_identity()

@@ -160,6 +160,14 @@ def test_costs_that_are_only_estimates(machine: Machine) -> None:
     assert group.cost == 1_000 * 5_000 + 20_000 + 3 * 10_000_000
 
 
+def test_calls_whose_prices_differ_in_one_file(machine: Machine) -> None:
+    """One that must be priced alone, by when it was kept in the cache, leaves the other as it is."""
+    used = {"input_tokens": 10, "cache_creation_input_tokens": 100}
+    later = "2026-11-21T18:00:00.000Z"
+    machine.write("a", lines(an_answer("req_1"), an_answer("req_2", usage=used, timestamp=later)))
+    assert [(one.cost, one.estimated) for one in machine.read().groups] == [(140_000, 0), (10 * 4_000 + 100 * 5_000, 1)]
+
+
 def test_a_fork_of_a_session_that_was_killed(machine: Machine) -> None:
     """A parent without any total: the fork counted from zero, and its total is its own."""
     for path in sorted((CLAUDE / "forked" / "projects" / "-home-dev-widget").iterdir()):
@@ -312,7 +320,7 @@ def test_a_cache_of_any_content(machine: Machine) -> None:
     expected = told(machine.read())
     whole = machine.cache.read_bytes()
     chance = random.Random(4)
-    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 1", b"cache 0"), whole + b"x"]
+    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 3", b"cache 2"), whole + b"x"]
     broken += [whole[: chance.randrange(len(whole))] for _ in range(20)]
     for _ in range(60):
         place = chance.randrange(len(whole))
@@ -400,7 +408,7 @@ def test_a_process_that_dies_is_not_missed(dense: Machine, monkeypatch: pytest.M
         Wanted(LogFile("claude-code", path), path.stat().st_size)
         for path in sorted(dense.projects.parent.rglob("*.jsonl"))
     ]
-    found = read_logs(wanted, 2, lambda: None, lambda _done, _all: None)
+    found = read_logs(wanted, 2, lambda _done, _all: None)
     assert [len(table.calls) for one in found for table in one.tables] == [8] * 12
 
 
@@ -415,14 +423,14 @@ def test_an_error_leaves_no_process_behind(dense: Machine, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fork", noted)
 
-    def interrupted() -> None:
+    def interrupted(_done: int, _all: int) -> None:
         raise KeyboardInterrupt
 
     wanted = [
         Wanted(LogFile("claude-code", path), path.stat().st_size) for path in dense.projects.parent.rglob("*.jsonl")
     ]
     with pytest.raises(KeyboardInterrupt):
-        read_logs(wanted, 3, interrupted, lambda _done, _all: None)
+        read_logs(wanted, 3, interrupted)
     for child in forked:
         with pytest.raises(ChildProcessError):
             os.waitpid(child, os.WNOHANG)

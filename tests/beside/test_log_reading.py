@@ -73,5 +73,5 @@ def test_no_more_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path.write_bytes(many(0, 5))
     monkeypatch.setattr(log_reading, "_WORTH_A_PROCESS", 1)
     monkeypatch.setattr(os, "fork", refused)
-    (reading,) = log_reading.read_logs([wanted(path)], 2, lambda: None, lambda _done, _all: None)
+    (reading,) = log_reading.read_logs([wanted(path)], 2, lambda _done, _all: None)
     assert len(reading.tables[0].calls) == 5

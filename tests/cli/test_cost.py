@@ -99,6 +99,25 @@ def test_the_pull_request_its_agent_opened(home: Path) -> None:
         42,
     )
     assert row["confidence"] == "claimed"
+    assert row["pull_request"]["url"] is None  # whose clone is not here
+
+
+def test_the_pull_request_of_a_clone_that_is_here(home: Path) -> None:
+    """Has an address without GitHub being asked, and without its default branch being known."""
+    tree = home / "src" / "widget"
+    tree.mkdir(parents=True)
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "remote", "add", "origin", "git@github.com:acme/widget.git")
+    log = home / ".claude" / "projects" / "-x" / "here.jsonl"
+    log.parent.mkdir()
+    answer = json.loads(an_answer("here", "2026-11-20T10:00:00.000Z", output_tokens=900_000))
+    log.write_text(json.dumps(answer | {"cwd": str(tree), "gitBranch": "main"}) + "\n")
+    rows = told()["rows"]
+    [pull] = [one["pull_request"] for one in rows if one["pull_request"]]
+    assert pull["url"] == "https://github.com/acme/widget/pull/42"
+    [main] = [one for one in rows if one["of"] == "repository" and one["repository"] == "acme/widget"]
+    assert main["reason"] == "work on main, the default branch, led to no pull request"
+    assert "main, no pull request" in run("--offline").output
 
 
 def test_csv_and_page(home: Path, tmp_path: Path) -> None:
@@ -109,6 +128,64 @@ def test_csv_and_page(home: Path, tmp_path: Path) -> None:
     done = run("--offline", "--html", str(page))
     assert done.output == f"{page}: open it in a browser; it needs no network.\n"
     assert read_page(page.read_text(encoding="utf-8")).loads == []
+
+
+def test_lines_that_could_not_be_used(home: Path) -> None:
+    """Are counted for people, and named for who wants to look: file, line, reason."""
+    assert (told()["skipped_lines"], told()["skipped"]) == (0, [])
+    log = home / ".claude" / "projects" / "-x" / "broken.jsonl"
+    log.parent.mkdir()
+    log.write_text('{"type": "user"}\n{"type": \n[1]\n')
+    found = told()
+    assert found["skipped_lines"] == 2
+    assert found["skipped"] == [
+        {"path": str(log), "line": 2, "reason": "not JSON"},
+        {"path": str(log), "line": 3, "reason": "not a JSON object"},
+    ]
+    assert "2 lines of the logs could not be used; `--json` says which" in run("--offline").output
+
+
+def an_answer(session: str, at: str, **used: int) -> str:
+    """A line of Claude Code's log."""
+    answer = {
+        "type": "assistant", "sessionId": session, "timestamp": at, "cwd": "/x", "gitBranch": "fix/a", "requestId": f"req_{at}",
+        "message": {"id": f"msg_{at}", "role": "assistant", "model": "claude-opus-4-5", "content": [], "usage": used},
+    }  # fmt: skip
+    return json.dumps(answer) + "\n"
+
+
+def test_a_call_that_cannot_have_been(home: Path) -> None:
+    """A row of a trillion tokens is in no sum, and is told where it lies; also where there is nothing else."""
+    before = told()["total"]
+    log = home / ".claude" / "projects" / "-x" / "odd.jsonl"
+    log.parent.mkdir()
+    log.write_text(an_answer("odd", "2026-11-20T10:00:00.000Z", input_tokens=10**12))
+    found = told()
+    assert found["total"] == before
+    why = "a prompt of more than 2,000,000 tokens: claude-opus-4-5 at 2026-11-20T10:00:00Z"
+    assert (found["skipped_lines"], found["skipped"]) == (1, [{"path": str(log), "line": None, "reason": why}])
+    pointed = "1 line of the logs could not be used; `--json` says which"
+    assert pointed in run("--offline").output
+    for other in (".claude/projects/-home-dev-widget", ".codex", ".gemini", ".local"):
+        shutil.rmtree(home / other)
+    alone = run("--offline").output
+    assert "no model call in them that was asked for" in alone
+    assert pointed in alone
+
+
+def test_a_call_of_1969(home: Path, tmp_path: Path) -> None:
+    """Counts on the day its log tells, on a page too; `--since` is the only thing that leaves it out."""
+    before = told()["total"]
+    log = home / ".claude" / "projects" / "-x" / "old.jsonl"
+    log.parent.mkdir()
+    log.write_text(an_answer("old", "1969-12-31T10:00:00.000Z", output_tokens=1_000))
+    found = told("--by", "day")
+    assert found["total"]["calls"] == before["calls"] + 1
+    assert found["total"]["nano_dollars"] == before["nano_dollars"] + 1_000 * 25_000
+    assert found["rows"][0]["name"] == "1969-12-31"
+    assert found["total"]["first"] == "1969-12-31T10:00:00Z"
+    assert run("--offline", "--html", str(tmp_path / "page.html")).exit_code == 0
+    assert told("--since", "2026-01-01")["total"] == before
 
 
 def test_since(home: Path) -> None:

@@ -10,7 +10,7 @@ from tabstop.money import dollars
 from tabstop.report.facts import Facts, PullRequest, Repository
 from tabstop.report.placing import Linked, Placed, place
 from tabstop.report.report import Charts, Report
-from tabstop.report.tally import By, Plans, day_in, tally, total, unpriced
+from tabstop.report.tally import By, Plans, day_in, tally, total, unplaced, unpriced
 from tabstop.usage_groups import UsageGroup
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -122,6 +122,7 @@ def report(
         by=by,
         rows=tally(placed, by, facts, plans=plans, day_of=day_in(zone)),
         total=total(placed, plans),
+        unplaced=unplaced(placed, plans),
         made_at=NOW,
         timezone=str(zone),
         unpriced=unpriced(placed),

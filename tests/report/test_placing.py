@@ -48,6 +48,11 @@ HISTORIES = [
         linked(link(41, "feature/login")),
     ),
     History(
+        "two sessions saw the same pull request: it is one",
+        (group(), group(session="s2")), ((WIDGET, "feature/login", 41),) * 2, (CLAIMED, CLAIMED),
+        {**linked(link(41, "feature/login")), **linked(link(41, "feature/login", when="2026-11-18 10:30"), session="s2")},
+    ),
+    History(
         "GitHub says the same",
         (group(),), ((WIDGET, "feature/login", 41),), (VERIFIED,),
         linked(link(41, "feature/login")),
@@ -128,6 +133,12 @@ HISTORIES = [
         (group(branch="", folder=HOME, when="2026-11-18 09:00"), group(branch="", folder=HOME, when="2026-11-18 11:00")),
         ((WIDGET, "fix/a", None), (WIDGET, "fix/b", None)), (INFERRED, INFERRED),
         facts=Facts(folders={HOME: WIDGET}, checkouts={HOME: Checkouts("main", ((at("2026-11-18 08:00"), "fix/a"), (at("2026-11-18 10:00"), "fix/b")))}),
+    ),
+    History(
+        "a client that saw an earlier switch: git's own log stands over it, but not in a quarter of an hour in which somebody switched",
+        tuple(group(agent="codex", branch="main", folder=HOME, when=f"2026-11-18 {when}") for when in ("07:00", "08:00", "09:00", "10:00")),
+        ((WIDGET, "", None), (WIDGET, "", None), (WIDGET, "fix/a", None), (WIDGET, "", None)), (ONLY, ONLY, INFERRED, ONLY),
+        facts=Facts(folders={HOME: WIDGET}, checkouts={HOME: Checkouts("main", ((at("2026-11-18 08:05"), "fix/a"), (at("2026-11-18 10:05"), "main")))}),
     ),
     History("no branch is told, and git knows none", (group(branch=""),), ((WIDGET, "", None),), (ONLY,)),
     History(

@@ -16,13 +16,14 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tabstop.report.as_json import as_csv, as_json
-from tabstop.report.facts import Facts
+from tabstop.report.facts import Checkouts, Facts, Repository
 from tabstop.report.page import page
 from tabstop.report.placing import place
 from tabstop.report.report import Charts, Report
 from tabstop.report.table import print_table
-from tabstop.report.tally import By, Of, Plans, Sum, tally
-from tests.report.groups import FORMULA, charts, group, placed_month, report
+from tabstop.report.tally import By, Of, Plans, Sum, tally, total
+from tabstop.report.words import name_of
+from tests.report.groups import FORMULA, charts, group, link, linked, placed_month, report
 from tests.support.golden import expect
 
 PLANS = Plans(frozenset({"codex"}), frozenset({("claude-code", "s8")}))
@@ -190,9 +191,10 @@ def test_the_page() -> None:
 
 @pytest.mark.parametrize("by", list(By))
 def test_every_page_closes_what_it_opens(by: By) -> None:
-    """Whatever makes a row."""
+    """Whatever makes a row, and whoever pays."""
     placed, facts = placed_month()
-    read_page(page(report(placed, facts, by), charts(placed, facts, Plans())))
+    for plans in (Plans(), Plans({one.group.agent for one in placed})):
+        read_page(page(report(placed, facts, by, plans=plans), charts(placed, facts, plans)))
 
 
 def test_the_chart_takes_long_times_in_bigger_steps() -> None:
@@ -209,6 +211,28 @@ def test_the_chart_takes_long_times_in_bigger_steps() -> None:
         assert len(re.findall("<title>", text)) == 3
 
 
+def test_a_day_that_cannot_be_spoils_no_page() -> None:
+    """A damaged log may tell a day thousands of years from now, which no chart has a bar for."""
+    placed = place([group(when="1970-01-01 09:00"), group("2", when="9999-12-31 23:59", session="s2")], {}, Facts())
+    text = page(report(placed, Facts()), charts(placed, Facts(), Plans()))
+    assert "year of 1970-01-01" in text
+    assert "year of 2090-01-01" in text
+
+
+def test_a_call_before_any_agent_is_in_the_sums() -> None:
+    """A clock that was wrong, or a damaged log: nothing is lost over it, and the day is the one it tells."""
+    placed = place([group(when="0001-01-01 00:00"), group("2", when="1969-12-31 23:45", session="s2")], {}, Facts())
+    found = report(placed, Facts(), By.DAY, zone=ZoneInfo("America/New_York"))
+    assert [row.name for row in found.rows] == ["0001-01-01", "1969-12-31"]
+    whole = as_json(found)["total"]
+    assert (whole["dollars"], whole["first"], whole["last"]) == ("3", "0001-01-01T00:00:00Z", "1969-12-31T23:45:00Z")
+    added = Sum()
+    for row in found.rows:
+        added.merge(row.sum)
+    assert added == found.total
+    assert "1970-01-01: Claude Code $3.00" in page(found, charts(placed, Facts(), Plans()))
+
+
 def test_days_are_those_of_the_time_zone() -> None:
     """23:45 UTC is tomorrow in Berlin, and a quarter of an hour is never split, even in Kathmandu."""
     placed = place([group(when="2026-11-04 23:45")], {}, Facts())
@@ -220,6 +244,9 @@ def test_days_are_those_of_the_time_zone() -> None:
     ):
         rows = report(placed, Facts(), By.DAY, zone=ZoneInfo(zone)).rows
         assert [row.name for row in rows] == [day]
+    at_the_end = place([group(when="9999-12-31 23:59")], {}, Facts())  # as a damaged log may tell
+    (row,) = report(at_the_end, Facts(), By.DAY, zone=ZoneInfo("Asia/Kathmandu")).rows
+    assert row.name == "9999-12-31"
 
 
 def test_sums_merge() -> None:
@@ -230,6 +257,66 @@ def test_sums_merge() -> None:
     for row in rows:
         added.merge(row.sum)
     assert added == report(placed, facts, plans=PLANS).total
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_what_is_on_no_pull_request_is_part_of_the_total_and_said(by: By) -> None:
+    """Whatever makes a row: what is on a pull request or branch, and what is not, come to the total."""
+    placed, facts = placed_month()
+    plans = Plans(frozenset({"gemini-cli"}))
+    found = report(placed, facts, by, plans=plans)
+    both = total([one for one in placed if one.branch or one.pull_request], plans)
+    both.merge(found.unplaced)
+    assert both == found.total
+    assert found.unplaced.cost > 0
+    assert found.unplaced.notional > 0
+    said = "Of the total $0.0042 and ≈ $0.50 is on no pull request or branch"
+    assert said in " ".join(table(found, 120).split())
+    assert said in page(found, charts(placed, facts, plans))
+    on_one = [one for one in placed if one.branch]
+    assert "is on no pull request" not in table(report(on_one, facts, by), 120)
+
+
+@pytest.mark.parametrize(
+    ("default", "branch", "checkouts", "name", "reason"),
+    [
+        ("", "main", "", "main", "work on main, the default branch, led to no pull request"),
+        ("", "", "master", "master", "work on master, the default branch, led to no pull request"),
+        ("trunk", "", "trunk", "trunk", "work on trunk, the default branch, led to no pull request"),
+        ("", "", "", "branch unknown", "no branch is told, and the session led to no pull request"),
+    ],
+)
+def test_a_row_s_name_is_what_its_reason_says(
+    default: str, branch: str, checkouts: str, name: str, reason: str
+) -> None:
+    """Whether the log tells the branch or git does, and whether or not git tells the default one."""
+    facts = Facts(
+        folders={"/w": "acme/widget"},
+        checkouts={"/w": Checkouts(checkouts)},
+        repositories={"acme/widget": Repository("acme/widget", default, frozenset({checkouts} - {""}))},
+    )
+    (row,) = report(place([group(branch=branch, folder="/w")], {}, facts), facts).rows
+    assert (name_of(row), row.reason) == (f"{name}, no pull request", reason)
+
+
+def test_a_row_s_name_is_that_of_what_cost_most() -> None:
+    """As its reason is."""
+    groups = [group("1", branch="", session="s1"), group("2", branch="main", session="s2"), group("1", branch="")]
+    for some, name in ((groups, "main"), (groups[::2], "branch unknown")):
+        (row,) = report(place(some, {}, Facts()), Facts()).rows
+        assert name_of(row) == f"{name}, no pull request"
+
+
+@pytest.mark.parametrize(
+    ("on_github", "url"), [({"acme/widget"}, "https://github.com/acme/widget/pull/41"), (set(), None)]
+)
+def test_the_address_of_a_pull_request_that_github_did_not_tell_of(on_github: set[str], url: str | None) -> None:
+    """Is known where a remote at github.com names the repository, be it that of a fork's clone."""
+    repository = Repository("me/widget", fork_of="acme/widget", on_github=frozenset(on_github))
+    facts = Facts(repositories={"me/widget": repository})
+    placed = place([group(repository="me/widget")], linked(link(41, "feature/login")), facts)
+    [row] = as_json(report(placed, facts))["rows"]
+    assert row["pull_request"] == {"number": 41, "title": None, "url": url}
 
 
 def test_without_a_branch_of_its_own() -> None:

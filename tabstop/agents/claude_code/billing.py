@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container, Mapping
+from typing import Any
 
 from tabstop.agents.claude_code.execution_file import ExecutionResult
 from tabstop.usage import Billing
@@ -13,6 +14,10 @@ _CLOUDS = {
     "CLAUDE_CODE_USE_FOUNDRY": "Microsoft Foundry",
 }
 _CLOUD_PROVIDERS = {"bedrock": "Amazon Bedrock", "vertex": "Google Vertex AI", "foundry": "Microsoft Foundry"}
+
+_NO = {"", "0", "false", "no", "off"}
+_PLANS = {"pro": "Pro", "max": "Max", "team": "Team"}
+"""Not `enterprise`: some of those are billed per token, so that only the plan's windows tell."""
 
 Evidence = tuple[Billing, str]
 """How it is paid for, and one sentence saying what tells so."""
@@ -43,3 +48,38 @@ def billing_of(execution: ExecutionResult | None, environment: Container[str] = 
     if "CLAUDE_CODE_OAUTH_TOKEN" in environment:
         return Billing.SUBSCRIPTION, "CLAUDE_CODE_OAUTH_TOKEN is set and no API key: the session runs on a plan"
     return Billing.UNKNOWN, "nothing says how this session is paid for"
+
+
+def laptop_billing(
+    environment: frozenset[str],
+    settings: Collection[Mapping[str, Any]],
+    login: Mapping[str, Any],
+    *,
+    told_windows: bool,
+) -> Evidence:
+    """Judge before the session begins, as the client chooses: clouds and keys first, then a plan.
+
+    environment: names. settings: the client's `settings.json` files. login: `claudeAiOauth` of its `.credentials.json`.
+    told_windows: whether its status line told of a plan's windows lately.
+    """
+    stated = billing_of(None, environment.union(*(_names(one.get("env")) for one in settings)))
+    if stated[0] is not Billing.API and any(one.get("apiKeyHelper") for one in settings):
+        return Billing.API, "apiKeyHelper is set: billed per token"
+    if stated[0] is not Billing.UNKNOWN:
+        return stated
+    plan = login.get("subscriptionType")
+    if isinstance(plan, str) and plan in _PLANS:
+        return Billing.SUBSCRIPTION, f"Claude Code is logged in with a {_PLANS[plan]} plan"
+    if told_windows:
+        return Billing.SUBSCRIPTION, "Claude Code's status line told of a plan's windows within the last week"
+    return Billing.UNKNOWN, ""
+
+
+def _names(env: object) -> Collection[str]:
+    """Variables that a settings file sets, by the rule for any environment."""
+    return set_names({name: str(value) for name, value in env.items()}) if isinstance(env, Mapping) else ()
+
+
+def set_names(environ: Mapping[str, str]) -> frozenset[str]:
+    """The variables that are set, and not to nothing or to a no: the client takes `CLAUDE_CODE_USE_BEDROCK=0` as unset."""
+    return frozenset(name for name, value in environ.items() if value.strip().lower() not in _NO)

@@ -21,6 +21,7 @@ from tabstop.agents.claude_code.bulk_rows import (
     BulkRow,
     Message,
     ToolResult,
+    Used,
     git_row,
     odd_spent,
     spent_of,
@@ -39,7 +40,7 @@ from tabstop.agents.claude_code.rows import (
     parse_row,
     text,
 )
-from tabstop.agents.claude_code.transcript import Checkpoint, WorkSeen, served
+from tabstop.agents.claude_code.transcript import Checkpoint, WorkSeen, branch_of, served
 from tabstop.agents.log_table import LogTable
 from tabstop.evidence import branch_named
 
@@ -100,8 +101,8 @@ class _Reader:
         self._number, self._size = after.lines, after.size
         self._latest = after.latest
         self._told_branch: str | None = None
-        self._who_of: dict[tuple[object, ...], int] = {}
-        self._where_of: dict[tuple[str | None, str | None], int] = {}
+        self._said: tuple[object, ...] = ()
+        self._numbers = 0, 0
 
     def table(self) -> LogTable:
         return LogTable(
@@ -161,7 +162,7 @@ class _Reader:
         """Take in one row. odd: the row as Python's parser gives it, where a field is not of the type it should have."""
         if not self._session:
             self._session = ident(row.sessionId)
-        if row.gitBranch != self._told_branch:
+        if row.gitBranch is not None and row.gitBranch != self._told_branch:
             self._told_branch = row.gitBranch
             self._branch = branch_named(text(row.gitBranch, 255)) or self._branch
         at = moment(row.timestamp) if row.timestamp else None
@@ -174,7 +175,7 @@ class _Reader:
             elif kind == "user":
                 if odd is not None:
                     self._work.commit(odd, self._branch, self._latest)
-                elif row.toolUseResult.__class__ is ToolResult:
+                elif row.toolUseResult.__class__ is ToolResult and row.toolUseResult.gitOperation is not None:
                     self._work.commit(git_row(row), self._branch, self._latest)
             elif kind == "cost-state":
                 self._checkpoints.append(Checkpoint(read_counts(row.modelUsage), self._latest))
@@ -190,20 +191,14 @@ class _Reader:
             return
         if row.requestSessionId and ident(row.requestSessionId):
             self._copied_from.add(row.requestSessionId)
-        used = message.usage
         if odd is not None:
             told = mapping(odd.get("message")).get("usage")
-            who, spent = self._who(row, message, told), None
-        elif used is None:
+            who, where = self._who(row, message, told), self._where(row)
+        elif message.usage is None:
             raise RowError("an answer without usage")
         else:
-            how = (used.speed, used.service_tier, used.inference_geo)
-            named = (message.model, how, row.agentId, row.requestSessionId, row.sessionId, self._session)
-            who = self._who_of.get(named, -1)
-            if who < 0:
-                told = dict(zip(_HOW, how, strict=True))
-                who = self._who_of[named] = self._who(row, message, told)
-            spent = spent_of(used)
+            told = None
+            who, where = self._who_and_where(row, message, message.usage)
         request, name = row.requestId or "", message.id or ""
         if not is_ident(request):
             request = ""
@@ -213,10 +208,18 @@ class _Reader:
             raise RowError("an answer without an id")
         if at is None:
             raise RowError("an answer without a time")
-        where = self._where_of.get((row.gitBranch, row.cwd), -1)
-        if where < 0:
-            where = self._new_where(row)
-        self._answers.add(request, name, (micros(at), who, where, *(spent or odd_spent(mapping(told)))))
+        spent = spent_of(message.usage) if message.usage is not None else odd_spent(mapping(told))
+        self._answers.add(request, name, (micros(at), who, where, *spent))
+
+    def _who_and_where(self, row: BulkRow, message: Message, used: Used) -> tuple[int, int]:
+        """Their numbers: those of the answer before, unless it said something else."""
+        how = used.speed, used.service_tier, used.inference_geo
+        threads = row.agentId, row.requestSessionId, row.sessionId, self._session
+        said = (how, threads, message.model, row.gitBranch, row.cwd)
+        if said != self._said:
+            self._numbers = self._who(row, message, dict(zip(_HOW, how, strict=True))), self._where(row)
+            self._said = said
+        return self._numbers
 
     def _who(self, row: BulkRow, message: Message, used: object) -> int:
         """The number of model and thread. The model's id says how it was served."""
@@ -228,10 +231,9 @@ class _Reader:
         thread = ident(row.agentId) or ident(row.requestSessionId) or ident(row.sessionId) or self._session
         return self._answers.who.number(served(model, used), thread)
 
-    def _new_where(self, row: BulkRow) -> int:
-        evidence = ("", branch_named(text(row.gitBranch, 255)), "", text(row.cwd))
-        where = self._where_of[row.gitBranch, row.cwd] = self._answers.where.number(*evidence)
-        return where
+    def _where(self, row: BulkRow) -> int:
+        branch = branch_of(row.gitBranch, row.requestSessionId)
+        return self._answers.where.number("", branch, "", text(row.cwd))
 
     def _pull_request(self, row: BulkRow) -> None:
         told = {"prRepository": row.prRepository, "prNumber": row.prNumber, "timestamp": row.timestamp}

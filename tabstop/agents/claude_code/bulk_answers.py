@@ -15,7 +15,6 @@ class Answers:
         self._requests: dict[str, int] = {}
         self._messages: dict[str, int] = {}
         self._rows: list[Row | None] = []
-        self._keys: list[list[str]] = []
 
     def add(self, request: str, message: str, row: Row) -> None:
         """Take in one row. request, message: its ids; one of them may be empty."""
@@ -23,43 +22,36 @@ class Answers:
         by_message = self._messages.get(message) if message else None
         place = by_request if by_request is not None else by_message
         if place is None:
-            self._new(request, message, row)
-            return
-        if by_request is not None and by_message is not None and by_request != by_message:
-            row = self._take_out(by_message, place, row)
-        held = self._rows[place]
-        self._rows[place] = row if held is None else self._joined(held, row)
+            place = len(self._rows)
+            self._rows.append(row)
+        else:
+            if by_request is not None and by_message is not None and by_request != by_message:
+                row = self._take_out(by_message, place, row)
+            held = self._rows[place]
+            self._rows[place] = row if held is None else self._joined(held, row)
         if request and by_request is None:
             self._requests[request] = place
-            self._keys[place].append(f"anthropic:req:{request}")
         if message and by_message is None:
             self._messages[message] = place
-            self._keys[place].append(f"anthropic:msg:{message}")
 
     def table(self) -> CallTable:
         """Every answer once."""
-        held = [(row, keys) for row, keys in zip(self._rows, self._keys, strict=True) if row is not None]
-        return call_table(self.who, self.where, held)
-
-    def _new(self, request: str, message: str, row: Row) -> None:
-        place = len(self._rows)
-        keys = []
-        if request:
-            self._requests[request] = place
-            keys.append(f"anthropic:req:{request}")
-        if message:
-            self._messages[message] = place
-            keys.append(f"anthropic:msg:{message}")
-        self._rows.append(row)
-        self._keys.append(keys)
+        rows = [row for row in self._rows if row is not None]
+        if len(rows) < len(self._rows):
+            held = (place for place, row in enumerate(self._rows) if row is not None)
+            new = {place: number for number, place in enumerate(held)}
+            for ids in (self._requests, self._messages):
+                ids.update({name: new[place] for name, place in ids.items()})
+        keys = [f"anthropic:req:{name}" for name in self._requests] + [
+            f"anthropic:msg:{name}" for name in self._messages
+        ]
+        return call_table(self.who, self.where, rows, keys, [*self._requests.values(), *self._messages.values()])
 
     def _take_out(self, other: int, place: int, row: Row) -> Row:
         """What was thought to be another answer is the same as the one at `place`: its ids go there."""
         for ids in (self._requests, self._messages):
             for name in [name for name, at in ids.items() if at == other]:
                 ids[name] = place
-        self._keys[place] += self._keys[other]
-        self._keys[other] = []
         held, self._rows[other] = self._rows[other], None
         return row if held is None else self._joined(held, row)
 

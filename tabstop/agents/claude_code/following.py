@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -108,10 +109,8 @@ class _FileFollower:
 
 
 def _transcripts(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".jsonl")
-    except OSError:
-        return []
+    """In folders below it too: those of a workflow's subagents lie there. Links are not followed."""
+    return sorted(Path(where, name) for where, _, names in os.walk(folder) for name in names if name.endswith(".jsonl"))
 
 
 def _add(kept: dict[str, T], name: str, value: T, most: int) -> None:

@@ -187,8 +187,16 @@ class TranscriptReader:
             thread=ident(row.get("agentId")) or requested_by or ident(row.get("sessionId")) or self._session,
             web_searches=count(mapping(used.get("server_tool_use")), "web_search_requests"),
             cache_split_known=split_known,
-            evidence=Evidence(branch=branch_named(text(row.get("gitBranch"), 255)), folder=text(row.get("cwd"))),
+            evidence=Evidence(branch=branch_of(row.get("gitBranch"), requested_by), folder=text(row.get("cwd"))),
         )
+
+
+def branch_of(noted: object, requested_by: object) -> str:
+    """The branch that an answer's row notes; none where a fork copied it, since it then notes the one it was copied on.
+
+    requested_by: the session it was copied from.
+    """
+    return "" if ident(requested_by) else branch_named(text(noted, 255))
 
 
 class WorkSeen:

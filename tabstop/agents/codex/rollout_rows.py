@@ -123,18 +123,19 @@ class RolloutRows:
             return turn < thread
         return self.latest is not None and self._begun is not None and self.latest < self._begun + _REPLAYED_WITHIN
 
-    def _record(self, payload: Row) -> Usage:
+    def _record(self, payload: Row) -> Usage | None:
         made_by = ident(payload.get("thread_id")) or self.thread
         copied = bool(self.thread) and self._has_parent and made_by != self.thread
         if copied:
             self.copied_from.add(ident(payload.get("session_id")) or made_by)
         used = payload.get("usage")
         name = ident(payload.get("response_id"))
-        if not name or not isinstance(used, dict):
+        if not name or not used or not isinstance(used, dict):
             raise RowError("an answer without id or usage")
-        usage = self._usage(
-            f"openai:resp:{name}", read_tokens(used), made_by, written=count(used, "cache_write_input_tokens")
-        )
+        tokens = read_tokens(used)
+        if not tokens.total:
+            return None
+        usage = self._usage(f"openai:resp:{name}", tokens, made_by, written=count(used, "cache_write_input_tokens"))
         return replace(usage, evidence=NOWHERE) if copied else usage
 
     def _counter(self, payload: Row) -> Usage | None:

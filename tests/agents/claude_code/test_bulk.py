@@ -201,6 +201,14 @@ def test_a_file_that_grows(data: st.DataObject) -> None:
     assert (second.session, second.branch, second.latest) == (whole.session, whole.branch, whole.latest)
 
 
+def test_blank_lines() -> None:
+    """Are no rows, and none was skipped; they count as lines."""
+    body = b"\n \n" + lines(an_answer()) + b"\r\n"
+    assert quick(body) == thorough(body)
+    table = read_bulk(io.BytesIO(body))
+    assert (table.lines, table.skip_reasons) == (4, {})
+
+
 def test_what_is_being_written_is_read_again() -> None:
     """A file whose last row has no end yet is not gone on with."""
     assert read_bulk(io.BytesIO(lines(an_answer())[:-1])).size == 0

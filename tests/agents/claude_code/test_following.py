@@ -52,6 +52,17 @@ def test_a_captured_session_is_followed_row_by_row(name: str, tmp_path: Path) ->
     assert any(rest[2] for rest in told.values()) == ("subagent" in name)
 
 
+def test_subagents_in_folders_of_their_own(tmp_path: Path) -> None:
+    """The client puts those of a workflow one folder deeper; they cost as much."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(written([answer(1, 5, "text")]))
+    deeper = tmp_path / "s" / "subagents" / "workflow"
+    deeper.mkdir(parents=True)
+    (deeper / "agent-1.jsonl").write_bytes(written([answer(2, 6, "text", agentId="1")]))
+    (deeper / "agent-1.meta.json").write_text("{}")
+    assert [read.usage.tokens.output for read in SessionFollower(path, KEY).read()] == [5, 6]
+
+
 def test_an_answer_that_grew_is_told_again(tmp_path: Path) -> None:
     """One that did not is not; broken lines and rows without an answer change nothing."""
     path = tmp_path / "s.jsonl"

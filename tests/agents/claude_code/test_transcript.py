@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tabstop.agents.claude_code.rows import MOST_TOKENS, lines_of
 from tabstop.agents.claude_code.transcript import TranscriptPart, read_transcript
-from tabstop.evidence import PullRequestLink
+from tabstop.evidence import Evidence, PullRequestLink
 from tabstop.usage import Tokens, ToolCall
 from tests.support.samples import CLAUDE, SAMPLES
 
@@ -126,6 +126,15 @@ def test_web_searches_are_counted() -> None:
     """They are billed by request."""
     (one,) = read(an_answer(usage={"server_tool_use": {"web_search_requests": 2}})).usages
     assert one.web_searches == 2
+
+
+def test_what_a_fork_copied_does_not_know_its_branch() -> None:
+    """The client writes the branch that was checked out when it copied the row. The row itself, in its own file, knows better."""
+    own = an_answer(gitBranch="one", cwd="/w")
+    copied = an_answer(gitBranch="two", cwd="/w", sessionId="2222", requestSessionId=SESSION)
+    assert [usage.evidence for usage in read(copied).usages] == [Evidence(folder="/w")]
+    for rows in ((own, copied), (copied, own)):
+        assert [usage.evidence.branch for usage in read(*rows).usages] == ["one"]
 
 
 @pytest.mark.parametrize(

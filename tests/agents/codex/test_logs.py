@@ -172,6 +172,15 @@ def test_a_child_that_counts_on_from_its_parent_without_a_replay(tmp_path: Path)
     assert counts(written(tmp_path / "child.jsonl", rows)) == [50, 30]
 
 
+def test_records_that_tell_no_tokens(tmp_path: Path) -> None:
+    """An answer that used nothing is none; a usage that says nothing is told as not read."""
+    nothing = row("token_usage_record", {"response_id": "r1", "usage": {"input_tokens": 0, "output_tokens": 0}}, 1)
+    untold = row("token_usage_record", {"response_id": "r2", "usage": {}}, 2)
+    reading = written(tmp_path / "r.jsonl", [meta(PARENT), turn("t"), nothing, untold])
+    assert reading.usages == ()
+    assert [(one.line, one.reason) for one in reading.skipped] == [(4, "an answer without id or usage")]
+
+
 def test_copied_records_are_the_parents(tmp_path: Path) -> None:
     """The same response under the same key, named as the parent's, wherever it was copied to."""
     record = {"thread_id": PARENT, "session_id": PARENT, "response_id": "resp_1", "usage": {"input_tokens": 5}}
@@ -310,6 +319,15 @@ def test_commands_that_say_nothing_of_where_the_session_is(
     output = row("response_item", {"type": "function_call_output", "call_id": "c", "output": printed}, 1)
     reading = written(tmp_path / "r.jsonl", [meta(PARENT), call, output, turn("t", 2), counter(5, 5, 3)])
     assert reading.usages[0].evidence.branch == ""
+
+
+def test_a_command_that_names_the_sessions_own_folder(tmp_path: Path) -> None:
+    """Codex's models say with nearly every command where it runs, and that is mostly where the session is."""
+    here = {"cmd": "git commit -am x", "workdir": "/w"}
+    call = row("response_item", {"type": "function_call", "call_id": "c", "arguments": json.dumps(here)})
+    output = row("response_item", {"type": "function_call_output", "call_id": "c", "output": "[fix 1234567] x"}, 1)
+    reading = written(tmp_path / "r.jsonl", [meta(PARENT), call, output, turn("t", 2), counter(5, 5, 3)])
+    assert reading.usages[0].evidence.branch == "fix"
 
 
 def test_commands_whose_output_never_came_are_forgotten(tmp_path: Path) -> None:
