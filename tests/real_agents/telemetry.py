@@ -82,7 +82,7 @@ TELLINGS = (_claude("http/protobuf"), _claude("http/json"), _gemini())
 def main() -> int:
     """0: everything billed was heard, once. 1: not."""
     wrong = 0
-    with OidcIssuer() as issuer:
+    with OidcIssuer.start() as issuer:
         for telling in TELLINGS:
             with _folder() as folder:
                 billed, heard = tell(telling, new_bench(folder, issuer), folder)

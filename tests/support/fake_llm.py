@@ -85,7 +85,7 @@ class FakeLlm:
     """One fake. plan: from a request to its answer. faults: for the next answers, one each; None for an answer without.
 
     think: seconds before the first byte. headers: on every answer. packed: whether answers are gzip where the client takes it.
-    broken: whether a GET is cut off in the middle.
+    broken: whether a GET is cut off in the middle. more: scripts beside those of the file.
     """
 
     plan: Plan | None = None
@@ -97,13 +97,14 @@ class FakeLlm:
     edit: Callable[[Json], Json] = lambda answer: answer
     broken: bool = False
     cwd: str = "/home/dev/widget"
+    more: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     port: int = 0
     seen: list[Seen] = field(default_factory=list)
     billed: list[Billed] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.failed: set[tuple[str, str, int]] = set()
         self.over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), type("Handler", (_Handler,), {"llm": self}))
@@ -161,7 +162,7 @@ class FakeLlm:
             if not assistant and (marks := _MARK.findall(text)):
                 name, start = marks[-1], number
         place = sum(assistant for assistant, _ in turns[start + 1 :])
-        script = json.loads(SCRIPTS.read_text().replace("@CWD@", self.cwd)).get(name)
+        script = self.more.get(name) or json.loads(SCRIPTS.read_text().replace("@CWD@", self.cwd)).get(name)
         if script is None:
             return Step("OK.", used=_used(place)), name, place
         step = _step(script[place], place) if place < len(script) else Step("Nothing left to do.", used=_used(place))
@@ -199,6 +200,7 @@ def _step(written: Any, place: int) -> Step:
         tools=tuple((block["tool"], block["input"]) for block in blocks if "tool" in block),
         custom=tuple((block["custom"], block["input"]) for block in blocks if "custom" in block),
         used=_used(place, **own),
+        hangs=written.get("hangs") if isinstance(written, dict) else None,
     )
 
 
@@ -241,8 +243,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
 
-    def finish(self) -> None:
+    def handle(self) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # clients that are ended leave in the middle
+            super().handle()
+
+    def finish(self) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # and what was not written yet finds nobody
             super().finish()
 
     def do_GET(self) -> None:
@@ -274,8 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif not api:
             self._json({"ok": True})
         else:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._call(seen)
+            self._call(seen)
 
     def _call(self, seen: Seen) -> None:
         llm = self.llm
@@ -292,6 +297,8 @@ class _Handler(BaseHTTPRequestHandler):
             step = llm.answer(seen)
         if step.status != 200:
             return self._json(error(seen.api, step), step.status)
+        if step.hangs is not None:
+            fault = Fault("hang", step.hangs)
         whole, events = SHAPES[seen.api](seen.body, step)
         if fault is not None and fault.how == "garbage":
             return self._bytes(b"<html>not what you asked for</html>", "text/html")

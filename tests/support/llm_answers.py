@@ -29,7 +29,10 @@ class Used:
 
 @dataclass(frozen=True)
 class Step:
-    """One answer. tools: (name, input). status other than 200: an error of this type instead. then: after one such error."""
+    """One answer. tools: (name, input). status other than 200: an error of this type instead. then: after one such error.
+
+    hangs: after so many events of the stream, nothing more is said.
+    """
 
     text: str = ""
     tools: tuple[tuple[str, Any], ...] = ()
@@ -38,6 +41,7 @@ class Step:
     status: int = 200
     error: str = ""
     then: Step | None = None
+    hangs: int | None = None
 
 
 _numbers = itertools.count(1)
@@ -94,12 +98,14 @@ def responses(request: Json, step: Step) -> tuple[Json, list[Json]]:
             {"type": "message", "id": new_id("msg_"), "role": "assistant", "status": "completed", "content": [text]}
         )
     for name, given in step.tools:
+        space, _, own_name = name.rpartition(".")
         call = {
             "type": "function_call",
             "id": new_id("fc_"),
             "call_id": new_id("call_"),
-            "name": name,
+            "name": own_name,
             "status": "completed",
+            **({"namespace": space} if space else {}),
         }
         items.append({**call, "arguments": json.dumps(given)})
     for name, given in step.custom:
@@ -190,7 +196,11 @@ def gemini(request: Json, step: Step) -> tuple[Json, list[Json]]:
         "modelVersion": request.get("model"),
         "responseId": new_id("g"),
     }
-    return whole, [whole]
+    if step.hangs is None:
+        return whole, [whole]
+    told = {**usage, "candidatesTokenCount": 1, "thoughtsTokenCount": 0, "totalTokenCount": used.prompt + 1}
+    begun = {"candidates": [{"content": {"role": "model", "parts": parts[:1]}, "index": 0}], "usageMetadata": told}
+    return whole, [{**whole, **begun}, whole]
 
 
 SHAPES: dict[str, Callable[[Json, Step], tuple[Json, list[Json]]]] = {
