@@ -87,10 +87,12 @@ def test_who_pays_is_told() -> None:
         ({"ANTHROPIC_API_KEY": "k"}, True, Billing.API),
     ],
 )
-def test_nobody_has_a_plan_by_anothers_environment(environ: dict[str, str], shared: bool, told: Billing) -> None:
+def test_nobody_has_a_plan_by_anothers_environment(
+    tmp_path: Path, environ: dict[str, str], shared: bool, told: Billing
+) -> None:
     """The session's own may hold an API key, and then its dollars are real."""
     server = FakeServer()
-    ask(record(), Limits(), {**CONFIGURED, **environ}, at(1), shared=shared, transport=server)
+    ask(record(), Limits(), {**CONFIGURED, "HOME": str(tmp_path), **environ}, at(1), shared=shared, transport=server)
     assert [(one.billing, bool(one.billing_evidence)) for one in server.starts] == [(told, told is not Billing.UNKNOWN)]
 
 
