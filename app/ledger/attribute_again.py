@@ -12,7 +12,7 @@ from app.ledger.known import work_of
 from app.ledger.move import move
 from app.ledger.placing import Placing, placing_of
 from app.ledger.reached import Reached
-from app.ledger.told import learn, together
+from app.ledger.told import Told, learn, together
 from app.ledger.windows import Current, current_place, places_by_time
 from app.registry import Transaction
 from tabstop.attribution import AT_THE_END, Attribution, Confidence
@@ -82,9 +82,48 @@ def _wanted(
 
     there = {row.id: placing_for(row).ladder.place(*calls[row.id]) for row in free}
     if not all(one.branch for one in there.values()):
+        there |= _led_to_by_others(db, reached, session, current, told, policy, login, rows, there, calls)
         proven = _proven(db, session)
         there = {row_id: one if one.branch else proven.get(row_id, one) for row_id, one in there.items()}
     return {row.id: placing_for(row).place_id(there[row.id], row.occurred_at) for row in free}
+
+
+def _led_to_by_others(
+    db: Transaction,
+    reached: Reached,
+    session: SessionRow,
+    current: Current,
+    told: Told,
+    policy: Policy,
+    login: str,
+    rows: Sequence[UsageRow],
+    there: Mapping[int, Attribution],
+    calls: Mapping[int, tuple[datetime, Evidence]],
+) -> dict[int, Attribution]:
+    """By usage, the tab that work on no branch led to, as other sessions tell of the same thread: they may know what came of it."""
+    lost = [row for row in rows if row.thread and row.id in there and not there[row.id].branch]
+    others = _hers(
+        db, session, [row for row in db.reported_too(session.id) if row.evidence_id is not None] if lost else []
+    )
+    where = db.evidence([row.evidence_id for row in others if row.evidence_id is not None])
+    found: dict[int, Attribution] = {}
+    for thread in sorted({row.thread for row in lost} & {row.thread for row in others}):
+        beside = [row for row in others if row.thread == thread]
+        told_there = together([told, *(learn(db, owner, ()) for owner in sorted({row.session_id for row in beside}))])
+        of_thread = [*calls.values(), *((row.occurred_at, _where(row, where)) for row in beside)]
+        ladder = placing_of(db, reached, session, current, told_there, of_thread, policy, login).ladder
+        for row in lost:
+            placed = ladder.place(*calls[row.id])
+            if row.thread == thread and placed.branch:
+                found[row.id] = placed
+    return found
+
+
+def _hers(db: Transaction, session: SessionRow, rows: Sequence[UsageRow]) -> list[UsageRow]:
+    """Those of the same engineer's sessions: nobody else's word takes a call anywhere."""
+    owners = [db.session(owner) for owner in sorted({row.session_id for row in rows})]
+    hers = {one.id for one in owners if one is not None and one.engineer_id == session.engineer_id is not None}
+    return [row for row in rows if row.session_id in hers]
 
 
 def _proven(db: Transaction, session: SessionRow) -> dict[int, Attribution]:

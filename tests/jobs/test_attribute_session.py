@@ -174,6 +174,20 @@ def test_what_only_a_proxy_saw_lies_where_its_thread_worked(town: Town, first: s
     assert town.dead() == []
 
 
+@pytest.mark.parametrize(("whose", "branch"), [({}, "feature-1"), ({"engineer_id": 9_999}, "")])
+def test_work_on_main_led_where_another_source_saw_it_go(town: Town, whose: dict[str, object], branch: str) -> None:
+    """Whichever source told the first call: another of the same person knows what the thread came to."""
+    town.opened(1)
+    telemetry = a_laptop(town)
+    logs = Laptop(town, town.start("", **{"place_confidence": Confidence.REPOSITORY_ONLY, **whose}))
+    telemetry.tell(("a", 0, on("main")), thread="one")
+    logs.tell(("a", 0, on("main")), ("b", 3, on("feature-1")), thread="one")
+    telemetry.tell(("b", 3, NOWHERE), ("c", 4, on("main")), thread="one")
+    town.settle()
+    assert telemetry.lies()["a"][0] == branch
+    assert town.dead() == []
+
+
 @pytest.mark.parametrize(
     ("whose", "branch"),
     [
