@@ -1,9 +1,7 @@
-"""`tabstop cost`'s engine: every call once and priced, and a cache that is never wrong, whatever happens to the files."""
+"""`tabstop cost`'s engine: every call of every log once and priced, by any number of processes."""
 
 import os
-import random
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,73 +11,12 @@ from bench import dense_transcripts
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS, LogFile
 from tabstop.beside import log_reading
-from tabstop.beside.file_memory import FileMemory
-from tabstop.beside.local_prices import LocalPrices
-from tabstop.beside.local_usage import cache_path, local_usage, look
-from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.local_usage import local_usage, look
 from tabstop.beside.log_reading import Wanted, read_logs
-from tabstop.beside.usage_cache import Told, UsageCache
 from tabstop.usage import Tokens
 from tests.agents.claude_code.test_bulk import an_answer, lines
+from tests.beside.local_machine import OLD, Machine, tokens_of, told
 from tests.support.samples import CLAUDE, CLAUDE_CASES, SAMPLES, claude_case
-
-OLD = 1_700_000_000
-"""A time of change long past, so that a file counts as settled."""
-
-
-class Machine:
-    """A machine with Claude Code's logs, and a cache."""
-
-    def __init__(self, home: Path) -> None:
-        self.projects = home / "claude" / "projects" / "-home-dev-widget"
-        self.homes = Homes(claude_code=(home / "claude",))
-        self.cache = home / "cache" / "tabstop" / "usage"
-
-    def write(self, name: str, body: bytes, at: int = OLD) -> Path:
-        """Replace a file's content in place; its time of change is `at`."""
-        path = self.projects / f"{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as stream:
-            stream.write(body)
-        os.utime(path, (at, at))
-        return path
-
-    def read(self, processes: int = 1) -> LocalUsage:
-        """As the command does; it must be what a machine without a cache would tell."""
-        usage = local_usage(self.homes, cache=self.cache, processes=processes)
-        fresh = local_usage(self.homes, cache=None, processes=1)
-        assert told(usage) == told(fresh)
-        return usage
-
-
-def told(usage: LocalUsage) -> tuple[object, ...]:
-    """What must be equal however it was read."""
-    counted: Counter[tuple[object, ...]] = Counter()
-    for one in usage.groups:
-        names = (one.agent, one.session, one.model, one.branch, one.folder, one.began, one.aggregate)
-        for field in one.__struct_fields__[9:]:
-            counted[*names, field] += getattr(one, field)
-    return (
-        dict(counted),
-        usage.sessions,
-        usage.unpriced,
-        usage.unread,
-        usage.files,
-        {s.path: s.reasons for s in usage.skipped},
-    )
-
-
-def tokens_of(usage: LocalUsage, *, aggregate: bool | None = None) -> dict[str, Tokens]:
-    found: dict[str, Tokens] = {}
-    for one in usage.groups:
-        if aggregate is None or one.aggregate is aggregate:
-            found[one.model] = found.get(one.model, Tokens()) + one.tokens
-    return found
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 @pytest.mark.parametrize("case", CLAUDE_CASES)
@@ -207,153 +144,6 @@ def test_what_is_looked_at(tmp_path: Path) -> None:
     assert before.states != after.states
 
 
-def test_a_cache_of_another_shape(tmp_path: Path) -> None:
-    """Whole, and yet not what is expected: nothing is taken from it."""
-    cache = UsageCache(tmp_path / "usage")
-    cache.write(Told([], LocalPrices(), LocalUsage()), "something else")
-    assert cache.told() is not None
-    assert cache.files(list[FileMemory]) is None
-
-
-def test_nothing_changed_nothing_is_read(machine: Machine) -> None:
-    """The second time comes from the cache, which only its owner can read."""
-    machine.write("a", lines(an_answer("req_1")))
-    machine.write("b", lines(an_answer("req_2"), "half")[:-2])
-    first = machine.read()
-    second = local_usage(machine.homes, cache=machine.cache)
-    assert (first.read, second.read) == (2, 0)
-    assert told(first) == told(second)
-    assert machine.cache.stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in machine.cache.parent.iterdir()] == ["usage"]
-
-
-def test_what_was_added_is_read_alone(machine: Machine) -> None:
-    """A session that goes on: its last answer may go on too, and counts once."""
-    body = lines(*(an_answer(f"req_{n}", timestamp=f"2026-11-21T12:{n:02}:00.000Z") for n in range(40)))
-    ends = [place + 1 for place, byte in enumerate(body) if byte == 10]
-    for step, end in enumerate(ends[::3]):
-        again = lines(an_answer("req_0", usage={"input_tokens": 10, "output_tokens": 50 + step}))
-        machine.write("a", body[:end], OLD + 2 * step)
-        machine.read()
-        machine.write("a", body[:end] + again, OLD + 2 * step + 1)
-        assert machine.read().read == 1
-    assert sum(one.calls for one in machine.read().groups) == len(ends[::3]) * 3 - 2
-
-
-def _shrunk(path: Path) -> None:
-    body = path.read_bytes()
-    path.write_bytes(body[: len(body) // 2])
-
-
-def _rewritten_as_long(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b'"output_tokens": 5', b'"output_tokens": 7'))
-
-
-def _rewritten_longer(path: Path) -> None:
-    path.write_bytes(lines(an_answer("req_9", gitBranch="other")) + path.read_bytes())
-
-
-def _replaced(path: Path) -> None:
-    new = path.with_name("new")
-    new.write_bytes(path.read_bytes() + lines(an_answer("req_8")))
-    new.rename(path)
-
-
-def _cut_and_grown(path: Path) -> None:
-    body = path.read_bytes()
-    path.write_bytes(body[: body.find(b"\n") + 1] + lines(*(an_answer(f"req_x{n}") for n in range(60))))
-
-
-def _removed(path: Path) -> None:
-    path.unlink()
-
-
-def _a_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-@pytest.mark.parametrize(
-    "change", [_shrunk, _rewritten_as_long, _rewritten_longer, _replaced, _cut_and_grown, _removed, _a_folder]
-)
-@pytest.mark.parametrize("same_time", [True, False])
-def test_whatever_happens_to_a_file(change: object, same_time: bool, machine: Machine) -> None:
-    """Shorter, other content of the same length and time, another file under the name: told as it is now."""
-    path = machine.write("a", lines(*(an_answer(f"req_{n}") for n in range(20))))
-    machine.write("b", lines(an_answer("req_b")))
-    machine.read()
-    assert callable(change)
-    change(path)
-    if path.exists():
-        os.utime(path, (OLD, OLD) if same_time else (OLD + 5, OLD + 5))
-    machine.read()
-    machine.read()
-
-
-def test_a_call_in_several_files_counts_once(machine: Machine) -> None:
-    """The report that says most of it, also when a file with another one appears later, or goes away."""
-    small, large = ({"input_tokens": 10, "output_tokens": count} for count in (5, 500))
-    machine.write("a", lines(an_answer("req_1", usage=small), an_answer("req_2")))
-    assert tokens_of(machine.read())["claude-opus-5-5"].output == 10
-    other = machine.write("b", lines(an_answer("req_1", usage=large, sessionId="22222222-2222-4222-8222-222222222222")))
-    usage = machine.read()
-    assert (tokens_of(usage)["claude-opus-5-5"].output, sum(one.calls for one in usage.groups), usage.read) == (
-        505,
-        2,
-        1,
-    )
-    other.unlink()
-    assert tokens_of(machine.read())["claude-opus-5-5"].output == 10
-
-
-def test_a_file_written_this_moment_is_looked_at_again(machine: Machine) -> None:
-    """Within a tick of the file system's clock it could change without a trace."""
-    path = machine.write("a", lines(an_answer("req_1")))
-    os.utime(path)
-    assert machine.read().read == 1
-    assert machine.read().read == 1
-
-
-def test_a_cache_of_any_content(machine: Machine) -> None:
-    """Cut anywhere, any byte changed, of another version, a folder: read again, and written anew where it can be."""
-    machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
-    expected = told(machine.read())
-    whole = machine.cache.read_bytes()
-    chance = random.Random(4)
-    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 3", b"cache 2"), whole + b"x"]
-    broken += [whole[: chance.randrange(len(whole))] for _ in range(20)]
-    for _ in range(60):
-        place = chance.randrange(len(whole))
-        broken.append(whole[:place] + bytes([whole[place] ^ (1 << chance.randrange(8))]) + whole[place + 1 :])
-    for body in broken:
-        machine.cache.write_bytes(body)
-        assert told(machine.read()) == expected
-        path = machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
-        path.touch()
-        machine.cache.write_bytes(body)  # and where the files' part is needed
-        assert told(machine.read()) == expected
-        machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
-    machine.cache.unlink()
-    machine.cache.mkdir()
-    assert told(machine.read()) == expected
-
-
-def test_another_price_book_prices_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Costs are from the book that is installed now; the logs need not be read for that."""
-    machine.write("a", lines(an_answer("req_1")))
-    first = machine.read()
-    monkeypatch.setattr("tabstop.beside.local_usage.book_identity", lambda: ("another", 1, 1))
-    second = machine.read()
-    assert (second.read, told(second)) == (0, told(first))
-
-
-def test_a_disk_that_cannot_be_written_to(machine: Machine) -> None:
-    """The next time takes longer, nothing else."""
-    machine.write("a", lines(an_answer("req_1")))
-    machine.cache.parent.parent.write_bytes(b"a file where the folder would be")
-    assert machine.read().read == 1
-
-
 def test_what_cannot_be_read_is_told(machine: Machine) -> None:
     """A link could lead anywhere; a pipe would wait for its writer."""
     path = machine.write("a", lines(an_answer("req_1")))
@@ -440,10 +230,3 @@ def test_every_agent_has_a_reader(tmp_path: Path) -> None:
     """Of a machine with no logs none of them finds any."""
     for agent in READERS:
         assert local_usage(Homes.from_environ({"HOME": str(tmp_path)}), cache=None, agents=[agent]).files == 0
-
-
-def test_where_the_cache_is() -> None:
-    """By the XDG rules."""
-    assert cache_path({"XDG_CACHE_HOME": "/c", "HOME": "/h"}) == Path("/c/tabstop/usage")
-    assert cache_path({"XDG_CACHE_HOME": "c", "HOME": "/h"}) == Path("/h/.cache/tabstop/usage")
-    assert cache_path({}) is None

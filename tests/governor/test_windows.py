@@ -47,11 +47,11 @@ def run(settings: Settings, *facts: Fact) -> tuple[State, list[Order], list[Even
     ("facts", "sentences"),
     [
         ((read(50),), []),
-        ((read(89),), ["Anthropic's 5-hour window is 89 % used; at this rate full at 09:29 UTC, resets at 10:00 UTC."]),
-        ((read(95), read(96, MINUTE)), ["Anthropic's 5-hour window is 95 % used; at this rate full at 09:12 UTC, resets at 10:00 UTC."]),
+        ((read(89),), ["Anthropic's 5-hour window is 89 % used; at its average rate full at 09:29 UTC, resets at 10:00 UTC."]),
+        ((read(95), read(96, MINUTE)), ["Anthropic's 5-hour window is 95 % used; at its average rate full at 09:12 UTC, resets at 10:00 UTC."]),
         ((read(100),), ["Anthropic's 5-hour window is full; resets at 10:00 UTC."]),
         ((read(95), read(95, window="weekly", minutes=10_080)), [
-            "Anthropic's 5-hour window is 95 % used; at this rate full at 09:12 UTC, resets at 10:00 UTC.",
+            "Anthropic's 5-hour window is 95 % used; at its average rate full at 09:12 UTC, resets at 10:00 UTC.",
             "Anthropic's weekly window is 95 % used; resets at 10:00 UTC.",
         ]),
         ((replace(read(95), at=at(2 * HOUR)),), []),
@@ -63,6 +63,19 @@ def test_people_are_told_once_of_each_window(facts: tuple[Fact, ...], sentences:
     assert [e.finding.sentence for e in events if e.finding] == sentences
     assert {(e.kind, e.finding.signal) for e in events if e.finding} <= {(EventKind.ALERT, Signal.GAUGE)}
     assert {order.act for order in orders} == {Act.PROCEED}
+
+
+def test_the_rate_is_of_the_last_half_hour_or_so() -> None:
+    """However long the session runs: who fills a window at once is told in time, and who has stopped is not told."""
+    half = 30 * MINUTE
+    slow = [read(20 + number, number * 5 * MINUTE) for number in range(9)]
+    state, _, events = run(ALERT, *slow, read(60, 45 * MINUTE), read(78, 50 * MINUTE))
+    assert [event.finding.sentence for event in events if event.finding] == [
+        "Anthropic's 5-hour window is 78 % used; at this rate full at 09:58 UTC, resets at 10:00 UTC."
+    ]
+    assert [one.observed_at for one in state.gauged.earlier] == [at(0), at(half)]
+    idle = [read(80, number * 5 * MINUTE) for number in range(11)]
+    assert run(ALERT, *idle)[2] == []
 
 
 def test_one_window_that_two_sources_tell_of_is_told_once() -> None:
@@ -91,6 +104,13 @@ def test_the_policy_may_suspend_it_until_the_window_begins_anew() -> None:
     assert orders[1].ends_as is SessionOutcome.SUSPENDED
     assert [event.kind for event in events].count(EventKind.SUSPEND) == 1
     assert state.stopped is None
+
+
+def test_a_window_of_one_model_stops_no_session() -> None:
+    """It may call another one; people are told."""
+    _, orders, events = run(SUSPEND, read(95, 0, "7d_opus", 10_080), Tick(at(1)))
+    assert {order.act for order in orders} == {Act.PROCEED}
+    assert [event.kind for event in events] == [EventKind.ALERT]
 
 
 def test_a_person_lets_it_go_on_with_a_window_that_is_nearly_full() -> None:

@@ -18,30 +18,23 @@ from app.ledger.end_session import end_session
 from app.ledger.hand_over import hand_over
 from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
-from app.ledger.postings import NOTHING, Sums, together
 from app.ledger.recompute import recompute
 from app.ledger.reprice import reprice
 from app.ledger.resume import Circumstances, may_resume, resume
 from app.ledger.session_overdrives import grant as grant_session
 from app.ledger.session_overdrives import lapse
 from app.ledger.unadmitted import TOLD_LATE, take_in
-from app.ledger.unplaced import unplaced
-from app.registry import Engineer, EngineerKind, Repository, Store, Transaction
+from app.registry import Engineer, EngineerKind, Repository, Store
 from tabstop.breaker_memory import BreakerMetric
 from tabstop.budget import Amount, Budget, Scope
-from tabstop.cost import Cost, CostState
-from tabstop.evidence import NOWHERE, CommitMade, Evidence, PullRequestLink
-from tabstop.money import dollars
-from tabstop.policy.model import Downgrade, OnEmpty, Policy
+from tabstop.policy.model import Policy
 from tabstop.session import Limits, SessionOutcome
-from tabstop.usage import Billing, Tokens, Usage
-from tabstop.window import WindowKind
+from tabstop.usage import Billing, Usage
 from tabstop.wire import BreakerTrip, ClientTotal, StartAnswer
+from tests.ledger.always import all_holds, entries_of
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
-    a_cap,
-    a_policy,
     a_price,
     a_pull_request,
     a_report,
@@ -50,51 +43,7 @@ from tests.ledger.builders import (
     begin,
     report,
 )
-
-POLICIES = {
-    "wide": a_policy(),
-    "narrow": a_policy(
-        tab=a_cap("1", window=WindowKind.LIFETIME), engineer=a_cap("2", window=WindowKind.DAY), organization="4"
-    ),
-    "tokens": a_policy(engineer=a_cap(tokens=1_500_000, window=WindowKind.WEEK), repository="3"),
-    "downgrade": a_policy(
-        engineer=a_cap("0.50"), on_empty=OnEmpty.DOWNGRADE, downgrade=Downgrade(("claude-haiku-4-5",), dollars("0.4"))
-    ),
-    "counting": a_policy(subscription_counts=True, tab=a_cap("1", window=WindowKind.LIFETIME), hold="0.20"),
-}
-MODELS = ["claude-sonnet-4-5", "claude-haiku-4-5", "mystery"]
-
-evidence = st.sampled_from(
-    [
-        NOWHERE,
-        Evidence("acme/web", "main"),
-        Evidence("", "claude/x"),
-        Evidence("acme/web", "claude/z"),
-        Evidence("acme/site", "fix"),
-        Evidence("alice/own", "main"),
-        Evidence("", "", "0123456"),
-    ]
-)
-links = st.builds(
-    PullRequestLink,
-    st.just("acme/web"),
-    st.sampled_from([1, 2]),
-    st.sampled_from(["", "main", "claude/x"]),
-    st.just(NOW),
-)
-commits = st.builds(CommitMade, st.sampled_from(["0123456", "789abcd"]), st.just(""), st.sampled_from(["", "claude/y"]))
-
-counts = st.integers(0, 400_000)
-tokens = st.builds(Tokens, input=counts, cache_read=counts, cache_write_5m=counts, cache_write_1h=counts, output=counts)
-keys = st.lists(st.integers(0, 12).map("anthropic:req:{}".format), min_size=1, max_size=3, unique=True).map(tuple)
-
-
-def a_dear_price(usage: Usage) -> Cost:
-    """Twice the price, and the mystery solved."""
-    usual = a_price(usage)
-    if usual.state is CostState.UNKNOWN:
-        return Cost(CostState.ESTIMATED, usage.tokens.total * 500, "mystery-1")
-    return Cost(CostState.KNOWN, (usual.nano or 0) * 2, usual.matched)
+from tests.ledger.drawn import MODELS, POLICIES, a_dear_price, commits, evidence, keys, links, tokens
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -410,9 +359,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         with self.store.look(self.organization) as books:
             assert recompute(books, self.now) == []
-            _unplaced_and_placed_are_all(books)
-            usages_are_their_entries(books)
-            _one_live_probe(books)
+            all_holds(books)
             self._overruns_are_named(books)
 
     def _overruns_are_named(self, books: Books) -> None:
@@ -443,44 +390,3 @@ class LedgerMachine(RuleBasedStateMachine):
         highest = Amount(max(highest.nano, ceiling.nano), max(highest.tokens, ceiling.tokens))
         self.highest[budget.id] = highest
         return highest - budget.spent - budget.held
-
-
-def _unplaced_and_placed_are_all(books: Transaction) -> None:
-    """What lies on tabs and what lies on none come to the whole ledger, and each budget's share of it is part of what it spent."""
-    found = unplaced(books)
-    on_tabs = list(books.all_tab_shares().values())
-    assert found.whole.less(found.unplaced) == Sums(
-        sum(share.spent.nano for share in on_tabs),
-        sum(share.notional for share in on_tabs),
-        sum(share.spent.tokens for share in on_tabs),
-        sum(share.unknown_usages for share in on_tabs),
-    )
-    assert together([NOTHING, *(row.sums for row in found.rows)]) == found.unplaced
-
-
-def _one_live_probe(books: Books) -> None:
-    """The probe's place is held by a session that runs, or by nobody."""
-    _, breaker = books.learned(REPOSITORY, "claude-code")
-    assert breaker.probe in {"", *(session.id for session in books.live_sessions())}
-
-
-def entries_of(books: Books) -> list[Any]:
-    """Every entry, oldest first."""
-    return books.all_entries()
-
-
-def usages_are_their_entries(books: Books) -> None:
-    """What a usage costs, and where it lies, is the sum of its entries (promise 1)."""
-    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    where: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for entry in entries_of(books):
-        sums[entry.usage_id][0] += entry.nano + entry.notional
-        sums[entry.usage_id][1] += entry.tokens
-        where[entry.usage_id][entry.place_id] += entry.tokens
-    for session in books.all_sessions():
-        for row in books.usages_of(session.id):
-            assert sums[row.id] == [row.cost, row.tokens.total], row
-            assert {place: count for place, count in where[row.id].items() if count} in (
-                {},
-                {row.place_id: row.tokens.total},
-            )

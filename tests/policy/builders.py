@@ -27,6 +27,13 @@ def problems(text: str | bytes, kind: PolicyKind = PolicyKind.REPOSITORY) -> tup
     return parse(text, kind).problems
 
 
+def listed(text: str | bytes, kind: PolicyKind = PolicyKind.REPOSITORY) -> str:
+    """Problems and notes, each on a line with its place; for golden files."""
+    parsed = parse(text, kind)
+    lines = [f"{p.line}:{p.column} [{p.key_path}] {p.sentence}" for p in parsed.problems]
+    return "\n".join([*lines, *(f"{n.line}:{n.column} [{n.key_path}] note: {n.sentence}" for n in parsed.notes)]) + "\n"
+
+
 def in_force(org: str | None, repo: str | None, name: str = "acme/web", topics: tuple[str, ...] = ()) -> Effective:
     """Both files, each valid on its own, judged together."""
     return effective(
