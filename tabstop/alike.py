@@ -26,6 +26,9 @@ MOST = 16
 """Calls that look the same in one span of time. Of more, no pairs are made: each is a call of its own."""
 
 _NAMED, _NEARBY = "tabstop:alike:", "tabstop:near:"
+_MAKERS = frozenset({"anthropic", "openai", "google"})
+"""Vendors whose ids say by whose protocol a model answered: one response came by one. OpenCode's ids stand beside any of them."""
+
 _VENDORS = ("opencode:", "google:")
 """Whose keys say that other sources may not know them. OpenCode asks Google too, so it comes first."""
 
@@ -84,28 +87,46 @@ def _names(usage: Usage, owner: str) -> _Names | None:
     )
 
 
+def tell_apart(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether keys are those of two responses: each has an id of the same kind, and not the same, or they have ids of two vendors.
+
+    What tells two usages apart goes on doing so, whatever further keys either is given; so their threads are not asked.
+    """
+    ids, others = _ids(one), _ids(other)
+    makers = [{kind.partition(":")[0] for kind in told}.intersection(_MAKERS) for told in (ids, others)]
+    ids.pop(_NAMED, None)
+    return _differ(ids, others) or (all(makers) and len(set.union(*makers)) > 1)
+
+
+def _ids(keys: Iterable[str]) -> dict[str, set[str]]:
+    """Ids by their kind; the thread it is known to be of is one."""
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        if key.startswith(_NAMED):
+            found.setdefault(_NAMED, set()).add(key.rpartition("/")[0])
+        elif not key.startswith(_NEARBY):
+            vendor, kind, value = (*key.split(":", 2), "", "")[:3]
+            found.setdefault(f"{vendor}:{kind}", set()).add(value)
+    return found
+
+
+def _differ(one: Mapping[str, set[str]], other: Mapping[str, set[str]]) -> bool:
+    return any(kind in other and ids.isdisjoint(other[kind]) for kind, ids in one.items())
+
+
 class _Call:
-    """One call as it is known by now. ids: by their kind; the thread it is known to be of is one."""
+    """One call as it is known by now. ids: by their kind, see `_ids`."""
 
     def __init__(self, at: datetime, cached: int | None, keys: Iterable[str]) -> None:
         self.at = at
         self.cached = cached
-        self.ids: dict[str, set[str]] = {}
+        self.ids = _ids(keys)
         self._into: _Call | None = None
-        self.known_as(keys)
 
     @property
     def now(self) -> _Call:
         """Itself, or what it turned out to be."""
         return self if self._into is None else self._into.now
-
-    def known_as(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            if key.startswith(_NAMED):
-                self.ids.setdefault(_NAMED, set()).add(key.rpartition("/")[0])
-            elif not key.startswith(_NEARBY):
-                vendor, kind, value = (*key.split(":", 2), "", "")[:3]
-                self.ids.setdefault(f"{vendor}:{kind}", set()).add(value)
 
     def becomes(self, other: _Call) -> None:
         self._into = other
@@ -118,9 +139,7 @@ class _Call:
         """Whether nothing tells them apart."""
         if None not in (self.cached, other.cached) and self.cached != other.cached:
             return False
-        if any(kind in other.ids and ids.isdisjoint(other.ids[kind]) for kind, ids in self.ids.items()):
-            return False
-        return abs(self.at - other.at) <= NEAR
+        return not _differ(self.ids, other.ids) and abs(self.at - other.at) <= NEAR
 
 
 class _Board:
@@ -170,13 +189,13 @@ class _Board:
         return replace(usage, keys=tuple(dict.fromkeys(keys)))
 
     def _known(self, keys: Iterable[str]) -> _Call | None:
-        """The call that has one of these keys; several that have turn out to be one."""
+        """The call that has one of these keys; several that have turn out to be one, if they may be."""
         first: _Call | None = None
         for key in keys:
             call = self._by_key[key].now if key in self._by_key else None
             if first is None:
                 first = call
-            elif call is not None and call is not first:
+            elif call is not None and call is not first and not _differ(call.ids, first.ids):
                 call.becomes(first)
         return first
 

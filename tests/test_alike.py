@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabstop.alike import MOST, Stored, recognized
+from tabstop.alike import MOST, Stored, recognized, tell_apart
 from tabstop.usage import Grain, Tokens, Usage
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -143,6 +144,42 @@ def test_what_ids_join_stays_joined() -> None:
     assert shelf.take(told("opencode:resp:r", "opencode:tool:t1", output=4)) == 1
     assert shelf.take(told("opencode:msg:m", "opencode:call:1-2")) == 1
     assert shelf.take(told("opencode:resp:q", "opencode:tool:t2")) == 2
+
+
+APART = [
+    ("two requests", "anthropic:req:1", "anthropic:req:2", True),
+    ("a request and a message", "anthropic:req:1", "anthropic:msg:1", False),
+    ("two vendors", "anthropic:msg:1", "openai:chat:1", True),
+    ("OpenCode asks any vendor", "opencode:msg:1 opencode:tool:s/1", "google:resp:1", False),
+    ("other tools", "opencode:tool:s/1", "opencode:tool:s/2", True),
+    ("one tool in common", "opencode:tool:s/1 opencode:tool:s/3", "opencode:tool:s/2 opencode:tool:s/3", False),
+    ("calls of one thread", "tabstop:alike:google:s/9.1@7#0", "tabstop:alike:google:s/8.2@7#1", False),
+    (
+        "of two threads, which a report may add",
+        "tabstop:alike:google:s/9.1@7#0",
+        "tabstop:alike:google:t/9.1@7#0",
+        False,
+    ),
+    ("one that was given another vendor's id", "anthropic:msg:1 openai:resp:x", "openai:chat:1", True),
+    ("near each other", "tabstop:near:google:1/9.1@7#0", "tabstop:near:google:2/9.1@7#0", False),
+    ("ids of no known form", "a", "b", False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "apart"), [case[1:] for case in APART], ids=[case[0] for case in APART])
+def test_what_tells_two_usages_apart(one: str, other: str, *, apart: bool) -> None:
+    """An id of the same kind, or ids of two vendors. Either way round."""
+    assert tell_apart(one.split(), other.split()) is tell_apart(other.split(), one.split()) is apart
+
+
+def test_a_report_that_names_two_calls_makes_none_of_them_the_other() -> None:
+    """Each is still paired with one call of another source; a third has no partner."""
+    shelf = Shelf()
+    assert shelf.take(chat(1), chat(2)) == 2
+    both = told("google:chat:s/1", "google:chat:s/2")
+    found = recognized([both, proxied(1), proxied(2), proxied(3)], shelf.owner, shelf.lookup)
+    partners = [{shelf.keys[key] for key in one.keys if key in shelf.keys} for one in found]
+    assert partners == [{1, 2}, {1}, {2}, set()]
 
 
 def test_usage_with_ids_that_all_its_sources_know_costs_no_look() -> None:

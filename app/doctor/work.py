@@ -98,8 +98,8 @@ def disputes(sessions: Mapping[str, int]) -> list[Diagnosis]:
     return [
         warning(
             "sources",
-            f"{calls} in {among} of the last 7 days: sources tell different prompts or models. The largest counts are charged.",
-            "The audit log's `usage.disagreement` rows have every call with what was told. Update the agents and their hooks.",
+            f"{calls} in {among} of the last 7 days: reports contradict each other, or say what they may not.",
+            "The audit log's `usage.disagreement` rows have every call with what was told and what is charged. Update the agents and their hooks; where a row has `refused_from`, see what that session is.",
             tuple(f"{session_id}: {plural(count, 'call')}" for session_id, count in most[:MOST_SHOWN]),
         )
     ]

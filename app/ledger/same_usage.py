@@ -1,25 +1,41 @@
 """Which reports are the same usage: rows that share a key, within a batch and with what is stored.
 
 What two reports say of one response is joined part by part: the largest count, the more exact model, the earliest time.
-Joining is commutative and repeating it changes nothing, so neither order nor number of reports matters.
+Joining is commutative, repeating it changes nothing, and neither prompt nor output gets shorter. Where reports do not contradict each
+other, neither their order nor their number matters. What a report may not change is left as it is, see `app.ledger.one_response`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from app.ledger.books import KnownUsage, UsageRow
-from app.ledger.disagreement import Told, disagree, model_family, told_of, told_once, told_together
+from app.ledger.disagreement import (
+    Prompt,
+    Told,
+    disagree,
+    is_told,
+    longest,
+    model_family,
+    outdone_of,
+    told_of,
+    told_once,
+    told_together,
+)
+from app.ledger.one_response import Bounds
 from app.ledger.told import as_kept, fuller
 from tabstop.evidence import NOWHERE, Evidence
 from tabstop.usage import Grain, Tokens, Usage
 
 
 class Said(NamedTuple):
-    """What a report, or what is stored, says of one response. told: by everyone, where it can be compared; disputed: it contradicts itself."""
+    """What a report, or what is stored, says of one response. told: by everyone, where it can be compared; disputed: it contradicts itself.
+
+    outdone: how a prompt splits of which this one, that does not tell, is longer.
+    """
 
     tokens: Tokens
     cache_split_known: bool
@@ -30,6 +46,12 @@ class Said(NamedTuple):
     evidence: Evidence = NOWHERE
     told: Told = ()
     disputed: bool = False
+    outdone: Prompt | None = None
+
+    @property
+    def counted(self) -> tuple[Tokens, bool, int, str]:
+        """What is charged of it."""
+        return self.tokens, self.cache_split_known, self.web_searches, self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +61,8 @@ class Sorted:
     new: usages nobody has reported, each once. several: what was said of those of them that were told several times, by
     their first key. fuller: for stored usages (by id) of which a report says
     more than is stored, what it says. merged: stored usages found to be one (id to drop → id to keep). keys: new keys
-    of stored usages. repeated: how many reports were of usages already stored, or twice in the batch.
+    of stored usages. refused: for stored usages (by id), what was said of them by reports that may not change them; disputed
+    where it names several that are not one response. repeated: how many reports were of usages already stored, or twice in the batch.
     """
 
     new: tuple[Usage, ...]
@@ -47,25 +70,26 @@ class Sorted:
     fuller: Mapping[int, Said]
     merged: Mapping[int, int]
     keys: Mapping[str, int]
+    refused: Mapping[int, Said]
     repeated: int
 
 
 def sort_out(
-    usages: Sequence[Usage], known: Mapping[str, KnownUsage], evidence: Mapping[int, Evidence] | None = None
+    usages: Sequence[Usage], known: Mapping[str, KnownUsage], bounds: Bounds, evidence: Mapping[int, Evidence]
 ) -> Sorted:
-    """Sort a batch against what is stored. evidence: of the stored usages, by its id."""
-    told = evidence or {}
+    """Sort a batch against what is stored, within the session's bounds. evidence: of the stored usages, by its id."""
     if not known and _all_keys_differ(usages):  # the usual case
-        return Sorted(tuple(usages), {}, {}, {}, {}, 0)
-    fresh = [usage for usage in usages if not _already_said(usage, known, told)]
+        return Sorted(tuple(usages), {}, {}, {}, {}, {}, 0)
+    fresh = [usage for usage in usages if not _already_said(usage, known, evidence)]
     if not fresh:  # the usual case of a repeated batch
-        return Sorted((), {}, {}, {}, {}, len(usages))
+        return Sorted((), {}, {}, {}, {}, {}, len(usages))
+    groups, refused = _within(bounds, fresh, known)
     new: list[Usage] = []
     several: dict[str, Said] = {}
     fuller: dict[int, Said] = {}
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
-    for members in _one_per_response(fresh, known):
+    for members in groups:
         stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
         if not stored:
             one = members[0]
@@ -80,29 +104,31 @@ def sort_out(
             for key in usage.keys:
                 if key not in known:
                     keys[key] = keep
-        if len(stored) > 1 or not all(_says_no_more(usage, stored[keep], told) for usage in members):
+        if len(stored) > 1 or not all(_says_no_more(usage, stored[keep], evidence) for usage in members):
             fuller[keep] = _joined_all([said_of(member) for member in members])
             merged.update((other, keep) for other in stored if other != keep)
-    return Sorted(tuple(new), several, fuller, merged, keys, len(usages) - len(new))
+    return Sorted(tuple(new), several, fuller, merged, keys, refused, len(usages) - len(new))
 
 
 def joined(one: Said, other: Said) -> Said:
     """What both together say.
 
-    A prompt of which it is known what was cached, and for how long, stands in place of one of which it is not: they are the same tokens.
+    A prompt of which it is known what was cached, and for how long, stands in place of one of which it is not: they are the same
+    tokens. A longer one stays, since some of it would not be accounted for; how the other splits is remembered.
     """
-    both = (one, other)
     told = told_together(one.told, other.told)
-    prompts = [said.tokens for said in both if said.cache_split_known] or [said.tokens for said in both]
+    both = (one, other)
+    split = [_parts(said) if said.cache_split_known else said.outdone for said in both]
+    known = [parts for parts in split if parts is not None]
+    whole = max((_parts(said) for said in both if not said.cache_split_known), key=_in_order, default=None)
+    best = longest(known) if known else None
+    stands = whole if best is None or (whole is not None and sum(whole) > sum(best)) else best
     return Said(
         Tokens(
-            max(prompt.input for prompt in prompts),
-            max(prompt.cache_read for prompt in prompts),
-            max(prompt.cache_write_5m for prompt in prompts),
-            max(prompt.cache_write_1h for prompt in prompts),
+            *(stands or _parts(one)),
             max(one.tokens.output, other.tokens.output),
         ),
-        one.cache_split_known or other.cache_split_known,
+        stands is best,
         max(one.web_searches, other.web_searches),
         max(one.tool_calls, other.tool_calls),
         max(one.model, other.model, key=lambda model: (len(model), model)),
@@ -110,13 +136,24 @@ def joined(one: Said, other: Said) -> Said:
         fuller(one.evidence, other.evidence),
         told,
         one.disputed or other.disputed or disagree(told),
+        None if stands is best else best,
     )
+
+
+def _parts(counted: Said) -> Prompt:
+    tokens = counted.tokens
+    return tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
+
+
+def _in_order(parts: Prompt) -> tuple[int, Prompt]:
+    """Of prompts that do not tell how they split one stands as a whole: the longest."""
+    return sum(parts), parts
 
 
 def said_of(usage: Usage) -> Said:
     """What a report says."""
     where = as_kept(usage.evidence)
-    calls, comparable = len(usage.tool_calls), usage.cache_split_known and usage.grain is Grain.CALL
+    calls, comparable = len(usage.tool_calls), usage.grain is Grain.CALL
     return Said(
         usage.tokens,
         usage.cache_split_known,
@@ -125,7 +162,7 @@ def said_of(usage: Usage) -> Said:
         usage.model,
         usage.occurred_at,
         where,
-        told_once(usage.model, usage.tokens) if comparable else (),
+        told_once(usage.model, usage.tokens, splits=usage.cache_split_known) if comparable else (),
     )
 
 
@@ -142,6 +179,7 @@ def said_by(row: UsageRow, evidence: Mapping[int, Evidence]) -> Said:
         where,
         told_of(row),
         row.disputed,
+        outdone_of(row),
     )
 
 
@@ -191,21 +229,28 @@ def _says_no_more(usage: Usage, stored: KnownUsage, evidence: Mapping[int, Evide
         and (usage.model == stored.model or (len(usage.model), usage.model) <= (len(stored.model), stored.model))
         and usage.occurred_at >= stored.occurred_at
         and (usage.evidence is NOWHERE or _tells_no_more(usage.evidence, stored.evidence_id, evidence))
-        and (stored.disputed or not usage.cache_split_known or _tells_the_same(usage, stored))
+        and (stored.disputed or usage.grain is not Grain.CALL or _tells_the_same(usage, stored))
     )
 
 
 def _tells_the_same(usage: Usage, stored: KnownUsage) -> bool:
-    """Whether a report's counts and model are those stored, so that there is nothing to disagree about."""
+    """Whether a call's counts and model are those stored, so that there is nothing to disagree about.
+
+    Where it does not tell how its prompt splits, it is enough that its prompt is no longer.
+    """
     said = usage.tokens
-    return (
-        said.output == stored.output
-        and said.input == stored.input
-        and said.cache_read == stored.cache_read
-        and said.cache_write_5m == stored.cache_write_5m
-        and said.cache_write_1h == stored.cache_write_1h
-        and (usage.model == stored.model or model_family(usage.model) == model_family(stored.model))
-    ) or usage.grain is not Grain.CALL
+    if stored.told:
+        return is_told(stored.told, told_once(usage.model, said, splits=usage.cache_split_known))
+    return said.output == stored.output and (
+        not usage.cache_split_known
+        or (
+            said.input == stored.input
+            and said.cache_read == stored.cache_read
+            and said.cache_write_5m == stored.cache_write_5m
+            and said.cache_write_1h == stored.cache_write_1h
+            and (usage.model == stored.model or model_family(usage.model) == model_family(stored.model))
+        )
+    )
 
 
 def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Evidence]) -> bool:
@@ -216,13 +261,69 @@ def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Ev
 def _prompt_says_no_more(usage: Usage, stored: KnownUsage) -> bool:
     said = usage.tokens
     if usage.cache_split_known != stored.cache_split_known:
-        return stored.cache_split_known
+        counted = stored.input + stored.cache_read + stored.cache_write_5m + stored.cache_write_1h
+        return stored.cache_split_known and said.prompt <= counted
+    if not stored.cache_split_known:
+        parts = stored.input, stored.cache_read, stored.cache_write_5m, stored.cache_write_1h
+        return _in_order((said.input, said.cache_read, said.cache_write_5m, said.cache_write_1h)) <= _in_order(parts)
     return (
         said.input <= stored.input
         and said.cache_read <= stored.cache_read
         and said.cache_write_5m <= stored.cache_write_5m
         and said.cache_write_1h <= stored.cache_write_1h
     )
+
+
+def _within(
+    bounds: Bounds, usages: Sequence[Usage], known: Mapping[str, KnownUsage]
+) -> tuple[list[list[Usage]], dict[int, Said]]:
+    """Reports that are of one response, and by stored usage what was said of it that may not be. Those count as repeats."""
+    allowed: list[Usage] = []
+    refused: dict[int, Said] = {}
+
+    def refuse(usage: Usage, named: Collection[int]) -> None:
+        first, said = min(named), said_of(usage)
+        said = said._replace(disputed=said.disputed or len(named) > 1)
+        refused[first] = joined(refused[first], said) if first in refused else said
+
+    for usage in usages:
+        named = {found.id: found for key in usage.keys if (found := known.get(key)) is not None}
+        if bounds.allow(named):
+            allowed.append(usage)
+        else:
+            refuse(usage, named)
+    groups: list[list[Usage]] = []
+    for members in _one_per_response(allowed, known):
+        if bounds.may_be_one({found.id for usage in members for key in usage.keys if (found := known.get(key))}):
+            groups.append(members)
+        else:
+            groups += _by_owner(members, known, refuse)
+    return groups, refused
+
+
+def _by_owner(
+    members: Sequence[Usage], known: Mapping[str, KnownUsage], refuse: Callable[[Usage, Collection[int]], None]
+) -> list[list[Usage]]:
+    """Reports that hang together by their keys, though what they name is not one response: those of each usage, and those of none.
+
+    A report goes with the usage whose keys it has by then. One that turns out to name two is refused.
+    """
+    owner = {key: found.id for key, found in known.items()}
+    parts: dict[int, list[Usage]] = {}
+    waiting, before = list(members), 0
+    while len(waiting) != before:
+        before, rest = len(waiting), []
+        for usage in waiting:
+            owners = {owner[key] for key in usage.keys if key in owner}
+            if len(owners) > 1:
+                refuse(usage, owners)
+            elif owners:
+                parts.setdefault(min(owners), []).append(usage)
+                owner |= dict.fromkeys(usage.keys, min(owners))
+            else:
+                rest.append(usage)
+        waiting = rest
+    return [*parts.values(), *_one_per_response(waiting, known)]
 
 
 def _all_keys_differ(usages: Sequence[Usage]) -> bool:

@@ -76,6 +76,16 @@ CASES = [
         [call(5, 0, 0, 0, 7), call(9, 0, 0, 0, 9, cache_split_known=False), call(6, 0, 0, 0, 8)],
         False,
     ),
+    (
+        "as much output as a source said that does not tell the cache",
+        [call(0, 0, 0, 0, 2, cache_split_known=False), call(2), call(2, 0, 0, 0, 2), call(3, 0, 0, 0, 2)],
+        True,
+    ),
+    (
+        "the cache is not told, and the prompt is longer",
+        [call(9, 0, 0, 0, 7, cache_split_known=False), call(5, 3, 0, 0, 7)],
+        True,
+    ),
     ("another model", [call(5, 0, 0, 0, 7), call(5, 0, 0, 0, 7, model="gpt-5")], True),
     ("another model of the family", [call(5, model="gpt-5-nano"), call(5, model="gpt-5-mini")], True),
     ("a model whose number goes on", [call(5, model="gpt-5"), call(5, model="gpt-5.1")], True),
@@ -102,7 +112,7 @@ def test_what_is_a_disagreement(told: list[Usage], *, disputed: bool, together: 
     (row,) = ledger.rows()
     assert (row.disputed, ledger.disputed(), len(ledger.audited())) == (disputed, disputed, disputed)
     assert row.tokens.output == max(one.tokens.output for one in told)
-    assert not (row.disputed and row.told)
+    assert not (row.disputed and row.told and row.cache_split_known)
 
 
 @pytest.mark.parametrize("kind", KINDS)
