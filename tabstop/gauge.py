@@ -32,7 +32,15 @@ Gauge = tuple[str, str, str]
 """Vendor, account, window."""
 
 _VENDORS = {"claude-code": "anthropic", "codex": "openai", "gemini-cli": "google"}
-_MODELS = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google"}
+_MODELS = {
+    **dict.fromkeys(("claude",), "anthropic"),
+    **dict.fromkeys(("gpt", "chatgpt", "codex", "o1", "o3", "o4"), "openai"),
+    **dict.fromkeys(("gemini",), "google"),
+}
+"""By the first word of a model's name."""
+
+_OWN_DOORS = frozenset({"", "anthropic", "openai", "google", "models"})
+"""Providers whose models a plan can pay for; what goes through a cloud or a router is billed there."""
 
 
 def believable(resets_at: datetime, now: datetime) -> datetime | None:
@@ -41,8 +49,9 @@ def believable(resets_at: datetime, now: datetime) -> datetime | None:
 
 
 def vendor_of(agent: str, model: str = "") -> str:
-    """Whose windows an agent's session draws on; by its model where the agent works with any vendor. Empty where nothing tells."""
-    return _VENDORS.get(agent) or _MODELS.get(model.rpartition("/")[2].partition("-")[0].lower(), "")
+    """Whose windows a call draws on; by its model where the agent works with any vendor. Empty for no vendor's, or nobody knows."""
+    provider, _, name = model.lower().rpartition("/")
+    return _VENDORS.get(agent) or (_MODELS.get(name.partition("-")[0], "") if provider in _OWN_DOORS else "")
 
 
 class GaugeSource(StrEnum):
@@ -90,6 +99,16 @@ class GaugeReading:
     def gauge(self) -> Gauge:
         """What was read."""
         return self.vendor, self.account, self.window
+
+    @property
+    def scope(self) -> str:
+        """The model or product that alone the window bounds (`opus` of `7d_opus`), in the vendor's words; empty where it bounds all."""
+        return self.window.partition("_")[2]
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When the window began; None where its end or its length is not told."""
+        return self.resets_at - timedelta(minutes=self.minutes) if self.resets_at and self.minutes else None
 
     @property
     def good_until(self) -> datetime:

@@ -10,15 +10,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tabstop.gauge import GaugeReading, GaugeSource, newest
-from tabstop.gauge_outlook import resets_alike
+from tabstop.gauge_rate import resets_alike
 
 
 def with_accounts(readings: Iterable[GaugeReading]) -> tuple[GaugeReading, ...]:
     """The newest reading of each gauge. What names no account counts with the only account whose windows end when its own do;
     where there is none, or several, it stays by itself. One person's readings.
+
+    An estimate is left out once its vendor has told of any window since: beside it, one window would stand there twice.
     """
-    known = tuple(newest(readings).values())
+    known = _still_counts(tuple(newest(readings).values()))
     return tuple(newest(_named(one, known) for one in known).values())
+
+
+def _still_counts(known: Sequence[GaugeReading]) -> list[GaugeReading]:
+    told = [one for one in known if one.source is not GaugeSource.ESTIMATED]
+    return [
+        one
+        for one in known
+        if one in told or not any(by.vendor == one.vendor and by.observed_at >= one.observed_at for by in told)
+    ]
 
 
 def _named(one: GaugeReading, known: Sequence[GaugeReading]) -> GaugeReading:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tabstop.gauge import FIVE_HOURS, FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource
-from tabstop.governor.settings import PlanAllowance
+from tabstop.governor.settings import PlanAllowance, Windows
 from tabstop.usage import Tokens
 
 FIVE_HOUR_MINUTES, WEEK_MINUTES = 5 * 60, 7 * 24 * 60
@@ -43,6 +43,12 @@ class WindowUse:
     def used(self) -> int | None:
         """Ten-thousandths of the window; None where its allowance is not known."""
         return None if self.allowed is None else min(self.tokens * FULL // self.allowed, MOST_USED)
+
+
+def allowances(windows: Windows) -> dict[str, PlanAllowance]:
+    """By vendor, what its plan allows: of those vendors of which the policy says anything."""
+    told = {"anthropic": windows.anthropic, "openai": windows.openai}
+    return {vendor: allowed for vendor, allowed in told.items() if allowed != PlanAllowance()}
 
 
 def counted(tokens: Tokens) -> int:
@@ -77,6 +83,14 @@ def _five_hours(calls: Iterable[Spent], now: datetime) -> tuple[datetime | None,
     if began is None or now >= began + length:
         return None, 0
     return began, tokens
+
+
+def used_by(tokens: int, allowed: PlanAllowance) -> tuple[WindowUse, WindowUse]:
+    """What so many counted tokens of one session are of each window, whenever in it they were used."""
+    return (
+        WindowUse(FIVE_HOURS, FIVE_HOUR_MINUTES, tokens, allowed.five_hours, None),
+        WindowUse(WEEKLY, WEEK_MINUTES, tokens, allowed.week, None),
+    )
 
 
 def as_readings(uses: Iterable[WindowUse], vendor: str, now: datetime, account: str = "") -> tuple[GaugeReading, ...]:

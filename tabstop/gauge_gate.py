@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tabstop.gauge import FIVE_HOURS, FULL, WEEKLY, GaugeReading
+from tabstop.gauge import FULL, GaugeReading
 from tabstop.gauge_account import with_accounts
-from tabstop.gauge_outlook import Outlook, at, nearly_full, outlook, said
+from tabstop.gauge_outlook import at, said
+from tabstop.gauge_rate import Outlook, nearly_full, outlook
 from tabstop.governor.settings import OnFull, Windows
 from tabstop.policy.model import SessionLimits
 from tabstop.policy.problem import quoted
@@ -51,31 +52,42 @@ def concerns(billing: Billing, vendor: str, windows: Windows) -> bool:
 def at_the_windows(
     gauges: Iterable[GaugeReading], asked: Asked, windows: Windows
 ) -> tuple[tuple[Finding, ...], SessionLimits]:
-    """The findings about the windows this start would run into, and its limits, cut to fit where the policy says so."""
+    """The findings about the windows this start would run into, and its limits, cut to fit where the policy says so.
+
+    gauges: the newest readings, and earlier ones where they are kept, in any order.
+    """
     if not concerns(asked.billing, asked.vendor, windows):
         return (), asked.limits
-    theirs = [one for one in with_accounts(gauges) if one.vendor == asked.vendor and _bounds(one.window, asked.model)]
-    seen = [outlook(one, asked.now) for one in _of_present_account(theirs, asked.now)]
+    known = tuple(gauges)
+    theirs = [one for one in with_accounts(known) if one.vendor == asked.vendor and _bounds(one, asked.model)]
+    ahead = [outlook(one, asked.now, known) for one in theirs]
+    seen = _of_present_account(ahead)
     limits = _fitted(asked, seen) if windows.fit_sessions else asked.limits
     if windows.on_full is OnFull.ALLOW:
         return (), limits
     fits = limits != asked.limits
     met = [one for one in seen if _runs_into(one, asked, windows)]
-    advice = _with_room(theirs, met, asked, windows) if met else ""
+    advice = _with_room(ahead, met, asked, windows) if met else ""
     return tuple(_finding(one, asked, windows, advice, fits=fits) for one in met), limits
 
 
-def _bounds(window: str, model: str) -> bool:
-    """A window of one model (`7d_opus`) bounds that model only."""
-    own = window.rpartition("_")[2]
-    return window in {FIVE_HOURS, WEEKLY} or own == window or own.lower() in model.lower()
+def _bounds(reading: GaugeReading, model: str) -> bool:
+    """A window of one model bounds that model only: `7d_opus` by its own name, Codex's `weekly_codex_…` by the limit's."""
+    names = (name.lower().replace("_", "-") for name in (reading.scope, reading.plan) if name)
+    return not reading.scope or any(name in model.lower() for name in names)
 
 
-def _of_present_account(gauges: Sequence[GaugeReading], now: datetime) -> list[GaugeReading]:
-    """Those of the account that was read last: a start does not say which one it will use. The fullest first."""
-    last = max(gauges, key=lambda one: (one.observed_at, one.account), default=None)
-    mine = [one for one in gauges if last is not None and one.account == last.account]
-    return sorted(mine, key=lambda one: (-(one.used_at(now) or 0), one.window))
+def _of_present_account(ahead: Sequence[Outlook]) -> list[Outlook]:
+    """Those of the account that was read last: a start does not say which one it will use. The fullest first.
+
+    An estimate is none while a reading counts: one may be told after an estimate that is made later.
+    """
+    told = [one.reading for one in ahead if not one.estimated]
+    live = any(one.used is not None for one in ahead if not one.estimated)
+    readings = told if live else [one.reading for one in ahead]
+    last = max(readings, key=lambda one: (one.observed_at, one.account), default=None)
+    mine = [one for one in ahead if last is not None and one.reading.account == last.account]
+    return sorted(mine, key=lambda one: (-(one.used or 0), one.reading.window))
 
 
 def _runs_into(seen: Outlook, asked: Asked, windows: Windows) -> bool:
@@ -104,8 +116,8 @@ def _finding(seen: Outlook, asked: Asked, windows: Windows, advice: str, *, fits
     certain = asked.billing is Billing.SUBSCRIPTION and seen.resets_at is not None
     stops = windows.on_full is OnFull.DEFER and certain and (full or not fits)
     remedy = [f"Start it after {at(seen.resets_at, asked.now)}." if stops and seen.resets_at else "", advice]
-    if fits and not stops:
-        remedy.insert(0, "Its time is cut to end before that.")
+    if fits and not stops and seen.full_at is not None:
+        remedy.insert(0, "The session's time is cut to end before it is full.")
     return Finding(
         Signal.GAUGE,
         Outcome.STOP if stops else Outcome.WARN,
@@ -121,12 +133,11 @@ def _finding(seen: Outlook, asked: Asked, windows: Windows, advice: str, *, fits
     )
 
 
-def _with_room(theirs: Sequence[GaugeReading], met: Sequence[Outlook], asked: Asked, windows: Windows) -> str:
+def _with_room(ahead: Sequence[Outlook], met: Sequence[Outlook], asked: Asked, windows: Windows) -> str:
     """A listed account none of whose known windows is nearly full. One that nobody has read yet may have room as well."""
     present = {one.reading.account for one in met}
     for account in windows.accounts:
-        known = [outlook(one, asked.now) for one in theirs if one.account == account]
-        live = [one for one in known if one.used is not None]
+        live = [one for one in ahead if one.reading.account == account and one.used is not None]
         if account in present or not live or any(_runs_into(one, asked, windows) for one in live):
             continue
         fullest = max(live, key=lambda one: one.used or 0)

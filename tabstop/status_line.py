@@ -11,15 +11,17 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from tabstop.agents.claude_code.window_names import windows_named
 from tabstop.evidence import repository_named
-from tabstop.gauge import FIVE_HOURS, FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource, believable
+from tabstop.gauge import FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource, believable
+from tabstop.gauge_rate import Outlook, outlook
 from tabstop.money import Nano, round_half_up, show
 
 SHORTEST = 60
 """Seconds of a session before dollars an hour say anything."""
 
-_WINDOWS = (("five_hour", FIVE_HOURS, 300), ("seven_day", WEEKLY, 10_080))
 _MOST_DOLLARS = 10_000_000
+_DAY = 24 * 60
 _YELLOW, _RED = FULL * 3 // 4, FULL * 9 // 10
 
 
@@ -27,7 +29,7 @@ _YELLOW, _RED = FULL * 3 // 4, FULL * 9 // 10
 class Status:
     """What the client tells. cost: of the session, nano-dollars at API prices; seconds: since it began.
 
-    gauges: empty where no plan pays. on_plan: whether one does.
+    gauges: empty where no plan pays. on_plan: whether one does. earlier: readings of the same windows from before, which give a rate.
     """
 
     session: str = ""
@@ -37,6 +39,7 @@ class Status:
     seconds: int = 0
     gauges: tuple[GaugeReading, ...] = ()
     on_plan: bool = False
+    earlier: tuple[GaugeReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def read_status(payload: Any, now: datetime) -> Status:
 def line(status: Status, branch: str, tab: Tab | None, now: datetime, zone: tzinfo | None, *, colour: bool) -> str:
     """The line: branch and its tab, session, burn rate, windows; what is not known is left out. zone: None for this machine's."""
     parts = [one for one in (_tab(branch, tab), _session(status)) if one]
-    parts += [one for gauge in status.gauges if (one := _window(gauge, now, zone, colour=colour))]
+    seen = [outlook(gauge, now, status.earlier) for gauge in status.gauges]
+    parts += [_window(one, one.used, zone, colour=colour) for one in seen if one.used is not None]
     return " · ".join(parts) or "tabstop: nothing is known of this session yet"
 
 
@@ -100,22 +104,26 @@ def _session(status: Status) -> str:
     return f"session {about}{show(status.cost)}{burn}"
 
 
-def _window(gauge: GaugeReading, now: datetime, zone: tzinfo | None, *, colour: bool) -> str:
-    used = gauge.used_at(now)
-    if used is None:
-        return ""
-    until = ""
-    if gauge.resets_at is not None:
-        until = f" until {gauge.resets_at.astimezone(zone):{'%H:%M' if gauge.window == FIVE_HOURS else '%a %H:%M'}}"
-    text = f"{'week' if gauge.window == WEEKLY else gauge.window} {used // 100} %{until}"
+def _window(seen: Outlook, used: int, zone: tzinfo | None, *, colour: bool) -> str:
+    """`5h 82 % until 15:00, +27 %/h, full 13:39`; `ø` in place of `+` for an average, and a week's rate is that of a day."""
+    window = seen.reading.window
+    form = "%H:%M" if seen.reading.minutes <= _DAY else "%a %H:%M"
+    text = f"{'week' if window == WEEKLY else window} {used // 100} %"
+    if seen.resets_at is not None:
+        text += f" until {seen.resets_at.astimezone(zone):{form}}"
+    if seen.an_hour is not None:
+        rate = f"{seen.an_hour // 100} %/h" if seen.reading.minutes <= _DAY else f"{seen.an_hour * 24 // 100} %/day"
+        text += f", {'ø ' if seen.average else '+'}{rate}"
+    if seen.full_at is not None and used < FULL:
+        text += f", full {seen.full_at.astimezone(zone):{form}}"
     if not colour or used < _YELLOW:
         return text
     return f"\x1b[{31 if used >= _RED else 33}m{text}\x1b[0m"
 
 
 def _gauges(limits: Mapping[str, Any], now: datetime) -> Iterator[GaugeReading]:
-    for name, window, minutes in _WINDOWS:
-        told = _mapping(limits.get(name))
+    for name, window, minutes in windows_named(limits):
+        told = _mapping(limits[name])
         percent = _number(told.get("used_percentage"), MOST_USED // 100)
         if percent is not None:
             yield GaugeReading(

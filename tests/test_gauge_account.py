@@ -54,6 +54,12 @@ NEXT = {"resets_at": NOW + timedelta(hours=6), "observed_at": NOW + timedelta(ho
         ),
         ((replace(FIVE, vendor="openai"), unnamed(FIVE)), [("", "5h", 5_000), ("max", "5h", 4_000)]),
         ((FIVE, unnamed(FIVE, source=GaugeSource.ESTIMATED)), [("", "5h", 5_000), ("max", "5h", 4_000)]),
+        # Once the vendor has told, an older guess would show the window twice; another vendor's stays.
+        ((unnamed(FIVE), replace(WEEK, account="", source=GaugeSource.ESTIMATED)), [("", "5h", 5_000)]),
+        (
+            (unnamed(FIVE), replace(WEEK, vendor="openai", source=GaugeSource.ESTIMATED)),
+            [("", "5h", 5_000), ("max", "weekly", 4_000)],
+        ),
     ],
 )
 def test_whose_window_it_is(readings: tuple[GaugeReading, ...], found: list[tuple[str, str, int]]) -> None:

@@ -32,6 +32,12 @@ HALF = replace(FULLISH, used=5_000)
 WEEK = replace(FULLISH, window="weekly", minutes=10_080, used=2_000, resets_at=NOW + timedelta(days=3))
 OTHER = replace(HALF, account="other", used=1_000, observed_at=NOW - timedelta(hours=1))
 
+
+def before(minutes: int, used: int, account: str = "mine") -> GaugeReading:
+    """An earlier reading of the same window."""
+    return replace(FULLISH, used=used, account=account, observed_at=NOW - timedelta(minutes=minutes))
+
+
 WARN, DEFER, ALLOW = Windows(), Windows(OnFull.DEFER), Windows(OnFull.ALLOW)
 FIT = replace(DEFER, fit_sessions=True)
 PLAN = Asked("anthropic", "claude-sonnet-5-5", Billing.SUBSCRIPTION, "octocat", SessionLimits(), NOW)
@@ -58,6 +64,11 @@ PLAN = Asked("anthropic", "claude-sonnet-5-5", Billing.SUBSCRIPTION, "octocat", 
         ((replace(FULLISH, vendor="openai"),), DEFER, Billing.SUBSCRIPTION, [], 120),
         ((replace(FULLISH, window="7d_opus"),), DEFER, Billing.SUBSCRIPTION, [], 120),  # another model's
         ((replace(FULLISH, window="7d_sonnet"),), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((replace(FULLISH, window="7d_claude_opus_5"),), DEFER, Billing.SUBSCRIPTION, [], 120),  # not every model with a 5
+        ((replace(FULLISH, window="weekly_fable", plan="Claude-Sonnet"),), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
+        ((replace(FILLING, used=8_000), before(60, 8_000)), DEFER, Billing.SUBSCRIPTION, [], 120),  # nobody uses it now
+        ((HALF, before(30, 2_000)), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),  # it fills by 60 % in an hour
+        ((HALF, before(30, 2_000, account="other")), DEFER, Billing.SUBSCRIPTION, [], 120),
         ((replace(FULLISH, window="primary"),), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP], 120),
         ((replace(FULLISH, account="old", observed_at=NOW - timedelta(minutes=1)), HALF), DEFER, Billing.SUBSCRIPTION, [], 120),  # the account of now counts
         ((FULLISH, replace(WEEK, used=9_900)), DEFER, Billing.SUBSCRIPTION, [Outcome.STOP, Outcome.STOP], 120),
@@ -126,13 +137,30 @@ def test_a_refusal_says_until_when() -> None:
     refused = may_start(facts)
     assert not refused.admitted
     assert refusal(refused.verdict, NOW) == [
-        "Anthropic's 5-hour window is 95 % used; at this rate full at 13:12 UTC, resets at 14:00 UTC. Start it after 14:00 UTC.",
+        "Anthropic's 5-hour window is 95 % used; at its average rate full at 13:12 UTC, resets at 14:00 UTC. Start it after 14:00 UTC.",
         "Asking again can help from 2 November 2026 14:00 UTC, in 1 h.",
     ]
     assert may_start(replace(facts, now=RESETS)).admitted
     fits = may_start(replace(facts, gauges=(FILLING,), policy=Policy(windows=FIT)))
     assert (fits.admitted, fits.limits.wall_clock_seconds) == (True, 2_400)
-    assert explain(fits.verdict.findings[0], NOW).endswith("Its time is cut to end before that.")
+    assert explain(fits.verdict.findings[0], NOW).endswith("The session's time is cut to end before it is full.")
+
+
+def test_only_a_window_that_fills_cuts_the_time() -> None:
+    """A week that is nearly full but lasts until it begins anew does not: the session is not said to end before it is full."""
+    lasts = replace(WEEK, used=9_100, resets_at=NOW + timedelta(hours=1))
+    (week, hours), limits = at_the_windows([lasts, FILLING], PLAN, replace(FIT, on_full=OnFull.WARN))
+    assert limits.wall_clock_seconds == 2_400
+    assert (week.scope, week.remedy) == ("weekly", "")
+    assert (hours.scope, hours.remedy) == ("5h", "The session's time is cut to end before it is full.")
+
+
+def test_a_reading_counts_before_a_later_estimate() -> None:
+    """It may have been told after the estimate was made. Once its window begins anew, the estimate counts."""
+    told = replace(FULLISH, observed_at=NOW - timedelta(minutes=2))
+    guess = replace(FULLISH, account="", used=9_200, source=GaugeSource.ESTIMATED, resets_at=None)
+    assert only(guess, told).spent == 9_500
+    assert only(guess, replace(told, resets_at=NOW)).spent == 9_200
 
 
 @pytest.mark.parametrize(
@@ -184,6 +212,9 @@ def test_a_window_is_its_engineers_own(surface: Surface, public: bool) -> None:
         ("gemini-cli", "", "google"),
         ("opencode", "anthropic/claude-sonnet-5-5", "anthropic"),
         ("opencode", "gpt-6-luna", "openai"),
+        ("opencode", "codex-mini-latest", "openai"),
+        ("opencode", "openrouter/anthropic/claude-opus-5-5", ""),
+        ("opencode", "us.anthropic.claude-opus-5-5-v1:0", ""),
         ("opencode", "", ""),
         ("", "llama-9", ""),
     ],

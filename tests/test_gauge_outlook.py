@@ -1,74 +1,23 @@
-"""Outlooks: how fast a window fills, when it will be full, and the sentence about it."""
+"""Outlooks: the sentence about how full a window is, when it will be full, and when it begins anew."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tabstop.gauge import FULL, GaugeReading, GaugeSource
-from tabstop.gauge_outlook import nearly_full, outlook, said
-
-NOW = datetime(2026, 11, 2, 13, 0, tzinfo=UTC)
-RESETS = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
-READ = GaugeReading("anthropic", "org", "5h", 8_200, NOW, GaugeSource.HEADER, RESETS, 300)
-"""Three of five hours are over."""
-
-WEEK = replace(READ, window="weekly", minutes=10_080, resets_at=NOW + timedelta(days=2))
-
-
-def clock(hours: float) -> datetime:
-    return datetime(2026, 11, 2, tzinfo=UTC) + timedelta(hours=hours)
-
-
-def earlier(used: int, minutes: int) -> GaugeReading:
-    return replace(READ, used=used, observed_at=NOW - timedelta(minutes=minutes))
-
-
-@pytest.mark.parametrize(
-    ("reading", "before", "an_hour", "full_at"),
-    [
-        (READ, (), 2_733, clock(13 + 18 * 3 / 82)),
-        (replace(READ, used=5_000), (), 1_666, None),  # lasts until it begins anew
-        (READ, (earlier(6_400, 60),), 1_800, clock(14)),  # what was used in the last hour counts
-        (READ, (earlier(8_200, 60),), 0, None),  # nobody uses it now
-        (READ, (earlier(7_000, 5),), 2_733, clock(13 + 18 * 3 / 82)),  # too short to say anything
-        (READ, (earlier(9_900, 60),), 2_733, clock(13 + 18 * 3 / 82)),  # it went down: something else
-        (READ, (replace(earlier(0, 60), resets_at=NOW),), 2_733, clock(13 + 18 * 3 / 82)),  # the window before
-        (READ, (replace(earlier(0, 60), account="b"),), 2_733, clock(13 + 18 * 3 / 82)),
-        (replace(READ, resets_at=None), (), None, None),  # nobody knows when it began
-        (replace(READ, resets_at=None), (replace(earlier(6_400, 60), resets_at=None),), 1_800, clock(14)),
-        (replace(READ, minutes=0), (), None, None),
-        (replace(READ, used=FULL), (), 3_333, NOW),
-        (replace(READ, resets_at=NOW + timedelta(hours=4, minutes=50)), (), None, None),  # ten minutes of it are over
-    ],
-)
-def test_when_a_window_will_be_full(
-    reading: GaugeReading, before: tuple[GaugeReading, ...], an_hour: int | None, full_at: datetime | None
-) -> None:
-    """At the rate of its latest part that is long enough; never after it begins anew; nothing where too little is known."""
-    seen = outlook(reading, NOW, before)
-    assert (seen.used, seen.an_hour) == (reading.used, an_hour)
-    assert (seen.full_at and round(seen.full_at.timestamp() / 60)) == (full_at and round(full_at.timestamp() / 60))
-
-
-def test_an_old_reading_counts_from_now_on() -> None:
-    """Whoever uses the window tells of it: since then nothing was used, and at the same rate it is full later."""
-    assert outlook(READ, NOW).full_at == clock(13) + timedelta(seconds=1_800 * 10_800 // 8_200)
-    late = outlook(READ, NOW + timedelta(hours=1)).full_at
-    assert late == clock(14) + timedelta(seconds=1_800 * 10_800 // 8_200)
-    assert outlook(READ, RESETS).used is None
+from tabstop.gauge_outlook import said
+from tabstop.gauge_rate import outlook
+from tests.test_gauge_rate import NOW, READ, WEEK, earlier
 
 
 @pytest.mark.parametrize(
     ("reading", "sentence"),
     [
-        (READ, "Anthropic's 5-hour window is 82 % used; at this rate full at 13:39 UTC, resets at 15:00 UTC."),
+        (READ, "Anthropic's 5-hour window is 82 % used; at its average rate full at 13:39 UTC, resets at 15:00 UTC."),
         (replace(READ, used=5_099), "Anthropic's 5-hour window is 50 % used; resets at 15:00 UTC."),
-        (WEEK, "Anthropic's weekly window is 82 % used; at this rate full at 3 November 15:20 UTC, resets at 4 November 13:00 UTC."),
+        (WEEK, "Anthropic's weekly window is 82 % used; at its average rate full at 3 November 15:20 UTC, resets at 4 November 13:00 UTC."),
         (replace(READ, used=FULL), "Anthropic's 5-hour window is full; resets at 15:00 UTC."),
         (replace(READ, used=10_250), "Anthropic's 5-hour window is full (102 % used); resets at 15:00 UTC."),
         (replace(READ, window="7d_opus", minutes=0, resets_at=None), "Anthropic's window `7d_opus` is 82 % used."),
@@ -84,9 +33,6 @@ def test_what_people_read(reading: GaugeReading, sentence: str) -> None:
     assert said(outlook(reading, NOW), NOW) == sentence
 
 
-@given(st.integers(0, FULL), st.integers(0, 299), st.integers(1, 100))
-def test_it_is_never_full_after_it_begins_anew(used: int, minutes: int, threshold: int) -> None:
-    """And what is nearly full has reached the threshold."""
-    seen = outlook(replace(READ, used=used, resets_at=NOW + timedelta(minutes=300 - minutes)), NOW)
-    assert seen.full_at is None or NOW <= seen.full_at < (seen.resets_at or NOW)
-    assert nearly_full(seen, threshold) == (used >= threshold * 100)
+def test_a_rate_of_the_recent_past_says_so() -> None:
+    """And one since the window began that it is an average, as above."""
+    assert "at this rate full at 13:30 UTC" in said(outlook(READ, NOW, [earlier(6_400, 30)]), NOW)

@@ -10,7 +10,8 @@ from app.registry import EngineerToken
 from app.world import World
 from tabstop.gauge import LONGEST_WINDOW, MOST_USED, GaugeReading
 from tabstop.gauge_account import with_accounts
-from tabstop.wire import GaugesAnswer
+from tabstop.gauge_rate import outlook
+from tabstop.wire import GaugesAnswer, gauge_now
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 """A vendor, an account or a window."""
@@ -27,7 +28,10 @@ def gauges_for(world: World, token: EngineerToken) -> GaugesAnswer:
         account = books.engineer(token.engineer_id)
         login = books.policy_in_force(NO_REPOSITORY).policy.login_of(account.login) if account else ""
         person = books.engineer_by_login(login) if login else None
-        return GaugesAnswer(with_accounts(books.gauges_of(person.id if person else token.engineer_id)))
+        engineer_id = person.id if person else token.engineer_id
+        readings = (*books.gauges_of(engineer_id), *books.earlier_gauges(engineer_id))
+    now = world.now()
+    return GaugesAnswer(tuple(gauge_now(outlook(one, now, readings)) for one in with_accounts(readings)))
 
 
 def problems_of_gauge(path: str, reading: GaugeReading) -> Iterator[str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 
 import click
 
 from app.cli.columns import columns, minute
 from app.cli.opening import Opened, OperatorError, opened
 from app.registry import Organization
-from tabstop.gauge import GaugeReading, percent_of
+from tabstop.gauge import percent_of
 from tabstop.gauge_account import with_accounts
-from tabstop.gauge_outlook import outlook
+from tabstop.gauge_rate import Outlook, outlook
+from tabstop.wire import gauge_now
 from tabstop.wire_json import to_json
 
 _HEADINGS = (
@@ -35,7 +35,7 @@ _HEADINGS = (
 @dataclass(frozen=True, slots=True)
 class _Row:
     engineer: str
-    reading: GaugeReading
+    seen: Outlook
 
 
 @click.command()
@@ -47,47 +47,42 @@ def gauges(engineer: str | None, login: str | None, as_json: bool) -> None:
     with opened() as here:
         organizations = here.organizations(login)
         found = [of for one in organizations if (of := _rows(here, one, engineer)) is not None]
-        now = here.now()
     if engineer is not None and not found:
         raise OperatorError(f"Tabstop has not met {engineer}: no session of theirs was started or charged here.")
     rows = [row for of in found for row in of]
     if as_json:
         for row in rows:
-            seen = outlook(row.reading, now)
-            expected = {"used_now": seen.used, "an_hour": seen.an_hour, "full_at": to_json(seen.full_at)}
-            click.echo(json.dumps({"engineer": row.engineer, **to_json(row.reading), **expected}))
+            click.echo(json.dumps({"engineer": row.engineer, **to_json(gauge_now(row.seen))}))
     elif not rows:
         click.echo("No gauge is known. Where sessions on a plan are told of: docs/windows.md.")
     else:
-        click.echo(columns(_HEADINGS, [_cells(row, now) for row in rows]))
+        click.echo(columns(_HEADINGS, [_cells(row) for row in rows]))
 
 
 def _rows(here: Opened, organization: Organization, login: str | None) -> list[_Row] | None:
     """By engineer; None where the organization has nobody of this login."""
+    now = here.now()
     with here.store.look(organization.id) as books:
-        if login is not None:
-            person = books.engineer_by_login(login)
-            return (
-                None
-                if person is None
-                else [_Row(person.login, one) for one in with_accounts(books.gauges_of(person.id))]
-            )
-        told: dict[int, list[GaugeReading]] = {}
-        for whose, reading in books.all_gauges():
-            told.setdefault(whose, []).append(reading)
-        people = {engineer_id: books.engineer(engineer_id) for engineer_id in told}
+        if login is None:
+            told = {whose for whose, _ in books.all_gauges()}
+            people = {whose: person.login if (person := books.engineer(whose)) else str(whose) for whose in told}
+        elif person := books.engineer_by_login(login):
+            people = {person.id: person.login}
+        else:
+            return None
+        known = {whose: (*books.gauges_of(whose), *books.earlier_gauges(whose)) for whose in people}
     rows = [
-        _Row(person.login if (person := people[whose]) else str(whose), reading)
-        for whose, theirs in told.items()
+        _Row(people[whose], outlook(reading, now, theirs))
+        for whose, theirs in known.items()
         for reading in with_accounts(theirs)
     ]
-    return sorted(rows, key=lambda row: (row.engineer.lower(), row.reading.gauge))
+    return sorted(rows, key=lambda row: (row.engineer.lower(), row.seen.reading.gauge))
 
 
-def _cells(row: _Row, now: datetime) -> list[str]:
-    read, seen = row.reading, outlook(row.reading, now)
+def _cells(row: _Row) -> list[str]:
+    seen, read = row.seen, row.seen.reading
     used = "unknown" if seen.used is None else percent_of(seen.used)
-    rate = "" if seen.an_hour is None else percent_of(seen.an_hour)
+    rate = "" if seen.an_hour is None else f"{percent_of(seen.an_hour)}{' on average' if seen.average else ''}"
     told = [read.source.value, read.plan, read.status]
     return [
         row.engineer,

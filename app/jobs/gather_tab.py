@@ -22,11 +22,13 @@ from app.registry import InForce, PullRequest, Repository, Transaction
 from tabstop.breaker_memory import RememberedBreaker
 from tabstop.budget import Amount, Budget, BudgetKey, Scope, standing
 from tabstop.conclusion import conclusion_of
+from tabstop.gauge_estimate import allowances, as_readings, used_by
+from tabstop.governor.settings import Windows
 from tabstop.policy.model import Cap, Policy
 from tabstop.standing import how_stands
 from tabstop.visibility import Reader, Surface, for_reader
 from tabstop.window import window_at
-from tabstop.window_share import WindowShare, of_session
+from tabstop.window_share import WindowShare, of_session, with_estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,33 @@ def gather(db: Transaction, repository: Repository, pull_request: PullRequest, t
         unpriced=budget.unknown_usages,
         overrun_causes=_causes(db, budget),
         notional=budget.notional,
-        unattributed=sum(session.engineer_id is None for session in sessions),
-        window_shares=tuple(_window_shares(db, everything)),
+        unattributed=sum(session.engineer_id is None for session in everything),
+        window_shares=tuple(_window_shares(db, tab, everything, policy.windows, outside.now)),
         policy_edit=outside.edit,
         links=links(db, repository, pull_request, in_force, outside.github_url),
         breakers=_breakers(db, repository, policy),
     )
 
 
-def _window_shares(db: Transaction, sessions: Iterable[SessionRow]) -> Iterator[tuple[int | None, WindowShare]]:
+def _window_shares(
+    db: Transaction, tab: Tab, sessions: Iterable[SessionRow], windows: Windows, now: datetime
+) -> Iterator[tuple[int | None, WindowShare]]:
+    """What its sessions told of; where the policy says what a plan allows, an estimate of what they did not."""
     engineers = {session.id: session.engineer_id for session in sessions}
-    for session_id, told in groupby(db.window_shares(list(engineers)), key=itemgetter(0)):
-        for share in of_session(share for _, share in told):
-            yield engineers[session_id], share
+    told = {
+        whose: [share for _, share in few] for whose, few in groupby(db.window_shares(list(engineers)), itemgetter(0))
+    }
+    allowed = allowances(windows)
+    tokens = db.plan_tokens_on(tab.id, list(engineers)) if allowed else {}
+    for session_id, engineer_id in engineers.items():
+        guesses = [
+            WindowShare(reading, reading.used)
+            for vendor, allowance in allowed.items()
+            if (session_id, vendor) in tokens
+            for reading in as_readings(used_by(tokens[session_id, vendor], allowance), vendor, now)
+        ]
+        for share in with_estimates(of_session(told.get(session_id, ())), guesses):
+            yield engineer_id, share
 
 
 def _breakers(db: Transaction, repository: Repository, policy: Policy) -> tuple[tuple[str, RememberedBreaker], ...]:

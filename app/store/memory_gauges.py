@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.store.memory_tables import MemoryPart
 from tabstop.gauge import GaugeReading
 
@@ -21,3 +23,17 @@ class MemoryGauges(MemoryPart):
     def keep_gauge(self, engineer_id: int, reading: GaugeReading) -> None:
         """See `Books`."""
         self._put(self._t.gauges, (engineer_id, reading.gauge), reading)
+
+    def earlier_gauges(self, engineer_id: int) -> list[GaugeReading]:
+        """See `Books`."""
+        theirs = (reading for (whose, _, _), reading in self._t.earlier_gauges.items() if whose == engineer_id)
+        return sorted(sorted(theirs, key=lambda one: one.observed_at, reverse=True), key=lambda one: one.gauge)
+
+    def change_earlier_gauges(
+        self, engineer_id: int, *, added: Iterable[GaugeReading], dropped: Iterable[GaugeReading]
+    ) -> None:
+        """See `Books`."""
+        for reading in dropped:
+            self._drop(self._t.earlier_gauges, (engineer_id, reading.gauge, reading.observed_at))
+        for reading in added:
+            self._put(self._t.earlier_gauges, (engineer_id, reading.gauge, reading.observed_at), reading)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from app.ledger.books import UsageRow
 from app.store.columns import to_micros
 from app.store.memory_tables import MemoryPart
 from app.store.sql_session_gauges import BUCKET
+from tabstop.gauge import vendor_of
 from tabstop.gauge_estimate import Spent, counted
 from tabstop.usage import Billing
 from tabstop.window_share import WindowShare
@@ -17,18 +20,33 @@ from tabstop.window_share import WindowShare
 class MemorySessionGauges(MemoryPart):
     """The part of `app.ledger.books.Books` about sessions' shares of vendors' windows."""
 
-    def plan_usage(self, engineer_id: int, agent: str, since: datetime) -> list[Spent]:
+    def plan_usage(self, engineer_id: int, since: datetime) -> dict[str, list[Spent]]:
         """See `Books`."""
-        theirs = {one.id for one in self._t.sessions.values() if (one.engineer_id, one.agent) == (engineer_id, agent)}
-        found: dict[int, Spent] = {}
+        theirs = {one.id for one in self._t.sessions.values() if one.engineer_id == engineer_id}
+        found: dict[tuple[str, str, int], Spent] = {}
+        for row, vendor in self._on_plans():
+            if row.session_id in theirs and row.occurred_at >= since:
+                key = vendor, row.model, to_micros(row.occurred_at) // BUCKET
+                before = found.get(key, Spent(row.occurred_at, 0))
+                found[key] = Spent(min(before.at, row.occurred_at), before.tokens + counted(row.tokens))
+        by_vendor: dict[str, list[Spent]] = {}
+        for (vendor, _, _), spent in found.items():
+            by_vendor.setdefault(vendor, []).append(spent)
+        return by_vendor
+
+    def plan_tokens_on(self, tab_id: int, session_ids: Sequence[str]) -> dict[tuple[str, str], int]:
+        """See `Books`."""
+        found: Counter[tuple[str, str]] = Counter()
+        for row, vendor in self._on_plans():
+            if row.session_id in session_ids and self._t.places[row.place_id].tab_id == tab_id:
+                found[row.session_id, vendor] += counted(row.tokens)
+        return dict(found)
+
+    def _on_plans(self) -> Iterator[tuple[UsageRow, str]]:
         for row in self._t.usages.values():
-            on_plan = row.billing is Billing.SUBSCRIPTION and row.same_as is None
-            if on_plan and row.session_id in theirs and row.occurred_at >= since:
-                bucket = to_micros(row.occurred_at) // BUCKET
-                before = found.get(bucket, Spent(row.occurred_at, 0))
-                at = min(before.at, row.occurred_at)
-                found[bucket] = Spent(at, before.tokens + counted(row.tokens))
-        return list(found.values())
+            vendor = vendor_of(row.agent, row.model)
+            if vendor and row.billing is Billing.SUBSCRIPTION and row.same_as is None:
+                yield row, vendor
 
     def window_shares(self, session_ids: Sequence[str]) -> list[tuple[str, WindowShare]]:
         """See `Books`."""

@@ -13,8 +13,8 @@ from typing import Any
 from tabstop.beside.gauge_file import read_gauges
 from tabstop.beside.journal import read_entry
 from tabstop.beside.session_folder import Record, SessionFolder
-from tabstop.gauge import GaugeReading
 from tabstop.gauge_account import with_accounts
+from tabstop.gauge_rate import Outlook, outlook
 from tabstop.governor.limits import limits_in_force
 from tabstop.governor.machine import govern
 from tabstop.governor.orders import Event, EventKind
@@ -47,7 +47,7 @@ class Raise:
 class SessionView:
     """limits: in force now, overdrives included. watched: whether a process watches it at this moment.
 
-    gauges: how full the vendors' own windows were when the proxy last heard of them.
+    gauges: how full the vendors' own windows were when somebody last read them, and what that let one expect.
     """
 
     folder: SessionFolder
@@ -57,7 +57,7 @@ class SessionView:
     watched: bool
     runs: tuple[Ran, ...] = ()
     raises: tuple[Raise, ...] = ()
-    gauges: tuple[GaugeReading, ...] = ()
+    gauges: tuple[Outlook, ...] = ()
 
     @property
     def standing(self) -> str:
@@ -85,7 +85,8 @@ def view(folder: SessionFolder) -> SessionView:
         at = next((event.at for event in decision.events if event.kind is EventKind.RAISE), None)
         if at is not None:
             raises.append(Raise(at, _limits(before, record), _limits(state, record)))
-    runs, gauges = _runs(folder.path / "runs.jsonl"), with_accounts(read_gauges(folder))
+    runs = _runs(folder.path / "runs.jsonl")
+    gauges = tuple(outlook(one, one.observed_at, state.gauged.earlier) for one in with_accounts(read_gauges(folder)))
     limits, watched = _limits(state, record), _locked(folder.journal)
     return SessionView(folder, record, state, limits, watched, runs, tuple(raises), gauges)
 

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
 from tabstop.beside.plan_sessions import is_marked, mark_plan_session
+from tabstop.beside.status_windows import earlier_windows, keep_windows
 from tabstop.beside.tab_file import is_due, make_tabs, read_tab, tab_file
 from tabstop.status_line import Status, line, read_status
 
@@ -48,6 +50,8 @@ def status_line(
     if payload is None:
         return "tabstop: what the client told could not be read", None
     status = read_status(payload, now)
+    if status.gauges:
+        status = replace(status, earlier=earlier_windows(environ))
     repository, branch = _place(status, environ)
     tabs = tab_file(environ)
     tab = read_tab(tabs, repository, branch) if tabs and repository and branch else None
@@ -67,7 +71,7 @@ def status_line(
 
 
 def keep_status_gauges(status: Status, environ: Mapping[str, str]) -> None:
-    """Keep the windows where reports find them: in the session's own folder, where it is governed, and for this machine."""
+    """Keep the windows for the next line, and where reports find them: in a governed session's own folder, and for this machine."""
     from tabstop.beside.gauge_file import keep_gauges, machine_gauges  # noqa: PLC0415 - not quick to load; the line is written
     from tabstop.beside.hook_records import name_of  # noqa: PLC0415
     from tabstop.beside.session_folder import NoSessionError, SessionFolder, find, sessions_root  # noqa: PLC0415
@@ -79,6 +83,8 @@ def keep_status_gauges(status: Status, environ: Mapping[str, str]) -> None:
         with suppress(NoSessionError):
             own = find(root, given)
     machine = machine_gauges(environ)
+    with suppress(OSError):
+        keep_windows(environ, status.gauges)
     with suppress(OSError):
         machine.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     for folder in (own, machine):
@@ -108,7 +114,7 @@ def _place(status: Status, environ: Mapping[str, str]) -> tuple[str, str]:
     if not folder.startswith("/"):
         return status.repository, ""
     home = Path(environ["HOME"]) if environ.get("HOME", "").startswith("/") else None
-    tree = tree_of(Path(folder), home)
+    tree = tree_of(Path(folder))
     if tree is None:
         return status.repository, ""
     return status.repository or shown(own_folder(common_folder(tree)), home), branch_now(git_folder(tree))

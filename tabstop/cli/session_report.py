@@ -10,11 +10,13 @@ from tabstop.agents.command_line import PROGRAMS, command_line_of
 from tabstop.beside.control import Told
 from tabstop.beside.session_view import Raise, SessionView
 from tabstop.beside.wrapper.words import bounds
-from tabstop.gauge import GaugeReading, percent_of
+from tabstop.gauge import FULL, percent_of
+from tabstop.gauge_rate import Outlook
 from tabstop.governor.limits import UNITS, shown
 from tabstop.governor.orders import Event, EventKind
 from tabstop.quantity import percent, plural
 from tabstop.session import Limits
+from tabstop.wire import OverdriveAnswer, gauge_now
 from tabstop.wire_json import to_json
 
 _AGENTS = {"gemini-cli": "gemini"}
@@ -89,7 +91,7 @@ def as_json(one: SessionView) -> dict[str, Any]:
         "stopped": to_json(one.state.stopped) if one.state.stopped else None,
         "runs": [to_json(run) for run in one.runs],
         "raises": [to_json(more) for more in one.raises],
-        "gauges": [to_json(gauge) for gauge in one.gauges],
+        "gauges": [to_json(gauge_now(gauge)) for gauge in one.gauges],
     }
 
 
@@ -97,6 +99,16 @@ def after_raise(one: SessionView, told: Told) -> list[str]:
     """What the session may use now, and how it goes on."""
     most = ", ".join(bounds(one.limits))
     return [f"Session {one.record.id} may now use {most}; what it used so far counts.", *_then(one, told)]
+
+
+def after_raise_elsewhere(session: str, answer: OverdriveAnswer) -> list[str]:
+    """The same of a session on another machine, as its server answered. The limits are known."""
+    most = ", ".join(bounds(answer.limits or Limits()))
+    until = f" until {answer.expires_at:%Y-%m-%d %H:%M} UTC" if answer.expires_at else ""
+    return [
+        f"Session {session} may now use {most}{until}; what it used so far counts.",
+        "One that runs hears of it with its next report; one that was suspended may be resumed where it ran.",
+    ]
 
 
 def after_release(one: SessionView, told: Told) -> list[str]:
@@ -175,11 +187,16 @@ def _meters(one: SessionView) -> list[str]:
     return found
 
 
-def _gauge(read: GaugeReading) -> str:
-    resets = f", begins anew {read.resets_at:%Y-%m-%d %H:%M}" if read.resets_at else ""
-    status = f" ({read.status})" if read.status else ""
-    used = f"{percent_of(read.used)} used at {read.observed_at:%Y-%m-%d %H:%M}"
-    return f"{read.vendor}, {read.window}: {used}{resets} UTC{status}"
+def _gauge(seen: Outlook) -> str:
+    read = seen.reading
+    said = [f"{percent_of(read.used)} used at {read.observed_at:%Y-%m-%d %H:%M} UTC"]
+    if seen.an_hour is not None:
+        said.append(f"{percent_of(seen.an_hour)} an hour{' on average' if seen.average else ''}")
+    if seen.full_at is not None and read.used < FULL:
+        said.append(f"full {seen.full_at:%Y-%m-%d %H:%M} UTC")
+    if read.resets_at is not None:
+        said.append(f"begins anew {read.resets_at:%Y-%m-%d %H:%M} UTC")
+    return f"{read.vendor}, {read.window}: {', '.join(said)}{f' ({read.status})' if read.status else ''}"
 
 
 def _event(event: Event, raises: Sequence[Raise]) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from tabstop.gauge import FULL, GaugeReading, newest
 from tabstop.gauge_account import with_accounts
-from tabstop.gauge_outlook import Outlook, nearly_full, outlook, said, same_window
+from tabstop.gauge_outlook import said
+from tabstop.gauge_rate import RECENT_PART, Outlook, nearly_full, outlook, same_window
 from tabstop.governor.facts import Fact, GaugesRead, Released
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import InSession, Settings
@@ -23,13 +24,13 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Gauged:
-    """readings: of each gauge the newest. first: of each the first in this session, while its window lasts: they give the rate.
+    """readings: of each gauge the newest. earlier: of each two at most from before, while its window lasts: they give the rate.
 
     told: those people know of. released: those a person let the session go on with. Both until their window begins anew.
     """
 
     readings: tuple[GaugeReading, ...] = ()
-    first: tuple[GaugeReading, ...] = ()
+    earlier: tuple[GaugeReading, ...] = ()
     told: tuple[GaugeReading, ...] = ()
     released: tuple[GaugeReading, ...] = ()
 
@@ -40,7 +41,7 @@ def look(part: Gauged, fact: Fact, settings: Settings) -> tuple[Gauged, tuple[Ad
         part = _with(part, fact.readings)
     if not part.readings:
         return part, (), ()
-    seen = [outlook(one, fact.at, part.first) for one in with_accounts(part.readings)]
+    seen = [outlook(one, fact.at, part.earlier) for one in with_accounts(part.readings)]
     full = [one for one in seen if nearly_full(one, settings.windows.threshold)]
     if isinstance(fact, Released):
         part = replace(part, released=tuple(one.reading for one in full))
@@ -50,14 +51,24 @@ def look(part: Gauged, fact: Fact, settings: Settings) -> tuple[Gauged, tuple[Ad
     events = tuple(Event(fact.at, EventKind.ALERT, _finding(one, fact.at, settings)) for one in news)
     if settings.windows.in_session is not InSession.SUSPEND:
         return part, (), events
-    stops = [one for one in full if not _among(one, part.released)]
+    # Which model is called next nobody knows: a window of one model refuses its calls by itself, and hinders no other.
+    stops = [one for one in full if not one.reading.scope and not _among(one, part.released)]
     return part, tuple(_suspended(one, fact.at, settings) for one in stops), events
 
 
 def _with(part: Gauged, read: tuple[GaugeReading, ...]) -> Gauged:
     readings = tuple(newest((*part.readings, *read)).values())[:MOST]
-    first = [next((old for old in part.first if same_window(old, one)), one) for one in readings]
-    return replace(part, readings=readings, first=tuple(first))
+    earlier = tuple(old for one in readings for old in _earlier(part.earlier, one))
+    return replace(part, readings=readings, earlier=earlier)
+
+
+def _earlier(known: tuple[GaugeReading, ...], reading: GaugeReading) -> tuple[GaugeReading, ...]:
+    """Two at most, so that one is about a tenth of the window old: once the younger one is, it takes the older one's place."""
+    theirs = tuple(old for old in known if same_window(old, reading))
+    recent = timedelta(minutes=reading.minutes) / RECENT_PART
+    if theirs and reading.observed_at - theirs[-1].observed_at < recent:
+        return theirs
+    return (*theirs[-1:], reading)
 
 
 def _among(seen: Outlook, known: tuple[GaugeReading, ...]) -> bool:
@@ -71,7 +82,8 @@ def _soon(seen: Outlook, now: datetime) -> bool:
 def _finding(seen: Outlook, now: datetime, settings: Settings) -> Finding:
     """Its numbers are ten-thousandths of the window."""
     remedy = ""
-    if settings.windows.in_session is InSession.SUSPEND and nearly_full(seen, settings.windows.threshold):
+    suspends = settings.windows.in_session is InSession.SUSPEND and not seen.reading.scope
+    if suspends and nearly_full(seen, settings.windows.threshold):
         remedy = "It goes on when the window begins anew; `tabstop release` lets it go on now."
     return Finding(
         Signal.GAUGE,

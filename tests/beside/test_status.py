@@ -20,6 +20,7 @@ from tabstop.beside.hook_records import name_of
 from tabstop.beside.plan_sessions import mark_plan_session, plan_sessions
 from tabstop.beside.session_folder import SessionFolder, sessions_root
 from tabstop.beside.status import status_line
+from tabstop.beside.status_windows import earlier_windows, keep_windows
 from tabstop.beside.tab_file import is_due, keep_tabs, make_tabs, read_tab, tab_file
 from tabstop.money import dollars
 from tabstop.report.placing import place
@@ -149,6 +150,51 @@ def test_gauges_are_kept_where_reports_find_them(environ: dict[str, str]) -> Non
     assert [one.used for one in read_gauges(machine)] == [4270, 9200]
 
 
+def test_the_rate_is_of_the_recent_past(environ: dict[str, str]) -> None:
+    """From what was told before, to any session of this machine; on average where nothing was."""
+    keep_month(environ)
+
+    def at_once(minutes: int, percent: float) -> str:
+        five = {"five_hour": {**LIMITS["five_hour"], "used_percentage": percent}}
+        told = given(environ, rate_limits=five, session_id=f"s{minutes}")
+        text, rest = status_line(told, environ, NOW + timedelta(minutes=minutes), colour=False)
+        assert rest is not None
+        rest()
+        return text.rpartition(" until ")[2].partition(", ")[2]
+
+    assert at_once(0, 50) == "ø 20 %/h"
+    assert at_once(10, 52) == "ø 19 %/h"
+    assert at_once(40, 60).startswith("+16 %/h")
+    assert at_once(60, 80).startswith("+60 %/h, full ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'[["5h"]]',
+        b'[["5h", 300, 1, 1e30, null]]',
+        b'[["5h", 300, "x", 1, null]]',
+        b"[" * 100_000,
+        b" " * 70_000,
+    ],
+)
+def test_windows_that_cannot_be_read(content: bytes, environ: dict[str, str]) -> None:
+    """Are none; the next ones take their place."""
+    keep_month(environ)
+    path = Path(environ["HOME"], ".local", "state", "tabstop", "windows.json")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert earlier_windows(environ) == ()
+    _, rest = status_line(given(environ, rate_limits=LIMITS), environ, NOW, colour=False)
+    assert rest is not None
+    rest()
+    assert [(one.window, one.used) for one in earlier_windows(environ)] == [("5h", 4270), ("weekly", 9100)]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_without_a_plan_only_the_tabs_are_made(environ: dict[str, str]) -> None:
     """Who pays by the token has no windows to keep."""
     _, rest = status_line(given(environ), environ, NOW, colour=False)
@@ -183,6 +229,8 @@ def test_without_a_home() -> None:
     assert rest is None
     assert tab_file({}) is None
     assert plan_sessions({}) == frozenset()
+    assert earlier_windows({}) == ()
+    keep_windows({}, [])
     make_tabs({})
 
 

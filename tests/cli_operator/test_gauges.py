@@ -26,7 +26,7 @@ def test_gauges_are_listed_by_engineer(at_work: AtWork) -> None:
             books.keep_gauge(engineer_id, reading)
         books.keep_gauge(4, week)  # whose engineer is not there any more
     lines = at_work.types("gauges").output.splitlines()
-    assert lines[0].startswith("engineer  vendor     account  window  used     an hour  full")
+    assert lines[0].startswith("engineer  vendor     account  window  used     an hour ")
     assert lines[0].endswith("from    plan  status")
     assert [line.split()[0] for line in lines[1:]] == ["4", "alice", "alice", "Bob"]
     assert " 99.9 % " in lines[3]
@@ -51,8 +51,24 @@ def test_what_is_to_be_expected_of_them(at_work: AtWork) -> None:
             books.keep_gauge(acme.alice.id, reading)
     [_, line] = at_work.types("gauges").output.splitlines()
     assert " org-1 " in line
-    assert " 21.4 % " in line
+    assert " 21.4 % on average " in line
     for more in ((), ("--engineer", "alice")):
         [row] = [json.loads(line) for line in at_work.types("gauges", *more, "--json").stdout.splitlines()]
         assert (row["account"], row["an_hour"], row["used_now"]) == ("org-1", 2_149, 8_600)
+        assert row["average"]
         assert now + timedelta(minutes=38) < datetime.fromisoformat(row["full_at"]) < now + timedelta(minutes=41)
+
+
+def test_the_rate_is_of_the_recent_past(at_work: AtWork) -> None:
+    """As far as earlier readings are kept."""
+    acme = at_work.with_acme()
+    now = datetime.now(UTC)
+    read = GaugeReading("anthropic", "org-1", "5h", 5_000, now, GaugeSource.HEADER, now + timedelta(hours=2), 300)
+    earlier = replace(read, used=4_000, observed_at=now - timedelta(minutes=30))
+    with at_work.store().open(acme.organization.id) as books:
+        books.keep_gauge(acme.alice.id, read)
+        books.change_earlier_gauges(acme.alice.id, added=[earlier], dropped=[])
+    [_, line] = at_work.types("gauges").output.splitlines()
+    assert " 20.0 %  " in line
+    [row] = [json.loads(line) for line in at_work.types("gauges", "--json").stdout.splitlines()]
+    assert (row["an_hour"], row["average"], row["full_at"]) == (2_000, False, None)

@@ -15,6 +15,7 @@ from tabstop.budget import Scope
 from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.money import dollars
 from tabstop.session import SessionOutcome
+from tabstop.usage import Billing
 from tabstop.verdict import Outcome
 from tabstop.window_share import WindowShare, in_words
 from tests.jobs.town import Town
@@ -102,4 +103,35 @@ def test_windows_are_those_of_every_session(town: Town) -> None:
     found = facts(town)
     assert len(found.sessions) == SHOWN_SESSIONS
     assert [share.moved for _, share in found.window_shares] == [100] * (SHOWN_SESSIONS + 1)
-    assert in_words(found.window_shares) == "At most 51 % of Anthropic's 5-hour window"
+    assert in_words(found.window_shares).startswith("At most 51 % of Anthropic's 5-hour window went into")
+
+
+def test_everybody_without_a_name_is_counted(town: Town) -> None:
+    """Not only among the sessions that are listed."""
+    town.opened()
+    for number in range(SHOWN_SESSIONS + 2):
+        session = town.start(engineer_id=None, person=None) if number < 3 else town.start()
+        with town.books() as db:
+            end_session(db, session, SessionOutcome.FINISHED, "", town.at)
+    assert facts(town).unattributed == 3
+
+
+def test_what_no_reading_tells_is_estimated(town: Town) -> None:
+    """Where the policy says what a plan allows: from what each session used on it that lies on this tab."""
+    town.opened()
+    told, silent = (town.start(billing=Billing.SUBSCRIPTION) for _ in range(2))
+    header = GaugeReading("anthropic", "org-1", "5h", 2_000, town.at, GaugeSource.HEADER)
+    for session in (told, silent):
+        town.spend(session, "5")
+    with town.books() as db:
+        db.keep_window_shares(told.id, [WindowShare(header, 100)])
+        db.keep_window_shares(silent.id, [WindowShare(header)])
+        used = db.plan_tokens_on(silent.tab_id or 0, [silent.id])[silent.id, "anthropic"]
+    assert [share.moved for _, share in facts(town).window_shares] in ([None, 100], [100, None])
+    policy = f"windows:\n  anthropic:\n    five_hours: {used * 20}\n"
+    town.github.write_file("acme/widget", ".github/tabstop.yml", policy, "c1")
+    with town.books() as db:
+        db.enqueue(Job("read_policy", "x", {"repository": town.repository().id}))
+    town.work()
+    found = facts(town).window_shares
+    assert {(share.estimated, share.moved) for _, share in found} == {(False, 100), (True, 500)}

@@ -11,6 +11,7 @@ import pytest
 from app.ledger.gauges import AHEAD, MOST_GAUGES, take_gauges
 from app.registry import Store
 from tabstop.gauge import LONGEST_WINDOW, GaugeReading, GaugeSource
+from tabstop.gauge_rate import outlook
 from tests.ledger.builders import ENGINEER, NOW, a_start, an_organization, at, begun
 
 READ = GaugeReading("anthropic", "org-1", "5h", 4_270, NOW, GaugeSource.HEADER, at(120), 300, "max", "allowed_warning")
@@ -57,14 +58,53 @@ def test_a_window_has_one_reading(store: Store) -> None:
     assert kept(store, organization) == [later]
 
 
+def test_earlier_readings_come_back_as_stored(store: Store) -> None:
+    """By vendor, account and window, the newest first; of one engineer; those dropped are gone."""
+    organization = an_organization(store).id
+    older = [replace(READ, used=number, observed_at=at(-number)) for number in range(1, 4)]
+    with store.open(organization) as books:
+        books.change_earlier_gauges(ENGINEER, added=[older[2], BARE, older[0]], dropped=[])
+        books.change_earlier_gauges(ENGINEER + 1, added=[older[0]], dropped=[])
+        assert books.earlier_gauges(ENGINEER) == [older[0], older[2], BARE]
+    with store.open(organization) as books:
+        again = replace(older[2], used=9)
+        books.change_earlier_gauges(ENGINEER, added=[older[1], again], dropped=[older[0], older[2]])
+        assert books.earlier_gauges(ENGINEER) == [older[1], again, BARE]
+        assert books.earlier_gauges(ENGINEER + 1) == [older[0]]
+        assert books.gauges_of(ENGINEER) == []
+
+
 def test_old_readings_go(store: Store) -> None:
     """Once every window has begun anew."""
     organization = an_organization(store).id
     with store.open(organization) as books:
         books.keep_gauge(ENGINEER, READ)
         books.keep_gauge(ENGINEER, BARE)
+        books.change_earlier_gauges(ENGINEER, added=[READ, BARE], dropped=[])
     store.remove_old(NOW + LONGEST_WINDOW - timedelta(minutes=1), 7, 35)
     assert kept(store, organization) == [READ]
+    with store.look(organization) as books:
+        assert books.earlier_gauges(ENGINEER) == [READ]
+
+
+def test_what_a_rate_needs_is_kept(store: Store) -> None:
+    """A few readings of the window in force, told in any batches and twice; once it begins anew they go."""
+    organization = an_organization(store).id
+    told = [replace(READ, used=number * 10, observed_at=at(number)) for number in range(101)]
+    with store.open(organization) as books:
+        session = begun(books, a_start())
+        for start in range(0, 101, 3):
+            take_gauges(books, session, told[start : start + 3], at(101))
+        earlier = books.earlier_gauges(ENGINEER)
+        assert len(earlier) < 15
+        assert (earlier[0].observed_at, earlier[-1].observed_at) == (at(99), at(0))
+        for reading in (told[-1], earlier[3]):
+            take_gauges(books, session, [reading], at(101))
+        assert books.earlier_gauges(ENGINEER) == earlier
+        seen = outlook(told[-1], at(101), earlier)
+        assert (seen.an_hour, seen.average) == (600, False)
+        take_gauges(books, session, [replace(READ, used=1, observed_at=at(130), resets_at=at(430))], at(130))
+        assert books.earlier_gauges(ENGINEER) == []
 
 
 def test_order_and_repetition_change_nothing(store: Store) -> None:

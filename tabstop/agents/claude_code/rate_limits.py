@@ -13,16 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from tabstop.agents.claude_code.rows import mapping
-from tabstop.gauge import FIVE_HOURS, FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource, believable
-
-_WINDOWS = {
-    "five_hour": (FIVE_HOURS, 300),
-    "seven_day": (WEEKLY, 10_080),
-    "seven_day_opus": ("7d_opus", 0),
-    "seven_day_sonnet": ("7d_sonnet", 0),
-    "seven_day_overage_included": ("7d_oi", 0),
-}
-"""The client's name: ours, which is that of the answers' headers; minutes."""
+from tabstop.agents.claude_code.window_names import windows_named
+from tabstop.gauge import FULL, MOST_USED, GaugeReading, GaugeSource, believable
 
 _STATUS = {"allowed", "allowed_warning", "rejected"}
 
@@ -37,8 +29,8 @@ def readings_of_rate_limits(info: object, at: datetime) -> dict[str, GaugeReadin
 
 
 def _readings(named: Mapping[str, Mapping[str, Any]], at: datetime) -> Iterator[GaugeReading]:
-    for name, (window, minutes) in _WINDOWS.items():
-        one = named.get(name, {})
+    for name, window, minutes in windows_named(named):
+        one = named[name]
         used = _share(one.get("utilization"))
         if used is not None:
             status = one.get("status")

@@ -18,8 +18,8 @@ _LENGTHS = {"5h": 5 * 60, "7d": 7 * 24 * 60}
 _MONEY = "overage"
 """Told like a window: how much of the money for use beyond the plan is spent. It bounds no session on the plan."""
 
-_CODEX = ("primary", "secondary")
-"""`x-codex-WINDOW-used-percent`, `-window-minutes`, and `-reset-at` or `-reset-after-seconds`."""
+_CODEX = re.compile(r"x-(codex(?:-[a-z0-9-]{1,40})?)-(primary|secondary)-used-percent", re.IGNORECASE)
+"""Beside it `-window-minutes`, and `-reset-at` or `-reset-after-seconds`. What stands behind `codex` is a limit of its own, of some models."""
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _FOREIGN = re.compile(r"[^\w .:/-]", re.ASCII)
@@ -60,8 +60,9 @@ def _anthropic(vendor: str, account: str, headers: Mapping[str, str], now: datet
 
 
 def _codex(vendor: str, account: str, headers: Mapping[str, str], now: datetime) -> Iterator[GaugeReading]:
-    for window in _CODEX:
-        name = f"x-codex-{window}"
+    told = sorted({(found[1].lower(), found[2].lower()) for name in headers if (found := _CODEX.fullmatch(name))})
+    for limit, window in told[:_MOST_WINDOWS]:
+        name = f"x-{limit}-{window}"
         used = _share(headers.get(f"{name}-used-percent"), FULL // 100)
         minutes = _whole(headers.get(f"{name}-window-minutes"))
         if used is not None and minutes and minutes <= LONGEST_WINDOW / timedelta(minutes=1):
@@ -69,8 +70,8 @@ def _codex(vendor: str, account: str, headers: Mapping[str, str], now: datetime)
             after = _whole(headers.get(f"{name}-reset-after-seconds"))
             if resets is None and after is not None and after <= LONGEST_WINDOW.total_seconds():
                 resets = now + timedelta(seconds=after)
-            plan = _word(headers.get("x-codex-limit-name") or headers.get("x-codex-plan-type"))
-            own = window_named(window, minutes)
+            plan = _word(headers.get(f"x-{limit}-limit-name") or headers.get("x-codex-plan-type"))
+            own = window_named(window, minutes) + ("" if limit == "codex" else f"_{limit.replace('-', '_')}")
             yield GaugeReading(vendor, account, own, used, now, GaugeSource.HEADER, resets, minutes, plan)
 
 
