@@ -41,6 +41,9 @@ class Repository:
     active: bool = True
 
 
+FORK = "fork:"
+"""Before the name of a fork that is called otherwise than the repository it came from, among the names of that one."""
+
 OUTSIDE = Repository(NO_REPOSITORY, 0, "", "")
 """In place of a repository, for an engineer's work in none of the organization's."""
 
@@ -195,10 +198,19 @@ class Registry(Protocol):
         """
 
     def former_names(self, repository_id: int) -> list[str]:
-        """Names it went by, in lower case, the newest first."""
+        """Names it went by, in lower case, the newest first; not those of its forks."""
 
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
-        """Remember that it went by this name. A rename that `save_repository` stores is remembered by itself."""
+        """Remember that it went by this name, or (after `FORK`) a fork of it. A rename that `save_repository` stores is remembered by itself."""
+
+    def former_defaults(self, repository_id: int) -> dict[str, datetime]:
+        """Branches that were its default one, each with until when."""
+
+    def keep_former_default(self, repository_id: int, branch: str, ended_at: datetime) -> None:
+        """Remember that this was the default branch until then. Of two who say when, the one with the earlier time learned it sooner.
+
+        `save_repository` forgets it when it is the default branch again.
+        """
 
     def repositories(self) -> list[Repository]:
         """All, by name."""
@@ -242,7 +254,7 @@ class Registry(Protocol):
     def sessions_of_tab(self, tab_id: int, limit: int = 50) -> list[SessionRow]:
         """Those that began on it, and those of which something lies there; newest first.
 
-        Their totals (spent, notional, unknown_usages) are what they come to on this tab.
+        Their totals (spent, notional, unknown_usages) are what they come to on this tab; `elsewhere` says whether that is not all.
         """
 
     def count_sessions_of_tab(self, tab_id: int) -> int:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 
 AT_THE_END = datetime.max.replace(tzinfo=UTC)
 """When what a session tells without a time was seen: after everything else."""
+
+A_MOMENT = timedelta(minutes=10)
+"""Between a pull request's opening, by GitHub's clock, and what a client says of it, by its own."""
 
 
 class Confidence(StrEnum):
@@ -51,30 +54,42 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class KnownPullRequest:
-    """A pull request as the books have it. branch: its tab's, `owner:branch` from a fork. ended_at: merged or closed then."""
+    """A pull request as the books have it. branch: its tab's, `owner:branch` from a fork. ended_at: merged or closed then.
+
+    opened_at: None where nobody tells.
+    """
 
     repository: str
     number: int
     branch: str
     ended_at: datetime | None = None
+    opened_at: datetime | None = None
 
     def covers(self, at: datetime) -> bool:
         """Whether it had not ended by then; what is told without a time may be about any."""
         return self.ended_at is None or at < self.ended_at or at == AT_THE_END
+
+    def was_opened(self, seen: datetime | None) -> bool:
+        """Whether what a client saw then may be its opening: it also tells of those it comments on, merges or checks out."""
+        return seen is None or self.opened_at is None or seen - self.opened_at < A_MOMENT
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the books and GitHub say of what a session tells. Letters' case does not matter in repositories' names.
 
-    default_branches: of those repositories that are the organization's. commits: the pull requests (repository, number) that a
-    commit is in, by the name the session gave it. names: what a repository is called now, by what it was called; in lower case.
+    default_branches: of those repositories that are the organization's; former_defaults: theirs of before, each with until when.
+    commits: the pull requests (repository, number) that a commit is in, by the name the session gave it.
+    names: what a repository is called now, by what it was called; in lower case.
+    forks: of others' repositories the organization's that they are forks of, in lower case; one that is not listed has the name of its fork.
     """
 
     default_branches: Mapping[str, str] = field(default_factory=dict)
     pull_requests: tuple[KnownPullRequest, ...] = ()
     commits: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    forks: Mapping[str, str] = field(default_factory=dict)
+    former_defaults: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ MOST_LINKS = 100
 MOST_COMMITS = 1_000
 """Of one session, and in one batch: what is beyond is dropped."""
 
+ASK_GIT_WITH_EVERY_CALL = frozenset({"claude-code"})
+"""Agents whose word for the branch of a call stands. What the others tell of it may be long past: git's own log is asked instead."""
+
 _REMOTE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://(?:[^@/\s]+@)?[A-Za-z0-9.-]+(?::\d+)?/|(?:[^@/:\s]+@)?[A-Za-z0-9.-]+[:/])"
     r"(?P<name>[A-Za-z0-9_-][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+?)(?:\.git)?/?"

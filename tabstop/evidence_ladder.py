@@ -20,9 +20,17 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tabstop.attribution import AT_THE_END, Attribution, Confidence, Known, KnownPullRequest, Work
+from tabstop.default_branches import DefaultBranches
 from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 
 _SHORTEST_SHA = 7
+_OWN_ONLY = "a run speaks for its own repository only; its log names "
+_ANOTHER = "another"
+
+
+def for_the_runs_page(reason: str) -> str:
+    """A run's reason for people who may not know of the repository that its log names."""
+    return f"{_OWN_ONLY}{_ANOTHER}" if reason.startswith(_OWN_ONLY) else reason
 
 
 class _Stay(NamedTuple):
@@ -44,8 +52,8 @@ class Ladder:
         """Sort the session's own evidence, and what is known, by branch."""
         self._work = work
         self._names = known.names
-        self._default = {name.lower(): branch for name, branch in known.default_branches.items()}
-        self._default_of_family = {_family(name): branch for name, branch in self._default.items()}
+        self._default = DefaultBranches(known)
+        self._family = self._default.family
         pulls = sorted(known.pull_requests, key=lambda one: one.number)
         self._pulls = {(one.repository.lower(), one.number): one for one in pulls}
         self._on_branch: dict[tuple[str, str], list[KnownPullRequest]] = {}
@@ -78,7 +86,7 @@ class Ladder:
         found = self._by_evidence(repository, at, evidence)
         own = start.repository.lower()
         if self._work.own_repository_only and found.repository.lower() != own:
-            reason = f"a run speaks for its own repository only; its log names {repository or 'another'}"
+            reason = f"{_OWN_ONLY}{repository or _ANOTHER}"
             return Attribution(start.repository, "", reason, Confidence.REPOSITORY_ONLY)
         return found
 
@@ -89,7 +97,7 @@ class Ladder:
 
     def _by_evidence(self, repository: str, at: datetime, evidence: Evidence) -> Attribution:
         branch = evidence.branch
-        if branch and branch != self._default_of(repository):
+        if branch and not self._default.include(repository, branch, at):
             found = self._on(repository, branch, at)
         elif branch:
             found = (
@@ -105,16 +113,12 @@ class Ladder:
                 or self._as_started(repository)
                 or self._led_to(repository, branch, at)
             )
-        return found or self._without_tab(repository, evidence)
+        return found or self._without_tab(repository, evidence, at)
 
     def _name(self, repository: str) -> str:
         """As it is called now, in lower case; the session's own where none is told."""
         name = repository.lower() or self._work.start.repository.lower()
         return self._names.get(name, name)
-
-    def _default_of(self, repository: str) -> str | None:
-        """The default branch; a fork's is taken to be that of the repository it came from."""
-        return self._default.get(repository) or self._default_of_family.get(_family(repository))
 
     # A branch of its own
 
@@ -152,15 +156,9 @@ class Ladder:
         """The branch's own: the first that had not ended by then. A branch is used again after a merge."""
         if repository in self._default:
             return _of_the_time(self._on_branch.get((repository, branch), ()), at)
-        owner, _, name = repository.partition("/")
-        return _of_the_time(
-            (
-                one
-                for (base, _), one in self._pulls.items()
-                if base.partition("/")[2] == name and _is_head(one, owner, branch)
-            ),
-            at,
-        )
+        owner, family = repository.partition("/")[0], self._family(repository)
+        heads = (one for (base, _), one in self._pulls.items() if self._family(base) == family)
+        return _of_the_time((one for one in heads if _is_head(one, owner, branch)), at)
 
     def _by_link(self, repository: str, branch: str, own: KnownPullRequest | None, at: datetime) -> Attribution | None:
         for link in self._seen_on(repository, branch, at):
@@ -169,7 +167,9 @@ class Ladder:
             reason = f"the agent's own client saw pull request #{link.number} of this branch"
             if own is not None and own is pull:
                 return Attribution(base, own.branch, reason, Confidence.VERIFIED, link.number)
-            if own is not None or base not in self._default or (pull is not None and not pull.covers(at)):
+            if own is not None or base not in self._default:
+                continue
+            if pull is not None and not (pull.covers(at) and pull.was_opened(link.at)):
                 continue
             # Pushed under another name, or GitHub has not told of it yet.
             return Attribution(base, pull.branch if pull else branch, reason, Confidence.CLAIMED, link.number)
@@ -206,7 +206,10 @@ class Ladder:
         return None
 
     def _with_commit(self, sha: str) -> list[KnownPullRequest]:
-        """The pull requests a commit is in, the oldest first: those stacked on it have it too."""
+        """The pull requests a commit is in, the oldest first: those stacked on it have it too.
+
+        Not a release's, whose head is the default branch: it has everything, and nobody works on it.
+        """
         found = {
             key
             for name, keys in self._in_pulls.get(sha[:_SHORTEST_SHA], ())
@@ -214,7 +217,8 @@ class Ladder:
             for key in keys
         }
         pulls = [self._pulls.get((repository.lower(), number)) for repository, number in found]
-        return sorted((one for one in pulls if one is not None), key=lambda one: (one.number, one.repository))
+        worked_on = (one for one in pulls if one is not None and one.branch != self._default.of(one.repository.lower()))
+        return sorted(worked_on, key=lambda one: (one.number, one.repository))
 
     # No branch of its own
 
@@ -237,11 +241,12 @@ class Ladder:
 
     def _anchored(self, repository: str, branch: str, at: datetime) -> Attribution | None:
         """Where a branch of its own belongs; None for the default one or none."""
-        return self._on(repository, branch, at) if branch and branch != self._default_of(repository) else None
+        of_its_own = branch and not self._default.include(repository, branch, at)
+        return self._on(repository, branch, at) if of_its_own else None
 
     def _went_on(self, repository: str, at: datetime) -> Attribution | None:
         """Where no branch is told, the one the session was on before goes on; on the one it began on nothing is concluded."""
-        stays, _ = self._stays.get(_family(repository), _NO_STAYS)
+        stays, _ = self._stays.get(self._family(repository), _NO_STAYS)
         number = bisect_right(stays, at, key=_when)
         if number == 0:
             return None
@@ -252,7 +257,7 @@ class Ladder:
 
     def _led_to(self, repository: str, branch: str, at: datetime) -> Attribution | None:
         """Work on the default branch, or on none, belongs to the branch where the session next commits or has a pull request."""
-        _, leads = self._stays.get(_family(repository), _NO_STAYS)
+        _, leads = self._stays.get(self._family(repository), _NO_STAYS)
         number = bisect_left(leads, at, key=_when)
         if number == len(leads):
             return None
@@ -266,7 +271,7 @@ class Ladder:
     def _came_there_later(self, at: datetime) -> bool:
         """Whether the session's own calls say that it was not yet on the branch that its start named."""
         start = self._work.start
-        stays, _ = self._stays.get(_family(start.repository.lower()), _NO_STAYS)
+        stays, _ = self._stays.get(self._family(start.repository.lower()), _NO_STAYS)
         on_it = (stay.at for stay in stays if stay.there.branch == start.branch)
         return next(on_it, at) > at
 
@@ -275,13 +280,14 @@ class Ladder:
         start = self._as_started(repository)
         return start if start is not None and start.confidence is not Confidence.CLAIMED else None
 
-    def _without_tab(self, repository: str, evidence: Evidence) -> Attribution:
+    def _without_tab(self, repository: str, evidence: Evidence, at: datetime) -> Attribution:
         start, branch = self._work.start, evidence.branch
         if repository in self._default or (repository and repository == start.repository.lower()):
             says_more = (branch or evidence.repository) and not self._work.own_repository_only
             if not start.branch and start.repository.lower() == repository and not says_more:
                 return start
-            told = f"work on {branch}, the default branch," if branch else "no branch is told, and the session"
+            which = "a former" if self._default.has_ceased(repository, branch, at) else "the"
+            told = f"work on {branch}, {which} default branch," if branch else "no branch is told, and the session"
             reason = f"{told} led to no pull request"
             return Attribution(repository, "", reason, Confidence.REPOSITORY_ONLY)
         where = f"{repository} is none of the organization's repositories" if repository else "no repository is named"
@@ -293,11 +299,11 @@ class Ladder:
 
     @cached_property
     def _stays(self) -> dict[str, tuple[list[_Stay], list[_Stay]]]:
-        """All, and those that lead; in order of time, by the repository's name without its owner: a fork's clone is one with it."""
+        """All, and those that lead; in order of time, by family: a fork's clone is one with its repository."""
         stays: dict[str, tuple[list[_Stay], list[_Stay]]] = {}
         told = [*self._stays_of_calls(), *self._stays_of_commits(), *self._stays_of_links(), *self._stay_at_the_end()]
         for stay in sorted(told, key=lambda one: (one.at, one.there.repository, one.there.branch, one.leads)):
-            every, leads = stays.setdefault(_family(stay.repository), ([], []))
+            every, leads = stays.setdefault(self._family(stay.repository), ([], []))
             every.append(stay)
             if stay.leads:
                 leads.append(stay)
@@ -312,10 +318,16 @@ class Ladder:
                 yield _Stay(at, repository, there, there.pull_request is not None)
 
     def _stays_of_commits(self) -> Iterator[_Stay]:
+        """A branch without a pull request, on which no call was made, may be another repository's: `cd ../site && git commit`."""
+        start = self._work.start
+        stood_on = {(self._name(told.repository), told.branch) for _, told in self._work.calls}
+        stood_on.add((start.repository.lower(), start.branch))
         for made in self._commits:
             at, repository = made.at or AT_THE_END, self._name(made.repository)
             there = self._anchored(repository, made.branch, at)
             pull = next((one for one in self._with_commit(made.sha) if one.covers(at)), None)
+            if there is not None and there.pull_request is None and (repository, made.branch) not in stood_on:
+                there = None
             if there is None and pull is not None:
                 there = _in(pull, f"a commit of this session is in pull request #{pull.number}")
             if there is not None:
@@ -333,7 +345,14 @@ class Ladder:
             at, repository = link.at or AT_THE_END, self._name(link.repository)
             pull = self._pulls.get((repository, link.number))
             branch = pull.branch if pull else link.branch
-            if repository in self._default and branch and branch != self._default[repository]:
+            elsewhere = link.branch not in {"", branch.rpartition(":")[2]}
+            if (
+                pull
+                and elsewhere
+                and not (self._default.include(repository, link.branch, at) or pull.was_opened(link.at))
+            ):
+                continue  # a word on it, from a branch with work of its own
+            if repository in self._default and branch and not self._default.include(repository, branch, at):
                 reason = f"the agent's own client saw pull request #{link.number}"
                 confidence = Confidence.VERIFIED if pull else Confidence.CLAIMED
                 there = Attribution(repository, branch, reason, confidence, link.number)
@@ -367,7 +386,3 @@ def _is_head(pull: KnownPullRequest, owner: str, branch: str) -> bool:
 
 def _in(pull: KnownPullRequest, reason: str) -> Attribution:
     return Attribution(pull.repository.lower(), pull.branch, reason, Confidence.VERIFIED, pull.number)
-
-
-def _family(repository: str) -> str:
-    return repository.partition("/")[2]

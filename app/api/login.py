@@ -19,6 +19,9 @@ LONGEST_TOKEN = 4096
 
 LONGEST_NAME = 100
 
+MOST_OWNERS = 10
+"""Former owners that GitHub is asked about."""
+
 
 def login_offer(world: World) -> LoginOffer:
     """Where to log in. Raises `ApiError` where the App is not known yet."""
@@ -110,7 +113,25 @@ def _token_for(world: World, organization: Organization, person: RemotePerson, m
         books.add_engineer_token(made)
         body = {"name": name, "scopes": list(USUAL), "by": "login"}
         books.audit(AuditRow("token.created", now, str(made.id), body, engineer.id))
-    return OrganizationToken(organization.login, text, USUAL)
+        owners = {was.partition("/")[0] for one in books.repositories() for was in books.former_names(one.id)}
+    formerly = _given_up(world, organization, owners - {organization.login.lower()})
+    return OrganizationToken(organization.login, text, USUAL, formerly)
+
+
+def _given_up(world: World, organization: Organization, owners: set[str]) -> tuple[str, ...]:
+    """Of those that repositories of the organization once had as their owner, the names that are nobody's now: its own, before.
+
+    Whoever gave it a repository is there still. Where GitHub does not tell, a name is not taken for the organization's.
+    """
+    github = world.github.installation(organization.installation_id or 0)
+    found = []
+    for owner in sorted(owners)[:MOST_OWNERS]:
+        try:
+            if github.user(owner) is None:
+                found.append(owner)
+        except GitHubError:
+            break
+    return tuple(found)
 
 
 def _not_a_member(login: str, only: str) -> ApiError:

@@ -8,7 +8,7 @@ from app.api.starter import Run, Starter, person_behind, triggered_by
 from app.api.whereabouts import Whereabouts, where_is
 from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullRequest, RemoteRun
 from app.identity.names import Names
-from app.identity.oidc import RunnerClaims
+from app.identity.oidc import QUEUE, RunnerClaims, queued_pull_request
 from app.registry import PullRequest, Repository
 from tabstop.attribution import Confidence
 from tabstop.wire import StartRequest
@@ -106,7 +106,8 @@ def _place(
     # A fork's branch is not this repository's, whatever its name. A tag's run has the tag's name here, and a job on a
     # tag names no branch.
     own = run.head_repository_id == repository.github_id and bool(asked.branch or asked.pull_request)
-    if own and run.head_branch and run.head_branch != repository.default_branch:
+    nobodys = {"", repository.default_branch}
+    if own and run.head_branch not in nobodys and not _ref(run).startswith(QUEUE):
         return Whereabouts(
             run.head_branch, None, f"{told}, branch from GitHub's record of run {run.id}", Confidence.CLAIMED
         )
@@ -116,17 +117,23 @@ def _place(
 def _claimed(
     asked: StartRequest, run: RemoteRun, repository: Repository, github: GitHubInstallation
 ) -> RemotePullRequest | None:
-    """The pull request of the report, if the run was on its head branch."""
-    if asked.pull_request is None or run.head_repository_id is None:
+    """The pull request of the report, if the run was on its head branch; or the one that a run of the merge queue was for."""
+    queued = queued_pull_request(run.event, _ref(run))
+    number = queued or asked.pull_request
+    if number is None or run.head_repository_id is None:
         return None
     try:
-        found = github.pull_request(repository.full_name, asked.pull_request)
+        found = github.pull_request(repository.full_name, number)
     except GitHubError:
         return None
-    if found is None:
-        return None
+    if found is None or queued is not None:
+        return found
     same = (found.head_repository_id, found.head_branch) == (run.head_repository_id, run.head_branch)
     return found if same else None
+
+
+def _ref(run: RemoteRun) -> str:
+    return f"refs/heads/{run.head_branch}"
 
 
 def _repository_only(reason: str) -> Whereabouts:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tabstop.wire import Problem
 
+_ON_GITHUB = "on GitHub, in the organization's settings under “GitHub Apps”"
+_THEN = "Then try again, a minute later; before that it does not help."
+
 
 class ApiError(Exception):
     """An answer with a status other than 2xx, and the problem that explains it."""
@@ -23,7 +26,7 @@ def not_installed(owner: str) -> ApiError:
         403,
         f"Tabstop is not installed on {owner or 'this account'}.",
         "Sessions can be admitted only for repositories of an active installation.",
-        "Install the App on the organization, or un-suspend it, and run the job again.",
+        f"An owner installs the App there, or un-suspends it: {_ON_GITHUB}. {_THEN}",
     )
 
 
@@ -32,8 +35,8 @@ def not_covered(repository: str) -> ApiError:
     return ApiError(
         403,
         f"Tabstop is not installed on {repository or 'this repository'}.",
-        "The organization has the App, but this repository is not among those it was given.",
-        "Add the repository under the App's “Repository access”, and run the job again.",
+        "The organization has the App, but this repository is not among those it was given, or has another name there.",
+        f"An owner adds it to the App's “Repository access”: {_ON_GITHUB}. {_THEN}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.api.evidence import commit_within, evidence_of, learn_from_end, link_within, problems_of_evidence
 from app.api.gauges import problems_of_gauge
+from app.api.placement import may_move, where_it_lies
 from app.api.plausible import note_implausible, plausible
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
@@ -28,7 +29,7 @@ from tabstop.session import Limits, SessionOutcome
 from tabstop.session_standing import PAUSED, no_room_in, orders_for, session_stands
 from tabstop.usage import Billing, Usage
 from tabstop.verdict import verdict_of
-from tabstop.window import chargeable_at
+from tabstop.window import LATE_LIMIT
 from tabstop.wire import BreakerTrip, Call, ClientTotal, EndAnswer, EndRequest, SessionEvent, UsageAnswer, UsageBatch
 from tabstop.wire_json import from_json, to_json
 
@@ -60,7 +61,7 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
     _refuse_too_many(batch)
     session, in_force, login = _look(world, claim)
     now = world.now()
-    found = plausible(world, session, [as_usage(call, session.agent, now) for call in batch.calls])
+    found = plausible(world, session, [as_usage(call, session.agent, now) for call in batch.calls], now)
     # Price before the transaction, so that nobody waits for it.
     prices = {usage: world.price(usage, in_force.policy.prices) for usage in found.calls}
     with world.store.open(claim.organization_id) as books:
@@ -83,9 +84,10 @@ def report_usage(world: World, claim: SessionClaim, batch: UsageBatch) -> UsageA
         take_trips(books, recorded.session, batch.trips, in_force.policy.breaker, now)
         take_events(books, recorded.session, batch.events, now)
         take_gauges(books, recorded.session, batch.gauges, now)
-        estimate_gauges(books, recorded.session, in_force.policy.windows, now)
+        models = {call.model for call in batch.calls}
+        estimate_gauges(books, recorded.session, models, in_force.policy.windows, now)
         _audit_limits(books, session, recorded.session, now)
-    return _usage_answer(recorded, in_force.policy.rules.exhaustion, now)
+    return replace(_usage_answer(recorded, in_force.policy.rules.exhaustion, now), doubted=tuple(found.doubted()))
 
 
 def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> EndAnswer:
@@ -102,6 +104,7 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         stands = session_stands(use_of(ended, now), ended.limits, approaching=NEAR)
         _audit_limits(books, session, ended, now)
         tabs = books.budgets_of_tab(ended.tab_id, now) if ended.tab_id is not None else []
+        placements, moves = where_it_lies(books, ended), may_move(books, ended)
     return EndAnswer(
         verdict=stands,
         cost=ended.spent.nano,
@@ -109,6 +112,8 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         tokens=ended.spent.tokens,
         unpriced=ended.unknown_usages,
         tab_cost=tabs[0].spent.nano if tabs else 0,
+        placements=placements,
+        may_move=moves,
     )
 
 
@@ -136,12 +141,12 @@ def _said(request: EndRequest) -> dict[str, Any]:
 
 
 def as_usage(call: Call, agent: str, now: datetime) -> Usage:
-    """A call of the wire as the core's usage. Its time is a claim, and prices are dated: it is kept within 35 days of now."""
+    """A call of the wire as the core's usage. Its time is a claim, and prices are dated: it is at most 35 days ago."""
     return Usage(
         keys=call.keys,
         model=call.model,
         tokens=call.tokens,
-        occurred_at=chargeable_at(call.occurred_at, now),
+        occurred_at=max(call.occurred_at, now - LATE_LIMIT),
         agent=agent,
         thread=call.thread,
         web_searches=call.web_searches,

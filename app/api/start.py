@@ -17,6 +17,7 @@ from app.identity.oidc import RunnerClaims
 from app.identity.session_token import SessionClaim, sign
 from app.ledger.admit import Start, TokenReusedError, admit, allowance, ask
 from app.ledger.books import SessionRow, StartAttempt, Tab
+from app.ledger.known import is_default
 from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import OUTSIDE, Engineer, EngineerToken, InForce, Organization, PullRequest, Repository, Transaction
 from app.world import World
@@ -162,26 +163,29 @@ def laptop(world: World, token: EngineerToken, key: str, asked: StartRequest) ->
         if engineer is None or repository is None or not repository.active:
             raise not_covered(asked.repository)
         in_force = books.policy_in_force(repository.id)
+        where = _of_laptop(books, repository, asked.branch, world.now())
     if not organization.active or organization.installation_id is None:
         raise not_installed(organization.login)
     github = world.github.installation(organization.installation_id)
     engineer = checked(engineer, engineer.github_id, engineer.login, organization, github, world.now())
     names = Names(in_force.policy, world.settings.github_url)
     engineer = same_person(world, engineer, organization, github, names)
-    where = _of_laptop(repository, asked.branch)
     token_id = f"engineer:{token.id}:{key}"
     reader = own_terminal(engineer)
     whose = f"engineer {engineer.id}"
     return Asker(organization, repository, engineer, where, in_force, reader, token_id, whose, sha=asked.head_sha)
 
 
-def _of_laptop(repository: Repository, branch: str) -> Whereabouts:
+def _of_laptop(books: Transaction, repository: Repository, branch: str, now: datetime) -> Whereabouts:
     if repository is OUTSIDE:
         reason = "the engineer's own token names no repository of the organization"
         return Whereabouts("", None, reason, Confidence.ENGINEER_ONLY)
     told = "named by the engineer's own token"
-    if branch in {"", repository.default_branch}:
+    if not branch or is_default(books, repository, branch, now):
         return Whereabouts("", None, told, Confidence.REPOSITORY_ONLY)
+    if ":" in branch and books.tab_of_branch(repository.id, branch) is None:
+        # A fork's, `owner:branch` (git allows no colon in a name): its owner's own affair until it has a pull request here.
+        return Whereabouts("", None, f"{told}: a fork's branch without a pull request", Confidence.REPOSITORY_ONLY)
     return Whereabouts(branch, None, told, Confidence.CLAIMED)
 
 

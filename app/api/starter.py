@@ -38,7 +38,8 @@ def triggered_by(claims: RunnerClaims, full_name: str, github: GitHubInstallatio
         run = None
     if run is None or run.actor_id is None:
         return Starter(claims.actor_id, claims.actor)
-    return Starter(run.actor_id, run.actor_login)
+    why = f"started attempt {claims.run_attempt} of the run" if run.actor_id != claims.actor_id else ""
+    return Starter(run.actor_id, run.actor_login, why)
 
 
 def person_behind(actor: Starter, run: Run, github: GitHubInstallation, names: Names) -> Starter:

@@ -12,12 +12,13 @@ from datetime import datetime
 
 from app.api.evidence import commit_within
 from app.api.people import checked, draws_on, same_person
-from app.api.plausible import too_many_tokens
+from app.api.plausible import note_implausible, plausible, too_many_tokens
 from app.api.problems import ApiError, not_installed
 from app.api.report import MOST_CALLS
 from app.identity.names import Names
 from app.ledger.admit import Start
 from app.ledger.books import SessionRow
+from app.ledger.known import is_default
 from app.ledger.record_usage import Recorded, Report, record_usage
 from app.ledger.rows import NO_REPOSITORY
 from app.ledger.unadmitted import TOLD_LATE, take_in
@@ -31,7 +32,7 @@ from tabstop.evidence import NOWHERE, CommitMade, Evidence
 from tabstop.policy.model import Policy
 from tabstop.session_key import session_key
 from tabstop.usage import Usage
-from tabstop.window import chargeable_at
+from tabstop.window import LATE_LIMIT
 from tabstop.wire import StartAnswer
 
 
@@ -97,7 +98,7 @@ def _by_thread(world: World, records: Sequence[LogRecord], now: datetime) -> tup
 
 def _add(thread: ThreadHeard, told: Heard, now: datetime) -> None:
     if told.usage is not None:
-        thread.usages.append(replace(told.usage, occurred_at=chargeable_at(told.usage.occurred_at, now)))
+        thread.usages.append(replace(told.usage, occurred_at=max(told.usage.occurred_at, now - LATE_LIMIT)))
     if told.commit is not None:
         thread.commits.append(commit_within(told.commit, now))
 
@@ -119,27 +120,31 @@ def _record(
     """One transaction: its session is found or opened, and its calls are charged. They are priced before it."""
     with world.store.look(organization.id) as books:
         prices = _policy(books, engineer, heard_of).prices
-    costs = {usage: world.price(usage, prices) for usage in heard_of.usages}
+        found = plausible(world, _known(books, engineer, heard_of), heard_of.usages, now)
+    costs = {usage: world.price(usage, prices) for usage in found.calls}
     with world.store.open(organization.id) as books:
         engineer = books.save_engineer(engineer)
         session = _known(books, engineer, heard_of) or _opened(world, books, engineer, heard_of, now)
         policy = books.policy_in_force(session.repository_id).policy
         report = Report(
-            usages=heard_of.usages,
+            usages=found.calls,
             totals=(),
             policy=policy,
             price=lambda usage: costs.get(usage) or world.price(usage, policy.prices),
             login=engineer.login,
             commits=heard_of.commits,
         )
-        return record_usage(books, session, report, now)
+        recorded = record_usage(books, session, report, now)
+        if recorded.new:  # sent again, it has been noted
+            note_implausible(books, session, found, now)
+        return recorded
 
 
 def _policy(books: Transaction, engineer: Engineer, heard_of: ThreadHeard) -> Policy:
     session = _known(books, engineer, heard_of)
     if session is not None:
         return books.policy_in_force(session.repository_id).policy
-    repository, _ = _place(books, heard_of.evidence)
+    repository = _repository(books, heard_of.evidence)
     return books.policy_in_force(repository.id if repository else NO_REPOSITORY).policy
 
 
@@ -163,7 +168,9 @@ def _opened(world: World, books: Transaction, engineer: Engineer, heard_of: Thre
 
 def _start(world: World, books: Transaction, engineer: Engineer, heard_of: ThreadHeard) -> Start:
     """A start as its engineer's own token would have asked for it, had anybody asked."""
-    repository, branch = _place(books, heard_of.evidence)
+    repository, branch = _repository(books, heard_of.evidence), heard_of.evidence.branch
+    if repository is None or is_default(books, repository, branch, world.now()):
+        branch = ""
     named = repository.full_name if repository else ""
     in_force = books.policy_in_force(repository.id if repository else NO_REPOSITORY)
     if repository is None:
@@ -190,12 +197,10 @@ def _start(world: World, books: Transaction, engineer: Engineer, heard_of: Threa
     )
 
 
-def _place(books: Transaction, evidence: Evidence) -> tuple[Repository | None, str]:
-    """The organization's repository that is named, and its branch; none for the default one."""
+def _repository(books: Transaction, evidence: Evidence) -> Repository | None:
+    """The organization's repository that is named."""
     repository = books.repository_by_name(evidence.repository) if evidence.repository else None
-    if repository is None or not repository.active:
-        return None, ""
-    return repository, "" if evidence.branch == repository.default_branch else evidence.branch
+    return repository if repository is not None and repository.active else None
 
 
 def _nobody_asked(session: SessionRow) -> StartAnswer:

@@ -30,7 +30,7 @@ def where_is(
 ) -> Whereabouts:
     """Place a run. `known` is the pull request the token proves, if a webhook told us of it. Raises `GitHubError`.
 
-    `ref` proves a pull request only on `pull_request` events. Any other number is a claim: it counts when the run's
+    `ref` proves a pull request only on `pull_request` events and in the merge queue. Any other number is a claim: it counts when the run's
     head is the pull request's head, or when a comment on it (an `issue_comment` run) started the run and it is open.
     A claim that does not hold is not an error; the work is then placed by what is proven.
     """
@@ -71,7 +71,10 @@ def _proven(
         pull_request = None
     if pull_request is not None:
         return Whereabouts(pull_request.tab_branch(repository.github_id), number, reason, Confidence.PROVEN)
-    # Runs from forks get no identity token on this event, so `head_ref` is a branch of this very repository.
+    if not claims.head_ref:
+        reason = f"a run for pull request #{number} in the merge queue, of which GitHub tells nothing"
+        return Whereabouts("", None, reason, Confidence.REPOSITORY_ONLY)
+    # Runs from forks get no identity token on `pull_request`, so `head_ref` is a branch of this very repository.
     return Whereabouts(claims.head_ref, number, reason, Confidence.PROVEN)
 
 

@@ -19,7 +19,7 @@ from app.events.seen import engineer_of
 from app.github_api.protocol import RemotePullRequest
 from app.jobs.digest import is_answered, to_be_sent_again
 from app.ledger.books import Job
-from app.registry import PullRequest, Repository, Transaction
+from app.registry import FORK, PullRequest, Repository, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,13 @@ class Sighting:
 def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullRequest | None:
     """Store a pull request as seen, with its tab; ask for its check. Answers what is stored then.
 
-    An older sighting than what is stored changes nothing. Two different ones of the same second cannot be told apart,
+    An older sighting than what is stored changes nothing (but a fork's name is learned). Two different ones of the same second cannot be told apart,
     so GitHub is asked.
     """
     remote = sighting.remote
     known = db.pull_request(repository.id, remote.number)
+    if _learn_fork(db, repository, remote) and known is not None:
+        _ask_about_sessions(db, repository, None, known)
     if known is not None and remote.updated_at < known.updated_at:
         return known
     author = Account(remote.author_id, remote.author_login, remote.author_is_bot) if remote.author_id else None
@@ -66,6 +68,21 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
     if _needs_check(known, stored):
         _ask_for_check(db, stored, sighting.run_at)
     return stored
+
+
+def _learn_fork(db: Transaction, repository: Repository, remote: RemotePullRequest) -> bool:
+    """Keep the name of a fork that is called otherwise than the repository; whether it is new. No event tells of its renaming: the
+    App is not installed there, so what its next pull request says has to do.
+    """
+    name = remote.head_repository_name
+    own = remote.head_repository_id in {None, repository.github_id}
+    if own or name.partition("/")[2].lower() in {"", repository.full_name.partition("/")[2].lower()}:
+        return False
+    base = db.repository_by_name(f"{FORK}{name}")
+    if base is not None and base.id == repository.id:
+        return False
+    db.keep_former_name(repository.id, f"{FORK}{name}")
+    return True
 
 
 def _as_seen(

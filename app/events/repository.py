@@ -1,27 +1,36 @@
-"""`repository`: one was renamed, given to another owner, or deleted. Clones go on with its old name."""
+"""`repository`: one was renamed, given to another owner or another default branch, or deleted. Clones go on with what they know."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from app.events.arrival import Arrival
+from app.events.default_branch import keep_former
 from app.events.seen import ask_about, repository_of
+from app.github_api.answers import instant
 from app.registry import Transaction
 
 
 def handle(db: Transaction, arrival: Arrival) -> None:
-    """Keep the name it went by; how it is now, or whether it is gone, is asked of GitHub. What was spent in a deleted one stays there."""
+    """Keep the name it went by, and its default branch; how it is now, or whether it is gone, is asked of GitHub.
+
+    What was spent in a deleted one stays there.
+    """
     repository = repository_of(db, arrival)
     if repository is None:
         return
     for name in _former(arrival):
         db.keep_former_name(repository.id, name)
+    branch = ((arrival.body.get("changes") or {}).get("default_branch") or {}).get("from")
+    if branch:
+        changed = arrival.body["repository"].get("updated_at")
+        keep_former(db, repository, branch, instant(changed) if changed else arrival.now)
     if arrival.action == "deleted":
         ask_about(db, repository, repository.full_name)
 
 
 def _former(arrival: Arrival) -> Iterator[str]:
-    """See docs.github.com, webhook-events-and-payloads, `repository`: `renamed` and `transferred` tell what changed."""
+    """See docs.github.com, webhook-events-and-payloads, `repository`: `renamed`, `transferred` and `edited` tell what changed."""
     owner, _, name = str(arrival.body["repository"]["full_name"]).partition("/")
     changes = arrival.body.get("changes") or {}
     renamed = ((changes.get("repository") or {}).get("name") or {}).get("from")

@@ -40,10 +40,10 @@ def ask_about(db: Transaction, repository: Repository, name: str, run_at: dateti
     db.enqueue(job)
 
 
-def as_repository(remote: RemoteRepository, repository_id: int = 0) -> Repository:
+def as_repository(remote: RemoteRepository) -> Repository:
     """A repository as GitHub says it is."""
     return Repository(
-        id=repository_id,
+        id=0,
         github_id=remote.github_id,
         full_name=remote.full_name,
         default_branch=remote.default_branch,

@@ -60,6 +60,7 @@ def pull_request(data: Json) -> RemotePullRequest:
         opened_at=_instant_if(data.get("created_at")),
         ended_at=_instant_if(data.get("closed_at")),
         assignees=tuple(account(one) for one in data.get("assignees") or () if one.get("login")),
+        head_repository_name=home.get("full_name") or "",
     )
 
 

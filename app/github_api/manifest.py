@@ -60,7 +60,11 @@ EVENTS = (
     Event("workflow_run", "actions", "ends the sessions of a run that has ended, and frees what they held"),
     Event("workflow_job", "actions", "ends the sessions of a job that has ended, while its run goes on"),
     Event("push", "contents", "lets a new policy on the default branch count at once"),
-    Event("repository", "metadata", "learns a repository's old name when it is renamed: clones go on with it"),
+    Event(
+        "repository",
+        "metadata",
+        "learns old names of repositories and of their default branches: clones go on with them",
+    ),
 )
 """Subscribed to. `installation` and `installation_repositories` come to every App without asking."""
 

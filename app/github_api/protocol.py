@@ -68,7 +68,10 @@ class RemoteCommit:
 
 @dataclass(frozen=True, slots=True)
 class RemotePullRequest:
-    """A pull request as GitHub has it now. state: `open`, `closed` or `merged`. ended_at: None while it is open."""
+    """A pull request as GitHub has it now. state: `open`, `closed` or `merged`. ended_at: None while it is open.
+
+    head_repository_name: `owner/name`; empty for a fork that was deleted.
+    """
 
     number: int
     title: str
@@ -86,6 +89,7 @@ class RemotePullRequest:
     opened_at: datetime | None = None
     ended_at: datetime | None = None
     assignees: tuple[RemoteUser, ...] = ()
+    head_repository_name: str = ""
 
     def tab_branch(self, repository_id: int) -> str:
         """The branch name its tab goes by in the repository with this GitHub id: a fork's is prefixed `owner:`."""

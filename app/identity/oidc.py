@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,12 @@ import jwt
 
 LEEWAY_SECONDS = 30
 """How far the clocks may be apart."""
+
+QUEUE = "refs/heads/gh-readonly-queue/"
+"""The branches of merge groups (docs.github.com, managing a merge queue)."""
+
+_QUEUED = re.compile(rf"{QUEUE}.+/pr-(?P<number>[0-9]{{1,9}})-[0-9a-f]+")
+"""One of them: its base, and the pull request that its group was made for (github.com/pulumi/pulumi/pull/18488)."""
 
 REQUIRED = ("exp", "iat", "iss", "aud", "jti", "repository_id", "repository_owner_id", "run_id", "actor_id")
 
@@ -47,18 +54,24 @@ class RunnerClaims:
 
     @property
     def proven_pull_request(self) -> int | None:
-        """The pull request's number, which `ref` proves on `pull_request` events only."""
+        """The pull request's number, which `ref` proves on `pull_request` events, and in the merge queue."""
         parts = self.ref.split("/")
         if self.event == "pull_request" and len(parts) == 4 and parts[:2] == ["refs", "pull"] and parts[2].isdigit():
             return int(parts[2])
-        return None
+        return queued_pull_request(self.event, self.ref)
 
     @property
     def branch(self) -> str:
-        """The branch the run is on; empty when `ref` names none."""
-        if self.event in {"pull_request", "pull_request_target"}:
+        """The branch the run is on; empty when `ref` names none, or one of the merge queue's, which is nobody's work."""
+        if self.event in {"pull_request", "pull_request_target"} or self.ref.startswith(QUEUE):
             return ""
         return self.ref.removeprefix("refs/heads/") if self.ref.startswith("refs/heads/") else ""
+
+
+def queued_pull_request(event: str, ref: str) -> int | None:
+    """The pull request that a run of the merge queue is for; None for any other run."""
+    queued = _QUEUED.fullmatch(ref) if event == "merge_group" else None
+    return int(queued["number"]) if queued is not None else None
 
 
 class OidcVerifier:

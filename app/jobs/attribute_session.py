@@ -1,7 +1,8 @@
-"""attribute_session: decide again where everything a session did belongs, with GitHub asked for what is not known. payload: session.
+"""attribute_session: decide again where everything a session did belongs, with GitHub asked for what is not known.
 
-Asked for when a session tells something new and when GitHub tells of a pull request that the session may be about. Jobs of
-one session that wait are one.
+payload: session; by_itself where another session asks. Asked for when a session tells something new and when GitHub tells of
+a pull request that the session may be about. Then the sessions beside it, which go by what it told too, are asked for by
+themselves; these ask nobody. Jobs of one session that wait are one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from app.events.adoption import Sighting, record
 from app.github_api.protocol import GitHubError, GitHubInstallation, RemotePullRequest
 from app.jobs.asking_github import asking_github, installed
 from app.ledger.attribute_again import attribute_again
+from app.ledger.company import Company
+from app.ledger.evidence import ask_others
 from app.ledger.known import Registered, work_of
 from app.ledger.told import Told, learn
 from app.registry import Repository, Transaction
@@ -55,8 +58,9 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
     if organization_id is None:
         return
     session_id, now = str(payload["session"]), world.now()
+    by_itself = bool(payload.get("by_itself"))
     with world.store.look(organization_id) as db:
-        github = installed(world, db.organization())
+        github = None if by_itself else installed(world, db.organization())
         unknown = _unknown(db, session_id, now) if github is not None else Unknown()
 
     answered, refusal = _ask(github, unknown) if github is not None else (Answered(), None)
@@ -68,6 +72,8 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
             engineer = db.engineer(session.engineer_id) if session.engineer_id is not None else None
             policy = db.policy_in_force(session.repository_id).policy
             attribute_again(db, session, policy, engineer.login if engineer else "", now)
+            if not by_itself and db.shares_calls(session.id):
+                ask_others(db, Company(db, session).to_ask(), now)
     if refusal is not None:
         raise refusal
     if unknown.more:

@@ -15,6 +15,7 @@ import structlog
 from app.logs import redacted
 from app.registry import WaitingJob
 from app.world import GiveUpError, JobHandler, NotYetError, RetryLaterError, World
+from tabstop.beside.stop_signal import Stop
 
 BACKOFF_SECONDS = (2, 10, 30, 120, 600, 1_800, 3_600, 7_200)
 """Delays after a failed attempt; a job that has used them all is buried."""
@@ -54,7 +55,7 @@ class Runner:
     count: Callable[[str, str], None] = lambda _kind, _outcome: None
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}")
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Work until `stop` is set; the job in hand is finished first."""
         while not stop.is_set():
             try:

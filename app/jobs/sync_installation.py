@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from app.events.seen import as_repository, ask_about
+from app.events.default_branch import save_as_it_is
+from app.events.seen import ask_about
 from app.github_api.protocol import RemoteRepository
 from app.jobs.asking_github import asking_github
 from app.ledger.books import Job
@@ -68,6 +69,5 @@ def _cover(db: Transaction, repositories: list[RemoteRepository], world: World) 
     # The organization's policy first: the repositories' own are read over it.
     db.enqueue(Job("read_policy", "organization", {"repository": None}))
     for number, remote in enumerate(repositories):
-        before = db.repository_by_github_id(remote.github_id)
-        stored = db.save_repository(as_repository(remote, before.id if before else 0))
+        stored = save_as_it_is(db, remote, world.now())
         ask_about(db, stored, remote.full_name, world.now() + number * SPREAD)

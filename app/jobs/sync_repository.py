@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.events.adoption import Sighting, record
-from app.events.seen import as_repository
+from app.events.default_branch import save_as_it_is
 from app.github_api.protocol import GitHubInstallation, RemotePullRequest, RemoteRepository
 from app.jobs.asking_github import asking_github, installed
 from app.ledger.books import Job
@@ -40,7 +40,7 @@ def run(world: World, organization_id: int | None, payload: Mapping[str, Any]) -
     open_now = list(github.open_pull_requests(remote.full_name)) if remote else []
 
     with world.store.open(organization_id) as db:
-        _store(db, known, remote)
+        _store(db, known, remote, world.now())
     if remote is not None:
         for start in range(0, len(open_now), AT_ONCE):
             with world.store.open(organization_id) as db:
@@ -58,11 +58,11 @@ def _find(github: GitHubInstallation, known: Repository, name: str) -> RemoteRep
     return None
 
 
-def _store(db: Transaction, known: Repository, remote: RemoteRepository | None) -> None:
+def _store(db: Transaction, known: Repository, remote: RemoteRepository | None, now: datetime) -> None:
     if remote is None:
         db.save_repository(replace(known, active=False))
         return
-    db.save_repository(as_repository(remote, known.id))
+    save_as_it_is(db, remote, now)
     db.enqueue(Job("read_policy", str(known.id), {"repository": known.id}))
 
 

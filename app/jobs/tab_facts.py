@@ -104,7 +104,7 @@ class TabFacts:
     standings: engineers (of the tab's sessions), repository and organization, worst first; only those that exist.
     sessions: newest first, at most `SHOWN_SESSIONS` of `session_count`.
     unpriced: calls without a known price. notional: dollars a subscription's or credits' usage would have cost.
-    unattributed: sessions (of those shown) without an engineer.
+    unattributed: sessions without an engineer, of all of them.
     window_shares: how far vendors' windows moved while its sessions ran, each with the session's engineer.
     policy_edit: set when the pull request edits the policy. shared_with: other pull requests at this commit.
     pull_request.comment_id: set when our comment is there already; one that is no longer needed is then brought up to

@@ -167,7 +167,7 @@ def _gauges(books: Books, start: Start, vendor: str) -> tuple[GaugeReading, ...]
     """Looked up only where they can matter: most starts are billed per token, and pay no statement for this."""
     if start.engineer_id is None or not concerns(start.billing, vendor, start.policy.windows):
         return ()
-    return tuple(books.gauges_of(start.engineer_id))
+    return (*books.gauges_of(start.engineer_id), *books.earlier_gauges(start.engineer_id))
 
 
 def _breaker(breaker: RememberedBreaker, start: Start, now: datetime) -> tuple[Finding, ...]:

@@ -5,7 +5,6 @@ client has counted in its totals, so that these are not trued up as if nobody ha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from app.ledger.books import Books, SessionRow
 from tabstop.usage import Usage
@@ -22,32 +21,34 @@ def count_together(
     """
     if session.engineer_id is None:
         return []
-    hers = _Hers(books, session)
     counted = {thread for thread, _ in books.client_totals(session.id)} | set(threads) if owners or threads else set()
-    for other in hers.among(books.sessions_beside(session.id) if threads else owners) if counted else ():
-        books.witness([session.id], books.calls_of_threads(other.id, counted))
+    there = books.sessions_beside(session.id) if threads else owners
+    for other in of_same_engineer(books, session, there if counted else ()):
+        share(books, session.id, other.id, books.calls_of_threads(other.id, counted))
     asked = {(usage.agent or session.agent, usage.thread) for usage in new if usage.thread}
     named = {books.session_of_thread(session.engineer_id, *one) for one in sorted(asked)}
     changed = []
-    for other in hers.among({*owners, *(name for name in named if name)}):
+    for other in of_same_engineer(books, session, {*owners, *(name for name in named if name)}):
         counted = {thread for thread, _ in books.client_totals(other.id)}
         calls = books.known([usage.keys[0] for usage in new if usage.thread in counted])
         if calls:
-            books.witness([other.id], sorted({found.id for found in calls.values()}))
+            share(books, other.id, session.id, sorted({found.id for found in calls.values()}))
             changed.append(other)
     return changed
 
 
-@dataclass(frozen=True, slots=True)
-class _Hers:
-    """The other sessions of this session's engineer."""
+def share(books: Books, session_id: str, owner: str, usage_ids: Sequence[int]) -> None:
+    """Keep that a session tells of calls which the owner told first; one of them says of the owner that it is not alone."""
+    books.witness([session_id], usage_ids)
+    books.witness([owner], usage_ids[:1])
 
-    books: Books
-    session: SessionRow
 
-    def among(self, ids: Iterable[str]) -> Iterator[SessionRow]:
-        """Those of these, in the order of their ids."""
-        for other_id in sorted({*ids} - {self.session.id}):
-            other = self.books.session(other_id)
-            if other is not None and other.engineer_id == self.session.engineer_id:
-                yield other
+def of_same_engineer(books: Books, session: SessionRow, ids: Iterable[str]) -> Iterator[SessionRow]:
+    """Those of these sessions that are its engineer's too, without itself, in the order of their ids; none where it has no engineer.
+
+    Nobody else's word takes a call anywhere.
+    """
+    for other_id in sorted({*ids} - {session.id}) if session.engineer_id is not None else ():
+        other = books.session(other_id)
+        if other is not None and other.engineer_id == session.engineer_id:
+            yield other

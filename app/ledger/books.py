@@ -178,10 +178,13 @@ class Books(Protocol):
         """What the calls a session reported (no aggregates) add up to per model, others' that it reported too included."""
 
     def witness(self, session_ids: Iterable[str], usage_ids: Iterable[int]) -> None:
-        """Remember that these sessions reported usages which others had reported first. Saying it twice is saying it once."""
+        """Remember that these sessions reported usages which others reported too. Saying it twice is saying it once."""
+
+    def shares_calls(self, session_id: str) -> bool:
+        """Whether `witness` was ever told of this session."""
 
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
-        """The sessions that reported any of these usages after another had."""
+        """The sessions of which `witness` was told with any of these usages."""
 
     def reported_too(self, session_id: str) -> list[UsageRow]:
         """The usages of others that this session reported too, oldest first."""
@@ -282,8 +285,22 @@ class Books(Protocol):
     def keep_gauge(self, engineer_id: int, reading: GaugeReading) -> None:
         """Keep a reading in place of the one known of the same window."""
 
-    def plan_usage(self, engineer_id: int, agent: str, since: datetime) -> list[Spent]:
-        """What an engineer's sessions of this agent used on a plan since then, cache reads left out, in sums of 5 minutes."""
+    def earlier_gauges(self, engineer_id: int) -> list[GaugeReading]:
+        """Readings from before those: what is kept of them, by vendor, account and window, the newest first."""
+
+    def change_earlier_gauges(
+        self, engineer_id: int, *, added: Iterable[GaugeReading], dropped: Iterable[GaugeReading]
+    ) -> None:
+        """Drop earlier readings and keep others: one of each window at each time."""
+
+    def plan_usage(self, engineer_id: int, since: datetime) -> dict[str, list[Spent]]:
+        """What an engineer's sessions used on plans since then, cache reads left out, in sums of 5 minutes and a model.
+
+        By the vendor of the model called, whatever the agent; what is no vendor's is left out.
+        """
+
+    def plan_tokens_on(self, tab_id: int, session_ids: Sequence[str]) -> dict[tuple[str, str], int]:
+        """What these sessions used on plans that lies on a tab, cache reads left out: by session and vendor, as above."""
 
     def window_shares(self, session_ids: Sequence[str]) -> list[tuple[str, WindowShare]]:
         """How far vendors' windows moved while these sessions ran, by session, vendor, account and window."""

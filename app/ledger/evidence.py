@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,9 @@ from tabstop.wire import ClientTotal
 
 SETTLES = timedelta(seconds=20)
 """How long a session's news is gathered before everything it did is looked at again: a burst of reports is looked at once."""
+
+SOON = timedelta(seconds=5)
+"""How long the news of several sessions is gathered for those beside them."""
 
 _UNTOLD = Told()
 
@@ -78,8 +81,15 @@ def note_refused(books: Transaction, session: SessionRow, work: Work, told: Told
 
 
 def ask_again(books: Books, session_id: str, now: datetime) -> None:
-    """Have it decided again where everything of this session belongs."""
+    """Have it decided again where everything of this session belongs, and then of those to whom it can tell something."""
     books.enqueue(Job("attribute_session", session_id, {"session": session_id}, now + SETTLES))
+
+
+def ask_others(books: Books, session_ids: Iterable[str], now: datetime) -> None:
+    """Have the same decided of sessions that tell of another one's calls, each by itself: it asks nobody again."""
+    for one in session_ids:
+        payload = {"session": one, "by_itself": True}
+        books.enqueue(Job("attribute_session", f"{one} by itself", payload, now + SOON))
 
 
 def _is_the_same_persons(other: SessionRow | None, session: SessionRow) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.ledger.books import SessionRow
-from app.registry import PullRequest, Repository, Transaction
+from app.registry import FORK, PullRequest, Repository, Transaction
 from tabstop.attribution import Attribution, Confidence, Known, KnownPullRequest, Work
+from tabstop.default_branches import DefaultBranches
 from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 
 
@@ -15,11 +17,13 @@ from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 class Registered:
     """What was looked up so far, each thing once.
 
-    repositories: by name in lower case; None for none of the organization's. tabs: of pull requests, by repository, number and branch.
+    repositories, bases: by name in lower case; None for none of the organization's, and for a fork of none. tabs: of pull requests,
+    by repository, number and branch.
     """
 
     db: Transaction
     repositories: dict[str, Repository | None] = field(default_factory=dict)
+    bases: dict[str, Repository | None] = field(default_factory=dict)
     pulls: dict[tuple[str, int], KnownPullRequest] = field(default_factory=dict)
     commits: dict[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     tabs: dict[tuple[str, int, str], int] = field(default_factory=dict)
@@ -32,9 +36,16 @@ class Registered:
         return self.repositories[key]
 
     def base_of(self, name: str) -> Repository | None:
-        """The repository itself, or the organization's of the same name, of which it may be a fork."""
-        login = self.db.organization().login
-        return self.repository(name) or self.repository(f"{login}/{name.partition('/')[2]}")
+        """The repository itself, or the one of which it may be a fork: by a pull request's word, else the organization's of the same name."""
+        key = name.lower()
+        if key not in self.bases:
+            self.bases[key] = self.repository(key) or self._base_of_fork(key)
+        return self.bases[key]
+
+    def _base_of_fork(self, name: str) -> Repository | None:
+        told = self.db.repository_by_name(f"{FORK}{name}")
+        like = f"{self.db.organization().login}/{name.partition('/')[2]}"
+        return self.repository(told.full_name if told is not None else like)
 
     def look_up(
         self,
@@ -62,6 +73,12 @@ class Registered:
             tuple(self.pulls[key] for key in sorted(self.pulls)),
             self.commits,
             {name: now for name, found in ours.items() if (now := found.full_name.lower()) != name},
+            {
+                name: base.full_name.lower()
+                for name, base in self.bases.items()
+                if base is not None and self.repository(name) is None
+            },
+            {found.full_name.lower(): self.db.former_defaults(found.id) for found in ours.values()},
         )
 
     def _know_own(self, name: str) -> None:
@@ -104,7 +121,15 @@ class Registered:
             ended_at = found.ended_at or (tab.ended_at if tab else None) or found.updated_at
         key = (repository.full_name.lower(), found.number)
         self.tabs[(*key, found.head_branch)] = found.tab_id
-        self.pulls[key] = KnownPullRequest(key[0], found.number, found.head_branch, ended_at)
+        self.pulls[key] = KnownPullRequest(key[0], found.number, found.head_branch, ended_at, found.opened_at)
+
+
+def is_default(db: Transaction, repository: Repository, branch: str, now: datetime) -> bool:
+    """Whether whoever says to be on this branch now is on the default one, or on one of before that a clone goes on with."""
+    if branch == repository.default_branch or branch not in db.former_defaults(repository.id):
+        return branch == repository.default_branch
+    known = Registered(db).look_up(repository.full_name, [Evidence(repository.full_name, branch)], (), ())
+    return DefaultBranches(known).include(repository.full_name.lower(), branch, now)
 
 
 def work_of(db: Transaction, session: SessionRow) -> Work:

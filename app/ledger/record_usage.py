@@ -8,24 +8,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
 
-from app.ledger.beside import count_together
+from app.ledger.beside import count_together, share
 from app.ledger.books import Books, EntryKind, KnownUsage, SessionRow, UsageRow
 from app.ledger.by_hand import assigned, place_of_rest
-from app.ledger.disagreement import note_disagreement, with_told
+from app.ledger.disagreement import model_family, note_disagreement, note_refused_report, with_told
 from app.ledger.evidence import ask_again, believed, goes_by_evidence, learned, may_stray, note_refused
+from app.ledger.one_response import bounds_of
 from app.ledger.placing import placing_of
 from app.ledger.postings import NOTHING, Postings, counted, sums_of
 from app.ledger.reached import Reached
 from app.ledger.same_usage import Said, Sorted, joined, said_by, sort_out
 from app.ledger.settling import Settling
-from app.ledger.told import Told, learn
+from app.ledger.told import Told
 from app.ledger.true_up import true_up
 from app.ledger.windows import Current, current_place, places_by_time
 from app.registry import Transaction
 from tabstop.alike import Stored, recognized
 from tabstop.budget import Budget
-from tabstop.cost import Cost
-from tabstop.evidence import NOWHERE, CommitMade, Evidence, PullRequestLink
+from tabstop.cost import Cost, CostState
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tabstop.policy.model import Policy
 from tabstop.session import lease_until
 from tabstop.usage import Grain, Usage
@@ -81,7 +82,7 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
     if told.anything and known:
         usages = believed(books, session, usages, known)
         evidence = books.evidence([found.evidence_id for found in known.values() if found.evidence_id is not None])
-    batch = sort_out(usages, known, evidence)
+    batch = sort_out(usages, known, bounds_of(books, session, owners), evidence)
     stored = books.usages([*batch.fuller, *batch.merged]) if batch.fuller else {}
     evidence |= books.evidence(
         {row.evidence_id for row in stored.values() if row.evidence_id is not None} - evidence.keys()
@@ -91,25 +92,29 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
     postings = Postings(reached)
     settling = Settling(session, reached, current.place_id)
     by_place: ByPlace = current.by_place
+    strays = False
     if told.anything and goes_by_evidence(reached, session):
         calls = [(usage.occurred_at, usage.evidence) for usage in batch.new]
         placing = placing_of(books, reached, session, current, told, calls, report.policy, report.login)
         by_place = placing.by_place
         note_refused(books, session, placing.work, told, now)
-        if told.news or may_stray(told, placing.work.start, usages, report.totals):
-            ask_again(books, session.id, now)
+        strays = told.news or may_stray(told, placing.work.start, usages, report.totals)
     by_hand = assigned(books, reached, session, report.policy, report.login)
     if by_hand is not None:
         by_place = by_hand.by_place
     _charge_new(postings, settling, session, batch, report.price, by_place, told)
-    _correct_known(postings, settling, batch, stored, report.price, evidence)
+    _correct_known(postings, settling, batch, stored, report.price, evidence, told)
+    _note_refused(books, batch.refused, session.id, now)
     beside = count_together(books, session, batch.new, owners, {total.thread for total in report.totals})
     at = (by_hand or current).place_for(session.ended_at or now)
     true_up(postings, session, report.totals, report.price, at, settling)
     others = {other.id: other for other in (*_others(books, session, stored), *beside)}
     for other in others.values():
         true_up(postings, other, (), report.price, place_of_rest(books, reached, other, now), settling)
-    _look_again(books, session, usages, owners, now)
+    if strays or _is_news_to_others(books, session, batch, told, owners):
+        ask_again(books, session.id, now)
+    for owner in sorted(owners) if session.run_id else ():
+        ask_again(books, owner, now)  # what lies nowhere may lie where this run's token proves
 
     held, short = settling.close(postings)
     postings.write(report.policy.steps)
@@ -122,14 +127,11 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
     return Recorded(_with_totals(after, postings), len(batch.new), batch.repeated, short)
 
 
-def _look_again(
-    books: Books, session: SessionRow, usages: Sequence[Usage], owners: Collection[str], now: datetime
-) -> None:
-    """Have it decided again where calls belong that several sessions tell of: one may know what the others do not."""
-    if owners and any(usage.evidence is NOWHERE for usage in usages):
-        ask_again(books, session.id, now)  # it goes by what the others tell of its thread
-    for other in sorted(owners) if session.run_id else ():
-        ask_again(books, other, now)  # what lies nowhere may lie where this run's token proves
+def _is_news_to_others(books: Books, session: SessionRow, batch: Sorted, told: Told, owners: Collection[str]) -> bool:
+    """Whether calls may belong elsewhere now that several sessions tell of: one may know what the others do not."""
+    if session.run_id or session.engineer_id is None:
+        return False
+    return bool(owners or ((batch.new or batch.fuller or told.news) and books.shares_calls(session.id)))
 
 
 def priced(row: UsageRow, price: Pricer) -> UsageRow:
@@ -157,10 +159,13 @@ def _owner(session: SessionRow) -> str:
 
 def _witnessed(books: Books, session: SessionRow, known: Mapping[str, KnownUsage]) -> set[str]:
     """Keep that the session tells of calls which others told first; answers whose they are."""
-    foreign = {found.id: found.session_id for found in known.values() if found.session_id != session.id}
-    if foreign:
-        books.witness([session.id], sorted(foreign))
-    return set(foreign.values())
+    foreign: dict[str, set[int]] = {}
+    for found in known.values():
+        if found.session_id != session.id:
+            foreign.setdefault(found.session_id, set()).add(found.id)
+    for owner, ids in foreign.items():
+        share(books, session.id, owner, sorted(ids))
+    return set(foreign)
 
 
 def _stored(books: Books, keys: Sequence[str]) -> dict[str, Stored]:
@@ -237,7 +242,7 @@ def _charge_new(
         for number, usage in enumerate(usages) if batch.several else ():
             said = batch.several.get(usage.keys[0])
             if said is not None:
-                rows[number] = with_told(rows[number], said.told, disputed=said.disputed)
+                rows[number] = with_told(rows[number], said.told, disputed=said.disputed, outdone=said.outdone)
                 if rows[number].disputed:
                     disputed.append((rows[number], said))
         keys.update((key, row.id) for row, usage in zip(rows, usages, strict=True) for key in usage.keys)
@@ -257,6 +262,7 @@ def _correct_known(
     stored: dict[int, UsageRow],
     price: Pricer,
     evidence: Mapping[int, Evidence],
+    told: Told,
 ) -> None:
     """Bring stored usages up to a fuller report, and take back all but one of rows that are the same response."""
     said = {usage_id: joined(said_by(stored[usage_id], evidence), more) for usage_id, more in batch.fuller.items()}
@@ -267,6 +273,7 @@ def _correct_known(
         settling.take(row.place_id, counted(postings.places[row.place_id], NOTHING.less(sums_of(row))))
         postings.drop(row, same_as=keep)
         postings.books.witness(sorted({row.session_id, *postings.books.witnesses([drop])}), [keep])
+    named = {one: evidence_id for evidence_id, one in evidence.items()} | told.evidence
     noted = {keep for drop, keep in batch.merged.items() if stored[drop].disputed}
     for usage_id, more in said.items():
         before = stored[usage_id]
@@ -274,27 +281,42 @@ def _correct_known(
         settled = before.disputed or before.grain is not Grain.CALL
         whole = more._replace(told=was.told, disputed=was.disputed) if settled else more
         if whole != was:
-            after = priced(_with(before, whole), price)
+            after = _brought_up(before, whole, price)
             if whole.evidence != was.evidence:
-                after = after._replace(
-                    evidence_id=_kept_for(postings.books, before.session_id, whole.evidence, postings.now)
-                )
-                for witness in sorted(postings.books.witnesses([usage_id])):
-                    ask_again(postings.books, witness, postings.now)
+                after = after._replace(evidence_id=named.get(whole.evidence, before.evidence_id))
+                _note_evidence(postings.books, before.session_id, postings.now)
             amount = counted(postings.places[before.place_id], sums_of(after).less(sums_of(before)))
             cause = settling.cause_for(before.session_id, before.place_id, amount)
             postings.correct(before, after, EntryKind.CORRECT, cause, "a report that says more")
-            if whole.disputed and not was.disputed and usage_id not in noted:
+            if after.disputed and not before.disputed and usage_id not in noted:
                 note_disagreement(postings.books, after, whole.told, postings.now)
 
 
-def _kept_for(books: Books, session_id: str, evidence: Evidence, now: datetime) -> int | None:
-    """The id of what a source told of a call that was known already; where the call belongs is decided again."""
+def _brought_up(before: UsageRow, whole: Said, price: Pricer) -> UsageRow:
+    """The row as what is told of it says. Another model does not make it cheaper, nor its known price unknown: that is a disagreement."""
+    after = priced(_with(before, whole), price)
+    if whole.model == before.model or before.cost_state is CostState.UNKNOWN:
+        return after
+    kept = priced(_with(before, whole._replace(model=before.model, disputed=True)), price)
+    cheaper = after.cost < kept.cost and model_family(after.model) != model_family(before.model)
+    return kept if cheaper or after.cost_state is CostState.UNKNOWN else after
+
+
+def _note_refused(books: Books, refused: Mapping[int, Said], by: str, now: datetime) -> None:
+    """Usages stay as they are where a report may not change them; one that would have changed what is counted is a disagreement."""
+    for usage_id, row in books.usages(sorted(refused)).items() if refused else ():
+        was = said_by(row._replace(evidence_id=None), {})
+        whole = joined(was, refused[usage_id])
+        if whole.disputed or whole.counted != was.counted:
+            note_refused_report(books, row, refused[usage_id].told, now, by)
+
+
+def _note_evidence(books: Books, session_id: str, now: datetime) -> None:
+    """A source tells of a call of this session, which was known already, where it was made: where it belongs is decided again."""
     ask_again(books, session_id, now)
     whose = books.session(session_id)
     if whose is not None and not whose.has_evidence:
         books.change_session(replace(whose, has_evidence=True))
-    return learn(books, session_id, [evidence]).id_of(evidence)
 
 
 def _others(books: Books, session: SessionRow, stored: dict[int, UsageRow]) -> Iterator[SessionRow]:
@@ -315,7 +337,7 @@ def _with(row: UsageRow, said: Said) -> UsageRow:
         model=said.model,
         occurred_at=said.occurred_at,
     )
-    return with_told(after, said.told, disputed=said.disputed)
+    return with_told(after, said.told, disputed=said.disputed, outdone=said.outdone)
 
 
 def _with_totals(session: SessionRow, postings: Postings) -> SessionRow:

@@ -125,6 +125,8 @@ class SessionRow:
     """The branch it said at its end that it had worked on."""
     assigned_place: int | None = None
     """Where somebody assigned it as a whole, so that what it uses later goes there too; None for nowhere."""
+    elsewhere: bool = False
+    """As `sessions_of_tab` answers it: whether some of what it used lies on another tab, or on none. Never stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class KnownUsage(NamedTuple):
     session_id: str
     evidence_id: int | None
     disputed: bool
+    told: str
 
 
 class Entry(NamedTuple):

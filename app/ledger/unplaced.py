@@ -12,7 +12,7 @@ from app.registry import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Lying:
+class UnplacedPart:
     """What one session has lying at places of one kind. repository_id, reason, confidence: of the place; None for no repository.
 
     branches: that were checked out, as its calls there tell.
@@ -31,7 +31,7 @@ class Lying:
 class Unplaced:
     """rows: the dearest first. unplaced: what they come to. whole: that and what does lie on tabs."""
 
-    rows: tuple[Lying, ...]
+    rows: tuple[UnplacedPart, ...]
     unplaced: Sums
     whole: Sums
 
@@ -40,7 +40,7 @@ def unplaced(db: Transaction, *, since: datetime | None = None, repository_id: i
     """Look through the ledger: all of it, or what happened since, in one repository or everywhere."""
     places = db.all_places()
     whole = none = NOTHING
-    lying: dict[_Key, Sums] = {}
+    parts: dict[_Key, Sums] = {}
     for row in db.entry_sums(since):
         place = places[row.place_id]
         if repository_id is not None and place.repository_id != repository_id:
@@ -50,8 +50,8 @@ def unplaced(db: Transaction, *, since: datetime | None = None, repository_id: i
         if place.tab_id is None:
             none = none.more(sums)
             key = _key(row.session_id, place)
-            lying[key] = lying.get(key, NOTHING).more(sums)
-    rows = [_lying(db, key, sums, places) for key, sums in lying.items() if sums != NOTHING]
+            parts[key] = parts.get(key, NOTHING).more(sums)
+    rows = [_part(db, key, sums, places) for key, sums in parts.items() if sums != NOTHING]
     rows.sort(key=lambda row: (-row.sums.nano, -row.sums.notional, -row.sums.tokens, row.session.id, row.reason))
     return Unplaced(tuple(rows), none, whole)
 
@@ -64,7 +64,7 @@ def _key(session_id: str, place: Place) -> _Key:
     return session_id, place.repository_id, place.engineer_id, place.reason, place.confidence
 
 
-def _lying(db: Transaction, key: _Key, sums: Sums, places: Mapping[int, Place]) -> Lying:
+def _part(db: Transaction, key: _Key, sums: Sums, places: Mapping[int, Place]) -> UnplacedPart:
     session_id, repository_id, engineer_id, reason, confidence = key
     session = db.session(session_id)
     if session is None:
@@ -73,4 +73,4 @@ def _lying(db: Transaction, key: _Key, sums: Sums, places: Mapping[int, Place]) 
     told = {row.evidence_id for row in calls if _key(session_id, places[row.place_id]) == key}
     found = db.evidence(one for one in told if one is not None).values()
     branches = tuple(sorted({one.branch for one in found} - {""}))
-    return Lying(session, repository_id, engineer_id, reason, confidence, branches, sums)
+    return UnplacedPart(session, repository_id, engineer_id, reason, confidence, branches, sums)

@@ -59,9 +59,9 @@ def maybe_whole() -> Any:
     return Field(default=None, sa_type=_WHOLE, nullable=True)
 
 
-def moment() -> Any:
+def moment(*, key: bool = False) -> Any:
     """A moment that is never null."""
-    return Field(sa_type=Moment, nullable=False)
+    return Field(primary_key=key, sa_type=Moment, nullable=False)
 
 
 def maybe_moment() -> Any:

@@ -211,6 +211,8 @@ class MemoryStore:
                     del tables.events[key]
                 for gauge in [gauge for gauge, read in tables.gauges.items() if read.observed_at < now - KEEP_GAUGES]:
                     del tables.gauges[gauge]
+                for earlier in [key for key in tables.earlier_gauges if key[2] < now - KEEP_GAUGES]:
+                    del tables.earlier_gauges[earlier]
             self._slots = {(name, slot) for name, slot in self._slots if slot >= now - KEEP_SLOTS}
             return len(gone) + len(old) + answered
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.registry import (
+    FORK,
     Engineer,
     EngineerToken,
     InForce,
@@ -55,7 +56,8 @@ class MemoryRegistry(MemoryPart):
 
     def former_names(self, repository_id: int) -> list[str]:
         """See `Registry`."""
-        return [name for _, (of, name) in sorted(self._t.former_names.items(), reverse=True) if of == repository_id]
+        names = [name for _, (of, name) in sorted(self._t.former_names.items(), reverse=True) if of == repository_id]
+        return [name for name in names if not name.startswith(FORK)]
 
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
         """See `Registry`."""
@@ -74,8 +76,20 @@ class MemoryRegistry(MemoryPart):
         kept = replace(repository, id=stored.id if stored else repository.id or self.new_id())
         if stored and kept.full_name.lower() != stored.full_name.lower():
             self.keep_former_name(kept.id, stored.full_name)
+        again = (kept.id, kept.default_branch)
+        if stored and kept.default_branch != stored.default_branch and again in self._t.former_defaults:
+            self._drop(self._t.former_defaults, again)
         self._put(self._t.repositories, kept.id, kept)
         return kept
+
+    def former_defaults(self, repository_id: int) -> dict[str, datetime]:
+        """See `Registry`."""
+        return {name: ended_at for (of, name), ended_at in self._t.former_defaults.items() if of == repository_id}
+
+    def keep_former_default(self, repository_id: int, branch: str, ended_at: datetime) -> None:
+        """See `Registry`."""
+        one = (repository_id, branch)
+        self._put(self._t.former_defaults, one, min(ended_at, self._t.former_defaults.get(one, ended_at)))
 
     def engineer(self, engineer_id: int) -> Engineer | None:
         """See `Registry`."""

@@ -72,6 +72,8 @@ class OrganizationTables:
     organization: Organization
     repositories: dict[int, Repository] = field(default_factory=dict)
     former_names: dict[int, tuple[int, str]] = field(default_factory=dict)
+    former_defaults: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    """Of a repository and a branch, until when it was the default one."""
     engineers: dict[int, Engineer] = field(default_factory=dict)
     slack_members: dict[int, SlackMember] = field(default_factory=dict)
     """By engineer."""
@@ -95,6 +97,8 @@ class OrganizationTables:
     trips: dict[tuple[str, str, datetime], BreakerTrip] = field(default_factory=dict)
     events: dict[EventKey, SessionEvent] = field(default_factory=dict)
     gauges: dict[tuple[int, Gauge], GaugeReading] = field(default_factory=dict)
+    earlier_gauges: dict[tuple[int, Gauge, datetime], GaugeReading] = field(default_factory=dict)
+    """By engineer, and when they were observed."""
     window_shares: dict[tuple[str, Gauge], WindowShare] = field(default_factory=dict)
     """By session."""
     threads: dict[tuple[int, str, str], str] = field(default_factory=dict)

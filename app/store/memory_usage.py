@@ -59,6 +59,10 @@ class MemoryUsage(MemoryPart):
             for session_id in sessions:
                 self._put(self._t.witnesses, (usage_id, session_id), None)
 
+    def shares_calls(self, session_id: str) -> bool:
+        """See `Books`."""
+        return any(witness == session_id for _, witness in self._t.witnesses)
+
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
         """See `Books`."""
         wanted = set(usage_ids)

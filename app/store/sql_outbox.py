@@ -20,7 +20,7 @@ from app.store.engine import Database
 from app.store.ids import IdMaker
 from app.store.sql_part import PerDatabase, per_database
 from app.store.sql_work import ENQUEUE, job_values
-from app.store.tables import ATTEMPT, DELIVERY, GAUGE, JOB, SESSION_EVENT, SLOT
+from app.store.tables import ATTEMPT, DELIVERY, EARLIER_GAUGE, GAUGE, JOB, SESSION_EVENT, SLOT
 from tabstop.gauge import LONGEST_WINDOW
 
 LEASE = timedelta(seconds=60)
@@ -86,7 +86,7 @@ _DROP_BODIES = (
 _DROP_DELIVERIES = delete(DELIVERY).where(_D.received_at < _AGE)
 _DROP_ATTEMPTS = delete(ATTEMPT).where(ATTEMPT.c.at < _AGE)
 _DROP_SLOTS = delete(SLOT).where(SLOT.c.slot < _AGE)
-_DROP_GAUGES = delete(GAUGE).where(GAUGE.c.observed_at < _AGE)
+_DROP_GAUGES = [delete(table).where(table.c.observed_at < _AGE) for table in (GAUGE, EARLIER_GAUGE)]
 _DROP_EVENTS = delete(SESSION_EVENT).where(SESSION_EVENT.c.occurred_at < bindparam("before"))
 
 
@@ -180,7 +180,8 @@ class SqlOutbox:
             gone += db.execute(_DROP_ATTEMPTS, {"before": deliveries}).rowcount
             db.execute(_DROP_SLOTS, {"before": now - KEEP_SLOTS})
             db.execute(_DROP_EVENTS, {"before": to_micros(now - KEEP_EVENTS)})
-            db.execute(_DROP_GAUGES, {"before": now - KEEP_GAUGES})
+            for drop in _DROP_GAUGES:
+                db.execute(drop, {"before": now - KEEP_GAUGES})
         return gone
 
     def _pick(self, statement: PerDatabase) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from app.registry import Engineer, EngineerKind, EngineerToken, Organization, Repository
-from app.store.sql_part import SqlPart
+from app.registry import FORK, Engineer, EngineerKind, EngineerToken, Organization, Repository
+from app.store.sql_default_branches import SqlDefaultBranches
 from app.store.tables import ENGINEER, ENGINEER_TOKEN, FORMER_NAME, ORGANIZATION, REPOSITORY
 
 _O, _R, _E, _T = ORGANIZATION.c, REPOSITORY.c, ENGINEER.c, ENGINEER_TOKEN.c
@@ -72,7 +72,7 @@ _REVOKE_TOKEN = (
 )
 
 
-class SqlRegistry(SqlPart):
+class SqlRegistry(SqlDefaultBranches):
     """The part of `app.registry.Registry` about organizations, repositories and people."""
 
     timezone: str
@@ -118,7 +118,7 @@ class SqlRegistry(SqlPart):
     def former_names(self, repository_id: int) -> list[str]:
         """See `Registry`."""
         rows = self._rows(_NAMES_OF, repository=repository_id)
-        return [row.folded for row in sorted(rows, key=lambda one: -one.id)]
+        return [row.folded for row in sorted(rows, key=lambda one: -one.id) if not row.folded.startswith(FORK)]
 
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
         """See `Registry`."""
@@ -148,6 +148,8 @@ class SqlRegistry(SqlPart):
         kept = replace(repository, id=stored.id)
         if kept.full_name.lower() != stored.full_name.lower():
             self.keep_former_name(kept.id, stored.full_name)
+        if kept.default_branch != stored.default_branch:
+            self._is_default_again(kept.id, kept.default_branch)
         if kept != stored:
             self._write(
                 _SAVE_REPOSITORY, {"repository": kept.id, **{f"new_{name}": value for name, value in values.items()}}

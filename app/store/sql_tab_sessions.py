@@ -99,7 +99,8 @@ class SqlTabSessions(SqlPart):
 def with_share(session: SessionRow, share: SessionChange | None) -> SessionRow:
     """The session with what it spent on one tab in place of all it spent."""
     share = share or SessionChange()
-    return replace(session, spent=share.spent, notional=share.notional, unknown_usages=share.unknown_usages)
+    part = replace(session, spent=share.spent, notional=share.notional, unknown_usages=share.unknown_usages)
+    return replace(part, elsewhere=part != session)
 
 
 def _share(row: Any) -> SessionChange:

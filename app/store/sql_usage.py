@@ -34,7 +34,7 @@ _KEYS_POSTGRES = (
 )
 _KNOWN_COLUMNS = (
     "u.id, u.input, u.cache_read, u.cache_write_5m, u.cache_write_1h, u.output, u.cache_split_known,"
-    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id, u.evidence_id, u.disputed"
+    " u.web_searches, u.tool_calls, u.model, u.occurred_at, u.session_id, u.evidence_id, u.disputed, u.told"
 )
 _KNOWN_SQLITE = (
     f"SELECT {_KNOWN_COLUMNS} FROM json_each(?) j"  # noqa: S608 - our own columns
@@ -125,6 +125,7 @@ _WITNESSES = select(_W.session_id).where(
     _W.organization_id == bindparam("org"), _W.usage_id.in_(bindparam("ids", expanding=True))
 )
 _WITNESSED = select(_W.usage_id).where(_W.organization_id == bindparam("org"), _W.session_id == bindparam("session"))
+_SHARES = _WITNESSED.limit(1)
 _IDS_OF_SESSION = select(_U.id).where(_U.organization_id == bindparam("org"), _U.session_id == bindparam("session"))
 _OF_THREADS = select(_U.id).where(
     _U.organization_id == bindparam("org"),
@@ -210,7 +211,13 @@ class SqlUsage(SqlPart):
 
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
         """See `Books`."""
-        return {row[0] for row in self._rows(_WITNESSES, ids=sorted(set(usage_ids)))}
+        ids = sorted(set(usage_ids))
+        chunks = (ids[first : first + 500] for first in range(0, len(ids), 500))
+        return {row[0] for chunk in chunks for row in self._rows(_WITNESSES, ids=chunk)}
+
+    def shares_calls(self, session_id: str) -> bool:
+        """See `Books`."""
+        return self._row(_SHARES, session=session_id) is not None
 
     def reported_too(self, session_id: str) -> list[UsageRow]:
         """See `Books`."""
@@ -220,9 +227,7 @@ class SqlUsage(SqlPart):
     def sessions_beside(self, session_id: str) -> list[str]:
         """See `Books`."""
         found = {row.session_id for row in self.reported_too(session_id)}
-        own = sorted(row[0] for row in self._rows(_IDS_OF_SESSION, session=session_id))
-        for first in range(0, len(own), 500):
-            found |= self.witnesses(own[first : first + 500])
+        found |= self.witnesses(row[0] for row in self._rows(_IDS_OF_SESSION, session=session_id))
         return sorted(found - {session_id})
 
     def disputed_calls(self, since: datetime) -> dict[str, int]:

@@ -354,7 +354,7 @@ class EntryTable(SQLModel, table=True):
 
 
 class UsageWitnessTable(SQLModel, table=True):
-    """A session that reported a usage which another session had reported first."""
+    """A session that reported a usage which another session reported too."""
 
     __tablename__ = "usage_witness"
     __table_args__ = (Index("witness_session", "organization_id", "session_id"), _CLUSTERED)

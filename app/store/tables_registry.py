@@ -43,7 +43,7 @@ class RepositoryTable(SQLModel, table=True):
 
 
 class FormerNameTable(SQLModel, table=True):
-    """A name that a repository went by, in lower case. Ids tell the time: the newest is the one that had it last."""
+    """A name that a repository went by or (after `FORK`) a fork of it goes by, in lower case. Ids tell the time: the newest had it last."""
 
     __tablename__ = "former_name"
     __table_args__ = (
@@ -54,6 +54,17 @@ class FormerNameTable(SQLModel, table=True):
     id: int = whole(key=True)
     repository_id: int = whole()
     folded: str = string()
+
+
+class FormerDefaultTable(SQLModel, table=True):
+    """A branch that was a repository's default one, until `ended_at`."""
+
+    __tablename__ = "former_default"
+    __table_args__ = {"sqlite_with_rowid": False}
+    organization_id: int = whole(key=True)
+    repository_id: int = whole(key=True)
+    branch: str = string(key=True)
+    ended_at: datetime = moment()
 
 
 class EngineerTable(SQLModel, table=True):
@@ -150,8 +161,30 @@ class GaugeTable(SQLModel, table=True):
     status: str = string()
 
 
+class EarlierGaugeTable(SQLModel, table=True):
+    """Readings of those windows from before the newest; what of them is kept, `tabstop.gauge_history` says."""
+
+    __tablename__ = "earlier_gauge"
+    __table_args__ = {"sqlite_with_rowid": False}
+    organization_id: int = whole(key=True)
+    engineer_id: int = whole(key=True)
+    vendor: str = string(key=True)
+    account: str = string(key=True)
+    window_name: str = string(key=True)
+    observed_at: datetime = moment(key=True)
+    used: int = whole()
+    source: str = string()
+    resets_at: datetime | None = maybe_moment()
+    minutes: int = whole()
+    plan: str = string()
+    status: str = string()
+
+
 class SessionGaugeTable(SQLModel, table=True):
-    """How far one vendor window moved while a session ran (ten-thousandths), and the newest reading that it told."""
+    """How far one vendor window moved while a session ran (ten-thousandths), and the newest reading that it told.
+
+    moved: null where that is not known.
+    """
 
     __tablename__ = "session_gauge"
     __table_args__ = {"sqlite_with_rowid": False}
@@ -160,7 +193,7 @@ class SessionGaugeTable(SQLModel, table=True):
     vendor: str = string(key=True)
     account: str = string(key=True)
     window_name: str = string(key=True)
-    moved: int = whole()
+    moved: int | None = maybe_whole()
     used: int = whole()
     observed_at: datetime = moment()
     source: str = string()

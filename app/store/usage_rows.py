@@ -120,6 +120,7 @@ def known_of(row: UsageRow) -> KnownUsage:
         row.session_id,
         row.evidence_id,
         row.disputed,
+        row.told,
     )
 
 

@@ -44,6 +44,7 @@ REPORT = StartRequest(
 )
 FORK = replace(PULL, head_repository_id=200, head_owner="eve")
 ALICE = (3, "alice")
+QUEUED = replace(RUN, event="merge_group", head_branch=f"gh-readonly-queue/main/pr-7-{'a' * 40}")
 
 
 def github(pull: RemotePullRequest | None = PULL, run: RemoteRun | None = RUN) -> FakeGitHub:
@@ -85,6 +86,8 @@ def who(origin: Origin) -> tuple[int, str] | None:
          github(run=replace(RUN, actor_id=6, actor_login="renovate[bot]")), "claude/fix", None, (6, "renovate[bot]")),
         ("a run whose starter deleted the account", REPORT, github(run=replace(RUN, actor_id=None, actor_login="")),
          "claude/fix", 7, None),
+        ("a run of the merge queue is the pull request's it was for, whatever the report names",
+         replace(REPORT, pull_request=8), github(run=QUEUED), "claude/fix", 7, ALICE),
         ("a fork's run, on its pull request", REPORT, github(FORK, replace(RUN, head_repository_id=200)),
          "eve:claude/fix", 7, ALICE),
     ],
@@ -123,9 +126,10 @@ def test_github_s_record_of_the_run_says_whose_it_is(
          "names no branch that has a tab"),
         (replace(REPORT, branch="", pull_request=None), github(run=replace(RUN, event="push", head_branch="v1.0")),
          ALICE, "names no branch that has a tab"),
+        (REPORT, github(None, QUEUED), ALICE, "names no branch that has a tab"),
     ],
     ids=["no run", "no number", "no such number", "unknown run", "unknown attempt", "another repository's run",
-         "default branch", "a fork's branch alone", "a fork that is gone", "a tag"],
+         "default branch", "a fork's branch alone", "a fork that is gone", "a tag", "the merge queue's branch"],
 )  # fmt: skip
 def test_what_has_no_branch_of_its_own_is_the_repository_s_only(
     report: StartRequest, fake: FakeGitHub, person: tuple[int, str] | None, reason: str

@@ -64,17 +64,18 @@ def github(pull: RemotePullRequest | None = None, **commits: RemoteCommit) -> Fa
 @pytest.mark.parametrize(
     ("actor", "attempt", "starter"),
     [
-        ("alice", "1", (3, "alice")),
-        ("alice", "2", (4, "bob")),
-        ("dependabot[bot]", "1", (4, "bob")),
-        ("Copilot", "1", (4, "bob")),
+        ("alice", "1", (3, "alice", "")),
+        ("alice", "2", (4, "bob", "started attempt 2 of the run")),
+        ("bob", "2", (4, "bob", "")),
+        ("dependabot[bot]", "1", (4, "bob", "started attempt 1 of the run")),
+        ("Copilot", "1", (4, "bob", "started attempt 1 of the run")),
     ],
 )
-def test_re_runs_and_bots_are_asked_about(actor: str, attempt: str, starter: tuple[int, str]) -> None:
-    """The token names the first actor; who pressed Re-run only the API knows."""
+def test_re_runs_and_bots_are_asked_about(actor: str, attempt: str, starter: tuple[int, str, str]) -> None:
+    """The token names the first actor; who pressed Re-run only the API knows, and then that is how they were found."""
     fake = github()
     fake.runs["acme/widget", 9] = RemoteRun(9, "push", "sha", "main", "in_progress", "", 4, "bob")
-    claims = replace(CLAIMS, actor=actor, run_attempt=attempt)
+    claims = replace(CLAIMS, actor=actor, actor_id={"bob": 4}.get(actor, CLAIMS.actor_id), run_attempt=attempt)
     assert triggered_by(claims, "acme/widget", fake.installation(1)) == Starter(*starter)
 
 

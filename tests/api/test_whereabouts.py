@@ -49,6 +49,7 @@ def github(pull: RemotePullRequest | None = PULL, run: RemoteRun | None = RUN) -
 
 
 KNOWN = PullRequest(1, 1, 7, 5, "head", "claude/known", "main", 3, "Fix", "open", False, NOW)
+QUEUED = f"refs/heads/gh-readonly-queue/main/pr-7-{'a' * 40}"
 FORK = replace(PULL, head_repository_id=200, head_owner="eve")
 
 
@@ -79,6 +80,12 @@ FORK = replace(PULL, head_repository_id=200, head_owner="eve")
          claims("issue_comment", "refs/heads/main"), 99, None, github(), "", "repository only"),
         ("a push to a branch belongs to the branch's tab",
          claims("push", "refs/heads/claude/new"), None, None, github(None, None), "claude/new", "proven"),
+        ("a run of the merge queue belongs to the pull request it is for",
+         claims("merge_group", QUEUED), None, KNOWN, github(None, None), "claude/known", "proven"),
+        ("a run of the merge queue for a pull request that is not known yet",
+         claims("merge_group", QUEUED), None, None, github(), "claude/fix", "proven"),
+        ("a run of the merge queue that GitHub does not answer for has no tab",
+         claims("merge_group", QUEUED), None, None, github(None), "", "repository only"),
         ("a run on the default branch belongs to the repository only",
          claims("schedule", "refs/heads/main"), None, None, github(None, None), "", "repository only"),
     ],

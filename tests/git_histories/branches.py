@@ -187,6 +187,50 @@ def a_review(scene: Scene) -> None:
     agent.call("a")
 
 
+def a_word_on_somebodys(scene: Scene) -> None:
+    """A comment on somebody's pull request, from a branch that has none
+    The client notes that pull request as if it were this branch's. It had been opened long before.
+
+    a b | mine | claimed | named by the engineer's own token
+    c | theirs #1 | claimed | the branch that was checked out
+    """
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c theirs")
+    bob.commit("something")
+    bob.push()
+    opened_elsewhere(scene, 1, "theirs")
+    agent = scene.claude()
+    agent.git("switch -c mine main")
+    agent.call("a")
+    agent.comments_on(scene.pull(1))
+    agent.call("b")
+    agent.git("switch theirs")
+    agent.call("c")
+
+
+def a_word_between_main_and_a_branch(scene: Scene) -> None:
+    """The same, and main before it
+    What was asked on main led to the session's own work.
+
+    a | mine #2 | inferred | work on main that led to mine in this session
+    b c | mine #2 | verified | the agent's own client saw pull request #2 of this branch
+    """
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c theirs")
+    bob.commit("something")
+    bob.push()
+    opened_elsewhere(scene, 1, "theirs")
+    agent = scene.claude()
+    agent.call("a")
+    agent.git("switch -c mine")
+    agent.call("b")
+    agent.comments_on(scene.pull(1))
+    agent.call("c")
+    agent.commit("one")
+    agent.push()
+    agent.opens(2)
+
+
 def renamed_before_the_push(scene: Scene) -> None:
     """A branch renamed before it was pushed
 

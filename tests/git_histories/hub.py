@@ -164,9 +164,7 @@ class Hub:
     def delete_branch(self, repository: Repository, branch: str) -> None:
         """Pull requests into it go to the default branch, as GitHub does after a merge."""
         self.git(repository, "update-ref", "-d", f"refs/heads/{branch}")
-        for pull in self.pulls:
-            if pull.state == "open" and (pull.base_repository, pull.base) == (repository, branch):
-                self.retarget(pull, repository.default)
+        self._retarget_all(repository, branch)
 
     def rename_branch(self, repository: Repository, old: str, new: str) -> None:
         """On GitHub's page of branches: open pull requests of it are closed."""
@@ -174,6 +172,17 @@ class Hub:
         for pull in self.pulls:
             if pull.state == "open" and (pull.head_repository, pull.branch) == (repository, old):
                 self.close(pull)
+
+    def switch_default(self, repository: Repository, name: str, *, rename: bool = False) -> None:
+        """Another default branch; or the same, with another name: pull requests into it then go to the new name."""
+        old, repository.default = repository.default, name
+        if rename:
+            self.rename_branch(repository, old, name)
+        self.git(repository, "symbolic-ref", "HEAD", f"refs/heads/{name}")
+        body = {"changes": {"default_branch": {"from": old}}}
+        self.hear(("repository", {"action": "edited", **body, **self._about(repository)}))
+        if rename:
+            self._retarget_all(repository, old)
 
     def rename(self, repository: Repository, name: str) -> None:
         """Rename a repository, or give it to another owner."""
@@ -184,8 +193,9 @@ class Hub:
         before = repository.path
         repository.path = before.rename(path)
         before.symlink_to(path)  # GitHub leads the old name to the new one
-        body = {"changes": {"repository": {"name": {"from": old.partition("/")[2]}}}}
-        self.hear(("repository", {"action": "renamed", **body, **self._about(repository)}))
+        if not repository.parent:  # the App is not installed on a fork
+            body = {"changes": {"repository": {"name": {"from": old.partition("/")[2]}}}}
+            self.hear(("repository", {"action": "renamed", **body, **self._about(repository)}))
 
     def delete(self, repository: Repository) -> None:
         """Delete a repository."""
@@ -242,6 +252,11 @@ class Hub:
             elif pull.state != "closed" and found[0] in pull.commits and pull.head_repository is repository:
                 yield pull
 
+    def _retarget_all(self, repository: Repository, gone: str) -> None:
+        for pull in self.pulls:
+            if pull.state == "open" and (pull.base_repository, pull.base) == (repository, gone):
+                self.retarget(pull, repository.default)
+
     def _look_at(self, pull: Pull) -> None:
         at = pull.base_repository
         ref = f"refs/pull/{pull.number}/head"
@@ -270,6 +285,7 @@ class Hub:
             "name": remote.full_name.partition("/")[2],
             "default_branch": remote.default_branch,
             "private": remote.private,
+            "updated_at": self.now().isoformat(),
             "owner": owner,
         }
         return {"repository": about, "sender": {"id": 1, "login": "alice", "type": "User"}}

@@ -39,7 +39,13 @@ def _known(scene: Scene) -> KnownPlaces:
         base, fork = one.base_repository, one.head_repository
         branch = one.branch if fork is base else f"{fork.owner}:{one.branch}"
         told = PullRequest(
-            base.name, one.number, branch, state=one.state, ended_at=one.ended_at, default_branch=base.default
+            base.name,
+            one.number,
+            branch,
+            state=one.state,
+            ended_at=one.ended_at,
+            opened_at=one.opened_at,
+            default_branch=base.default,
         )
         pulls.setdefault(base.name.lower(), []).append(told)
     return KnownPlaces(folders, pulls)

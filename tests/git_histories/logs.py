@@ -84,7 +84,8 @@ class ClaudeCode:
             }
             result["gitOperation"] = {"commit": seen}
         if pull:
-            about = {"number": int(pull["number"]), "url": pull[0], "action": "created"}
+            action = "created" if "create" in command else "commented"
+            about = {"number": int(pull["number"]), "url": pull[0], "action": action}
             result["gitOperation"] = {"pr": about}
             link = {"prNumber": int(pull["number"]), "prUrl": pull[0], "prRepository": pull["name"]}
             self._write({"type": "pr-link", "sessionId": self.session, "timestamp": iso(at), **link})

@@ -240,6 +240,24 @@ def into_two_bases(scene: Scene) -> None:
     agent.call("c")
 
 
+def a_release_from_main(scene: Scene) -> None:
+    """A release's pull request, from main into another branch
+    It has everything that is on main. What was done there is not work on it.
+
+    a b | acme/widget | repository only | work on main, the default branch, led to no pull request
+    """
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c release")
+    bob.push()
+    agent = scene.claude()
+    agent.call("a")
+    agent.commit("one")
+    agent.push()
+    opened_elsewhere(scene, 1, "main", into="release")
+    agent.call("b")
+    scene.merge(1)
+
+
 def reverted(scene: Scene) -> None:
     """A revert is a pull request of its own
 

@@ -57,6 +57,23 @@ def a_worktree_that_is_gone(scene: Scene) -> None:
     tree.remove()
 
 
+def claudes_worktree_that_nobody_saw(scene: Scene) -> None:
+    """Claude Code's own worktree, removed before anything was told
+
+    a | wt #1 | verified | the agent's own client saw pull request #1 of this branch
+    b | acme/widget | repository only | work on main, the default branch, led to no pull request
+    """
+    scene.offline = True
+    agent = scene.claude()
+    here = agent.tree
+    agent.goes_to(here.worktree("widget/.claude/worktrees/wt", "wt"))
+    _work(agent, "a", "first")
+    agent.opens(1)
+    here.git(f"worktree remove --force {agent.tree.folder}")
+    agent.goes_to(here)
+    agent.call("b")
+
+
 def two_repositories(scene: Scene) -> None:
     """One session in two repositories
 
@@ -100,6 +117,20 @@ def main_here_and_a_branch_there(scene: Scene) -> None:
     agent.goes_to(scene.clone("acme/site"))
     _work(agent, "b", "two", "fix")
     agent.opens(1)
+
+
+def a_commit_in_another_folder(scene: Scene) -> None:
+    """A commit in another repository's folder, by one command of a client that stays where it is
+    Its branch is none of the repository's in which the client stands.
+
+    a b | acme/widget | repository only | work on main, the default branch, led to no pull request
+    """
+    site = scene.clone("acme/site")
+    site.git("switch -c fix")
+    agent = scene.claude()
+    agent.call("a")
+    agent.commits_in(site, "one")
+    agent.call("b")
 
 
 def a_submodule(scene: Scene) -> None:
@@ -206,6 +237,50 @@ def a_forks_main(scene: Scene) -> None:
     agent.call("b")
 
 
+def a_fork_renamed(scene: Scene) -> None:
+    """A fork renamed before it was cloned
+    Its pull request tells what it is called now.
+
+    a b | eve:patch #1 | verified | a commit of this session is in pull request #1 | cost: eve/gizmo:patch
+    """
+    fork = scene.hub.find(scene.fork())
+    scene.hub.rename(fork, "eve/gizmo")
+    agent = scene.claude(scene.clone_of_fork("eve/gizmo"))
+    _work(agent, "a", "one", "patch")
+    opened_elsewhere(scene, 1, "patch", head="eve/gizmo")
+    agent.call("b")
+
+
+def a_fork_renamed_between_pull_requests(scene: Scene) -> None:
+    """A fork renamed between two pull requests, and two clones of it, one with each name
+
+    a c | eve:patch #1 | verified | the agent's own client saw pull request #1 of this branch
+    b | eve:more #2 | verified | the agent's own client saw pull request #2 of this branch
+    """
+    fork = scene.hub.find(scene.fork())
+    first = scene.claude(scene.clone_of_fork(fork.name))
+    _work(first, "a", "one", "patch")
+    first.opens(1)
+    scene.hub.rename(fork, "eve/gizmo")
+    other = scene.claude(scene.clone_of_fork("eve/gizmo"))
+    _work(other, "b", "two", "more")
+    other.opens(2)
+    first.call("c")
+
+
+def a_fork_whose_original_is_renamed(scene: Scene) -> None:
+    """A fork that keeps its name while the repository it came from is renamed
+
+    a b | gadget:eve:patch #1 | verified | a commit of this session is in pull request #1 | cost: eve/widget:patch
+    """
+    fork = scene.fork()
+    agent = scene.claude(scene.clone_of_fork(fork))
+    _work(agent, "a", "one", "patch")
+    scene.hub.rename(scene.hub.find("acme/widget"), "acme/gadget")
+    opened_elsewhere(scene, 1, "patch", head=fork, base="acme/gadget")
+    agent.call("b")
+
+
 def a_fork_without_a_pull_request(scene: Scene) -> None:
     """A fork's branch without a pull request
 
@@ -220,7 +295,7 @@ def a_fork_without_a_pull_request(scene: Scene) -> None:
 def a_repository_renamed(scene: Scene) -> None:
     """A repository renamed while a clone has its old name
 
-    a b c | gadget:feature #1 | verified | a commit of this session is in pull request #1 | cost: feature
+    a b c | gadget:feature #1 | verified | the agent's own client saw pull request #1 of this branch | cost: feature
     """
     agent = scene.claude()
     _work(agent, "a", "one", "feature")
@@ -236,7 +311,7 @@ def a_repository_renamed_and_cloned_anew(scene: Scene) -> None:
 
     a | gadget:feature #1 | verified | a commit of this session is in pull request #1 | cost: feature
     b | gadget:other #2 | inferred | work on main that led to other in this session | cost: acme/widget
-    c | gadget:other #2 | verified | a commit of this session is in pull request #2 | cost: other
+    c | gadget:other #2 | verified | the agent's own client saw pull request #2 of this branch | cost: other
     """
     agent = scene.claude()
     _work(agent, "a", "one", "feature")

@@ -292,6 +292,10 @@ class Agent:
         """Commit as a tool."""
         self._seen(shlex.join(["git", "commit", "-m", subject, *options]), self.tree.commit(subject, *options))
 
+    def commits_in(self, tree: Tree, subject: str) -> None:
+        """`cd … && git commit`, one command: its client goes on standing where it stood."""
+        self._seen(f"cd {tree.folder} && git commit -m {subject}", tree.commit(subject))
+
     def commits(self, count: int) -> None:
         """Many commits as a tool, each of nothing."""
         here = self.tree.standing()
@@ -312,6 +316,12 @@ class Agent:
         pull = self.scene.hub.open(number, at, head, branch or self.tree.standing().branch, into)
         self._seen("gh pr create", f"https://github.com/{at.name}/pull/{number}\n")
         return pull
+
+    def comments_on(self, pull: Pull) -> None:
+        """`gh pr comment`: its client notes that pull request as it does one it opens."""
+        self.scene.later()
+        address = f"https://github.com/{pull.base_repository.name}/pull/{pull.number}#issuecomment-1\n"
+        self._seen(f"gh pr comment {pull.number}", address)
 
     def goes_to(self, tree: Tree) -> None:
         """It works in another folder from now on."""

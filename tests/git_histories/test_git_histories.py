@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.store.open import open_store
-from tests.git_histories import branches, clients, merges, places, rewrites, runs
+from tests.git_histories import branches, clients, default_branches, merges, places, rewrites, runs
 from tests.git_histories.history import History, histories_in
 from tests.git_histories.hub import GitHubOfHub
 from tests.git_histories.laptop import cost_of_calls
@@ -19,7 +19,7 @@ from tests.git_histories.server import Landing, open_counter, tell_shuffled
 from tests.jobs.town import Town, a_town
 from tests.support.golden import expect_file
 
-MODULES = (branches, merges, rewrites, places, clients, runs)
+MODULES = (branches, default_branches, merges, rewrites, places, clients, runs)
 HISTORIES = [found for module in MODULES for found in histories_in(module)]
 PAGE = Path(__file__).parents[2] / "docs" / "attribution-corpus.md"
 

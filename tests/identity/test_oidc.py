@@ -90,9 +90,16 @@ def some_claims(*, event: str, ref: str) -> RunnerClaims:
         ("workflow_dispatch", "refs/pull/7/merge", None, ""),
         ("pull_request", "refs/pull/x/merge", None, ""),
         ("schedule", "", None, ""),
+        ("merge_group", f"refs/heads/gh-readonly-queue/main/pr-7-{'a' * 40}", 7, ""),
+        ("merge_group", f"refs/heads/gh-readonly-queue/release/v3/pr-7-{'a' * 40}", 7, ""),
+        ("merge_group", "refs/heads/gh-readonly-queue/main/something-else", None, ""),
+        ("push", f"refs/heads/gh-readonly-queue/main/pr-7-{'a' * 40}", None, ""),
     ],
 )
 def test_what_a_ref_proves(event: str, ref: str, pull_request: int | None, branch: str) -> None:
-    """A pull request is proven by `ref` on `pull_request` events only; a branch by `refs/heads/` on the others."""
+    """A pull request is proven by `ref` on `pull_request` and `merge_group` events only; a branch by `refs/heads/` on the others,
+
+    but for the merge queue's own, which live for minutes.
+    """
     claims = some_claims(event=event, ref=ref)
     assert (claims.proven_pull_request, claims.branch) == (pull_request, branch)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.ledger.assign import Word, assign, unassign
 from app.ledger.by_hand import Target
 from tabstop.evidence import NOWHERE, PullRequestLink
-from tests.jobs.test_attribute_session import W, a_laptop, again, later, on
+from tests.jobs.laptop import a_laptop, later, on
+from tests.jobs.test_attribute_session import W, again
 from tests.jobs.town import Town
 
 WORD = Word("test")

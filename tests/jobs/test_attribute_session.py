@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -12,90 +10,17 @@ import pytest
 from app.github_api.protocol import GitHubError
 from app.jobs.attribute_session import MOST_QUESTIONS
 from app.ledger.attribute_again import attribute_again
-from app.ledger.books import Job, Place, SessionRow
+from app.ledger.books import Job
 from app.ledger.evidence import SETTLES
 from app.ledger.move import move
-from app.ledger.recompute import recompute
-from app.ledger.record_usage import Report, record_usage
-from app.registry import Transaction
 from tabstop.attribution import Confidence
 from tabstop.budget import Scope
 from tabstop.evidence import MOST_COMMITS, NOWHERE, CommitMade, Evidence, PullRequestLink
 from tabstop.money import dollars
-from tabstop.usage import Tokens, Usage
+from tests.jobs.laptop import Laptop, a_laptop, later, on
 from tests.jobs.town import NOW, SITE, WIDGET, Town, audit_rows
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
-A_DOLLAR = dollars("1") // 1_000_000
-
-
-def on(branch: str = "", repository: str = "", commit: str = "") -> Evidence:
-    """A call's evidence."""
-    return Evidence(repository, branch, commit)
-
-
-def later(minutes: float) -> datetime:
-    """A moment after the town's first."""
-    return NOW + timedelta(minutes=minutes)
-
-
-@dataclass
-class Laptop:
-    """Alice's session in a town, reporting calls of a dollar each. lies: by key, tab (branch#generation), repository, confidence."""
-
-    town: Town
-    session: SessionRow
-    sent: list[tuple[Usage, ...]] = field(default_factory=list)
-
-    def tell(
-        self,
-        *calls: tuple[str, float, Evidence],
-        links: Sequence[PullRequestLink] = (),
-        commits: Sequence[CommitMade] = (),
-        thread: str = "",
-    ) -> None:
-        """A batch: (key, minute, evidence) of each call."""
-        usages = [
-            Usage((f"anthropic:msg:{key}",), "m", Tokens(output=A_DOLLAR), later(minute), "", thread, evidence=evidence)
-            for key, minute, evidence in calls
-        ]
-        with self.town.books() as db:
-            session = db.session(self.session.id)
-            assert session
-            policy = db.policy_in_force(session.repository_id).policy
-            report = Report(
-                usages,
-                (),
-                policy,
-                lambda usage: self.town.world.price(usage, ()),
-                "alice",
-                pull_requests=links,
-                commits=commits,
-            )
-            record_usage(db, session, report, self.town.at)
-
-    def lies(self) -> dict[str, tuple[str, str, str]]:
-        """By key: `branch` (`branch/2` of a later generation), repository, confidence."""
-        with self.town.store.look(self.town.org) as db:
-            assert recompute(db, self.town.at) == []
-            rows = db.usages_of(self.session.id)
-            places = db.places({row.place_id for row in rows})
-            known = db.known([f"anthropic:msg:{key}" for key in "abcdefghijklmnopqrstuvwxyz"])
-            keys = {found.id: key.rpartition(":")[2] for key, found in known.items()}
-            return {keys[row.id]: _named(db, places[row.place_id]) for row in rows}
-
-
-def _named(db: Transaction, place: Place) -> tuple[str, str, str]:
-    tab = db.tab(place.tab_id) if place.tab_id is not None else None
-    repository = db.repository(place.repository_id) if place.repository_id is not None else None
-    branch = tab.branch + (f"/{tab.generation}" if tab.generation > 1 else "") if tab else ""
-    return branch, repository.full_name if repository else "", place.confidence
-
-
-def a_laptop(town: Town, branch: str = "", **more: object) -> Laptop:
-    """A session of alice's own, on this branch of acme/widget; of none (the default branch), with no tab."""
-    confidence = Confidence.CLAIMED if branch else Confidence.REPOSITORY_ONLY
-    return Laptop(town, town.start(branch, place_confidence=confidence, place_reason="her own token", **more))
 
 
 @pytest.fixture
@@ -171,6 +96,30 @@ def test_what_only_a_proxy_saw_lies_where_its_thread_worked(town: Town, first: s
         "a": "feature-1", "b": "feature-2", "c": "feature-1", "d": "feature-1", "e": "feature-2",
     }  # fmt: skip
     assert lies["c"][2] == "inferred"
+    assert town.dead() == []
+
+
+@pytest.mark.parametrize("first", ["theirs", "proxy"])
+@pytest.mark.parametrize("whose", [{"engineer_id": 9_999}, {"engineer_id": None, "person": None}, {"run_id": "7"}])
+def test_nobody_elses_word_takes_a_thread_anywhere(town: Town, first: str, whose: dict[str, object]) -> None:
+    """Not of another engineer, nor of nobody, nor of a run, which speaks for itself: who knows a call's key and its thread's name
+    could else have it paid by a tab of their choice.
+    """
+    town.opened(1)
+    proxy = a_laptop(town)
+    theirs = Laptop(town, town.start("", **{"place_confidence": Confidence.REPOSITORY_ONLY, **whose}))
+
+    def by_them() -> None:
+        theirs.tell(("a", 0, on("feature-1")), thread="one", links=[PullRequestLink(W, 1, "feature-1", later(1))])
+
+    def by_proxy() -> None:
+        proxy.tell(("a", 0, NOWHERE), ("b", 4, NOWHERE), thread="one")
+
+    for tell in (by_them, by_proxy) if first == "theirs" else (by_proxy, by_them):
+        tell()
+        town.settle()
+    assert proxy.lies()["b"] == ON_MAIN
+    assert proxy.lies().get("a", ON_MAIN) == ON_MAIN
     assert town.dead() == []
 
 
@@ -279,6 +228,25 @@ def test_a_pull_request_that_opens_later(laptop: Laptop, *, fork: bool) -> None:
     laptop.town.settle()
     branch = "eve:new" if fork else "new"
     assert laptop.lies() == {"a": (branch, W, "inferred"), "b": (branch, W, "claimed")}
+
+
+@pytest.mark.parametrize("told", ["at once", "later", "late and again"])
+def test_a_fork_of_another_name(laptop: Laptop, told: str) -> None:
+    """Its pull request says what it is called: whenever that is told, work in its clone comes to the pull request."""
+    town = laptop.town
+    laptop.tell(("a", 0, on("patch", "eve/Gizmo")), ("b", 1, on("other", "eve/gizmo")))
+    town.settle()
+    assert laptop.lies()["a"] == ("", "", "engineer only")
+    first = "eve/gizmo" if told == "at once" else "eve/widget"
+    fork = {"head_repository_id": 666, "head_owner": "eve", "head_branch": "patch"}
+    town.opened(8, **fork, head_repository_name=first)
+    for _ in range({"at once": 0, "later": 1, "late and again": 2}[told]):
+        town.pull_event("edited", town.pull(8, head_repository_name="eve/gizmo"))
+        town.settle()
+    assert laptop.lies() == {"a": ("eve:patch", W, "claimed"), "b": ("", "", "engineer only")}
+    with town.books() as db:
+        assert db.former_names(town.repository().id) == []
+    assert town.dead() == []
 
 
 def test_a_push_of_our_commit_is_noticed(laptop: Laptop) -> None:

@@ -18,7 +18,7 @@ from app.world import RetryLaterError
 from tabstop.budget import Scope
 from tabstop.verdict import Finding, Outcome, Signal
 from tabstop.wire_json import to_json
-from tests.jobs.test_notice import NOW, ORGANIZATIONS_FILE, OUTAGE, Stage
+from tests.jobs.notice_stage import NOW, ORGANIZATIONS_FILE, OUTAGE, Stage
 from tests.support.stores import KINDS
 
 ALICE, CAROL = "U0ALICE00", "U0CAROL00"

@@ -260,7 +260,7 @@ def repository_body(remote: RemoteRepository) -> dict[str, Any]:
 
 def pull_body(action: str, remote: RemotePullRequest, repository: RemoteRepository = WIDGET) -> dict[str, Any]:
     """A `pull_request` payload."""
-    home = {"id": remote.head_repository_id} if remote.head_repository_id else None
+    home = {"id": remote.head_repository_id, "full_name": remote.head_repository_name}
     return {
         "action": action,
         "number": remote.number,
@@ -279,7 +279,7 @@ def pull_body(action: str, remote: RemotePullRequest, repository: RemoteReposito
             "head": {
                 "sha": remote.head_sha,
                 "ref": remote.head_branch,
-                "repo": home,
+                "repo": home if remote.head_repository_id else None,
                 "user": {"login": remote.head_owner},
             },
             "base": {"ref": remote.base_branch},

@@ -205,3 +205,15 @@ def test_a_vendors_window_is_asked_about_where_it_matters(
     assert answer.verdict.retry_at == (at(60) if status == 403 else None)
     assert (answer.allowance.limits.wall_clock_seconds if answer.allowance else 0) == minutes * 60
     assert "alice" not in str([row.body for row in audit_of(store, organization)])
+
+
+def test_a_start_meets_the_rate_of_the_recent_past(store: Store) -> None:
+    """A window that nobody has used for half an hour is not full before this session ends, whatever its average."""
+    read = GaugeReading("anthropic", "org", "5h", 8_000, NOW, GaugeSource.HEADER, at(60), 300)
+    policy = replace(a_policy(), windows=Windows(OnFull.DEFER))
+    with store.open(an_organization(store).id) as books:
+        books.keep_gauge(ENGINEER, replace(read, used=8_500))
+        assert begin(books, a_start("one", policy=policy, billing=Billing.SUBSCRIPTION)).status == 403
+        idle = replace(read, used=8_500, observed_at=at(-30))
+        books.change_earlier_gauges(ENGINEER, added=[idle], dropped=[])
+        assert begin(books, a_start("two", policy=policy, billing=Billing.SUBSCRIPTION)).status == 201

@@ -28,6 +28,7 @@ from tabstop.evidence import NOWHERE, Evidence
 from tabstop.session import SessionOutcome
 from tabstop.usage import Billing, Tokens
 from tabstop.wire import ClientTotal
+from tests.ledger.always import entries_of
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
@@ -40,7 +41,8 @@ from tests.ledger.builders import (
     begun,
     report,
 )
-from tests.ledger.ledger_machine import MODELS, LedgerMachine, entries_of, evidence
+from tests.ledger.drawn import MODELS, evidence
+from tests.ledger.ledger_machine import LedgerMachine
 from tests.support.stores import KINDS
 
 SITE = 102
@@ -203,6 +205,19 @@ def test_by_the_policy_of_where_it_lies(desk: Desk) -> None:
     assert caps[desk.elsewhere.tab_id or 0] == 7 * 1_000 * MILLION
 
 
+def test_in_the_month_of_each_call(desk: Desk) -> None:
+    """A session over the end of a month: what is put elsewhere counts there in the month in which it was made, later usage too."""
+    december = 60 * 24 * 11
+    desk.uses(("a", 0, 1))
+    calls = [a_usage("b", tokens=2 * MILLION, occurred_at=at(december))]
+    report(desk.books, desk.session_id, a_report(calls), at(december + 1))
+    assign(desk.books, desk.session, desk.elsewhere, WORD, at(december + 2))
+    calls = [a_usage(key, tokens=4 * MILLION, occurred_at=at(minute)) for key, minute in (("c", 1), ("d", december))]
+    report(desk.books, desk.session_id, a_report(calls), at(december + 3))
+    there = [b for b in desk.books.all_budgets(at(december + 4)) if b.key.subject_id == SITE]
+    assert {b.key.window.start.month: b.spent.tokens // MILLION for b in there} == {11: 5, 12: 6}
+
+
 def test_anywhere(desk: Desk) -> None:
     """A repository alone; the engineer alone, in none; a tab that has ended; and after the session has ended."""
     desk.uses(("a", 0, 1))
@@ -244,13 +259,14 @@ def test_a_guests_budget_stays_a_guests(new_store: Callable[[str], Store]) -> No
 
 @pytest.mark.parametrize("desk", KINDS, indirect=True)
 def test_split(desk: Desk) -> None:
-    """Each call is in one part; what is used later goes by its own evidence, also where the session was assigned before."""
+    """Each call is in one part, and stays there; later ones go by their own evidence, also where the session was assigned before."""
     desk.uses(("a", 0, 3), ("b", 1, 1), ("c", 2, 1))
     desk.assign()
     a, b, c = (row.id for row in usages_to_place(desk.books, desk.session))
     parts = {desk.elsewhere: [a], Target(repository_id=REPOSITORY): [b, c]}
     assert split(desk.books, desk.session, parts, WORD, at(200)) == Done(2, changed=True)
     assert split(desk.books, desk.session, parts, WORD, at(200)) == Done(0, changed=False)
+    assert attribute_again(desk.books, desk.session, a_policy(), "alice", at(200)) == 0
     desk.uses(("d", 3, 1))
     assert desk.lies() == [FIX, (str(REPOSITORY), "manual"), (str(REPOSITORY), "manual"), X]
     with pytest.raises(ValueError, match="exactly one part"):

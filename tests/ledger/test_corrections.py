@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from app.ledger.attribute_again import attribute_again
 from app.ledger.books import BudgetChange, Cause, Place
 from app.ledger.end_session import end_session
 from app.ledger.move import move
 from app.ledger.overdrives import grant, revoke
 from app.ledger.recompute import recompute
 from app.ledger.reprice import reprice
+from app.ledger.unadmitted import TOLD_LATE, take_in
 from app.registry import Store, Transaction
 from app.store.memory import MemoryStore
 from tabstop.budget import Amount, Scope
 from tabstop.evidence import Evidence
 from tabstop.money import dollars
 from tabstop.session import SessionOutcome
+from tabstop.window import WindowKind
+from tabstop.wire import StartAnswer
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
+    a_cap,
     a_policy,
     a_report,
     a_start,
@@ -29,7 +34,7 @@ from tests.ledger.builders import (
     begun,
     report,
 )
-from tests.ledger.ledger_machine import a_dear_price
+from tests.ledger.drawn import a_dear_price
 
 
 @pytest.fixture
@@ -99,6 +104,17 @@ def test_a_move_takes_from_one_place_and_gives_to_another(books: Transaction) ->
     unattributed = Place(reason="nobody's")
     assert move(books, ids, unattributed, why="unknown", steps=(), now=at(2)) == 2
     assert recompute(books, NOW) == []
+
+
+def test_a_policys_new_windows_move_nothing(books: Transaction) -> None:
+    """What lies where it belongs stays charged to the month it was charged to, though the policy counts by the week since."""
+    take_in(books, a_start(), at(-600), NOW, lambda session: StartAnswer(TOLD_LATE, session.id, "", None))
+    report(books, "session-one", a_report([a_usage("k", occurred_at=at(-300))]))
+    entries, session = books.all_entries(), books.session("session-one")
+    assert session is not None
+    weekly = a_policy(engineer=a_cap("1000", window=WindowKind.WEEK))
+    assert attribute_again(books, session, weekly, "alice", at(1)) == 0
+    assert books.all_entries() == entries
 
 
 def test_a_price_that_becomes_known_is_charged(books: Transaction) -> None:

@@ -19,6 +19,7 @@ from tabstop.money import dollars
 from tabstop.policy.model import Downgrade, OnEmpty
 from tabstop.session import SessionOutcome
 from tabstop.window import WindowKind
+from tests.ledger.always import entries_of
 from tests.ledger.builders import (
     NOW,
     REPOSITORY,
@@ -32,7 +33,6 @@ from tests.ledger.builders import (
     begun,
     report,
 )
-from tests.ledger.ledger_machine import entries_of
 from tests.support.stores import KINDS
 
 BOT = Engineer(0, 601, "renovate[bot]", EngineerKind.BOT)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,7 +18,9 @@ from app.store.migrate import is_current, upgrade
 from app.store.sql_store import SqlStore
 from app.store.tables import METADATA
 from tabstop.budget import Scope
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.usage import Billing
+from tabstop.window_share import WindowShare
 from tests.ledger.builders import NOW, a_policy, a_report, a_start, a_usage, an_organization, begin, report
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -36,6 +40,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 _ADDED = {
+    "0013": ["DROP TABLE former_default"],
+    "0012": ["DROP TABLE earlier_gauge", "UPDATE session_gauge SET moved = 0 WHERE moved IS NULL"],
     "0011": ["DROP INDEX usage_disputed", *(f"ALTER TABLE usage DROP COLUMN {one}" for one in ("disputed", "told"))],
     "0010": [f"ALTER TABLE budget DROP COLUMN {one}" for one in ("unplaced_nano", "unplaced_tokens")],
 }
@@ -146,4 +152,27 @@ def test_calls_of_an_older_ledger_are_undisputed(kind: str, new_url: Callable[[s
         assert books.disputed_calls(NOW) == {}
         report(books, "session-one", a_report([a_usage("key", model="gpt-5")]))
         assert books.disputed_calls(NOW) == {"session-one": 1}
+    store.close()
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_windows_of_an_older_ledger_moved_or_nobody_knows(kind: str, new_url: Callable[[str], str]) -> None:
+    """Before, nothing moved and nobody looked twice were told alike: what had moved stays, of the rest nothing is known."""
+    url = new_url(kind)
+    store = SqlStore(url)
+    organization = an_organization(store).id
+    read = GaugeReading("anthropic", "", "5h", 3_000, NOW, GaugeSource.HEADER, NOW + timedelta(hours=1), 300)
+    once = replace(read, window="weekly", minutes=10_080)
+    with store.open(organization) as books:
+        begin(books, a_start())
+        books.keep_window_shares("session-one", [WindowShare(read, 500), WindowShare(once)])
+    store.close()
+    back_to(url, "0011")
+    upgrade(url)
+
+    store = SqlStore(url)
+    with store.look(organization) as books:
+        shares = {share.last.window: share.moved for _, share in books.window_shares(["session-one"])}
+        assert recompute(books, NOW) == []
+    assert shares == {"5h": 500, "weekly": None}
     store.close()

@@ -44,6 +44,7 @@ def a_batch(books: Transaction) -> None:
     """A report of which one usage is stored already."""
     report(books, "session-first", a_report([a_usage("anthropic:req:1"), a_usage("anthropic:req:2")]))
     books.gauges_of(ENGINEER)
+    books.earlier_gauges(ENGINEER)
 
 
 def a_told_batch(books: Transaction) -> None:
@@ -69,6 +70,7 @@ def refresh(books: Transaction) -> None:
     books.budgets_of_tab(session.tab_id, NOW)
     books.budget_in_window(Scope.ENGINEER, ENGINEER, NOW)
     books.pull_requests_of_tab(session.tab_id)
+    books.plan_tokens_on(session.tab_id, [session.id])
     books.open_pull_requests()
     books.open_pull_requests(REPOSITORY)
     books.known(["anthropic:req:1", "anthropic:req:3"])

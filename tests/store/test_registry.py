@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from app.registry import Engineer, EngineerKind, EngineerToken, PolicyFile, PullRequest, Repository, SlackMember, Store
+from app.registry import (
+    FORK,
+    Engineer,
+    EngineerKind,
+    EngineerToken,
+    PolicyFile,
+    PullRequest,
+    Repository,
+    SlackMember,
+    Store,
+)
 from tabstop.money import dollars
 from tabstop.policy.model import Policy
 from tests.ledger.builders import NOW, REPOSITORY, an_organization, at
@@ -67,6 +77,16 @@ def test_clones_go_on_with_the_names_a_repository_went_by(store: Store) -> None:
         assert books.repository_by_name("acme/two") == second
         assert books.repository_by_name("ACME/ONE") == first
         assert books.former_names(second.id + 1) == []
+
+
+def test_a_fork_of_another_name_is_no_former_name(store: Store) -> None:
+    """It leads to the repository only for whoever asks for a fork's."""
+    with store.open(an_organization(store).id) as books:
+        first = books.save_repository(Repository(0, 7, "acme/one"))
+        books.keep_former_name(first.id, f"{FORK}Eve/Gizmo")
+        assert books.former_names(first.id) == []
+        assert books.repository_by_name(f"{FORK}eve/gizmo") == first
+        assert books.repository_by_name("eve/gizmo") is None
 
 
 def test_a_name_given_to_another_repository_is_the_active_ones(store: Store) -> None:
@@ -274,3 +294,24 @@ def test_the_same_read_again_is_kept_once(store: Store) -> None:
 def test_the_store_answers_that_it_is_there(store: Store) -> None:
     """A database that can be used raises nothing."""
     store.ping()
+
+
+def test_branches_that_were_the_default_one(store: Store) -> None:
+    """Each until when: the earliest word counts. One that is it again is no former one."""
+    with store.open(an_organization(store).id) as books:
+        first = books.save_repository(Repository(0, 7, "acme/one", "trunk"))
+        second = books.save_repository(Repository(0, 8, "acme/two", "trunk"))
+        assert books.former_defaults(first.id) == {}
+        books.keep_former_default(first.id, "main", at(5))
+        books.keep_former_default(first.id, "main", at(9))
+        books.keep_former_default(first.id, "Main", at(9))
+        books.keep_former_default(second.id, "main", at(2))
+        assert books.former_defaults(first.id) == {"main": at(5), "Main": at(9)}
+        books.keep_former_default(first.id, "main", at(3))
+        assert books.former_defaults(first.id) == {"main": at(3), "Main": at(9)}
+        books.save_repository(replace(first, private=False))
+        assert "main" in books.former_defaults(first.id)
+        books.save_repository(replace(first, default_branch="main"))
+        assert books.former_defaults(first.id) == {"Main": at(9)}
+        books.save_repository(replace(first, default_branch="develop"))
+        assert books.former_defaults(second.id) == {"main": at(2)}

@@ -33,13 +33,13 @@ def test_what_each_spent_there(store: Store) -> None:
         report(books, first.id, a_report([a_usage("1"), a_usage("2", occurred_at=at(1), evidence=Evidence("", "b"))]))
         report(books, second.id, a_report([a_usage("3", model="mystery")]))
         a, b = (books.open_tab(REPOSITORY, branch, NOW).id for branch in "ab")
-        assert [(one.id, one.spent.nano) for one in books.sessions_of_tab(a)] == [
-            (idle.id, 0),
-            (first.id, dollars("0.10")),
+        assert [(one.id, one.spent.nano, one.elsewhere) for one in books.sessions_of_tab(a)] == [
+            (idle.id, 0, False),
+            (first.id, dollars("0.10"), True),
         ]
-        assert [(one.id, one.spent.nano, one.unknown_usages) for one in books.sessions_of_tab(b)] == [
-            (second.id, 0, 1),
-            (first.id, dollars("0.10"), 0),
+        assert [(one.id, one.spent.nano, one.unknown_usages, one.elsewhere) for one in books.sessions_of_tab(b)] == [
+            (second.id, 0, 1, False),
+            (first.id, dollars("0.10"), 0, True),
         ]
         assert [one.id for one in books.sessions_of_tab(b, limit=1)] == [second.id]
         assert (books.count_sessions_of_tab(a), books.count_sessions_of_tab(b), books.count_sessions_of_tab(1)) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,25 @@ def test_an_engineer_reads_their_own(bench: Bench) -> None:
     answer = json_of(read(bench, alice))
     assert [(one["used"], one["plan"], one["resets_at"]) for one in answer["gauges"]] == [(5_000, "max", None)]
     assert json_of(read(bench, bob))["gauges"] == []
+
+
+def test_what_is_to_be_expected_of_it(bench: Bench) -> None:
+    """Burn rate, when it is full, when it begins anew: on average at first, of the recent past once there is one."""
+    alice = bench.engineer_token("alice", "start", "read")
+    started = bench.start(token=alice, repository="acme/widget", branch="a")
+    resets = (bench.clock.now + timedelta(hours=3)).isoformat()
+    window = {"minutes": 300, "resets_at": resets}
+    bench.report(started, gauges=[a_reading(bench, **window)])
+    [seen] = json_of(read(bench, alice))["gauges"]
+    assert (seen["used_now"], seen["an_hour"], seen["average"]) == (4_000, 2_000, True)
+    assert seen["full_at"] is None
+    bench.clock.pass_by(minutes=30)
+    bench.report(started, gauges=[a_reading(bench, used=6_500, **window)])
+    [seen] = json_of(read(bench, alice))["gauges"]
+    assert (seen["used_now"], seen["an_hour"], seen["average"]) == (6_500, 5_000, False)
+    full_at = datetime.fromisoformat(seen["full_at"])
+    assert full_at == bench.clock.now + timedelta(minutes=42)
+    assert full_at < datetime.fromisoformat(seen["resets_at"])
 
 
 def test_who_may_not_read(bench: Bench) -> None:

@@ -7,12 +7,13 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from app.github_api.protocol import GitHubError, RemotePerson
+from app.github_api.protocol import GitHubError, RemotePerson, RemoteUser
 from app.identity.oidc import OidcVerifier, keys_at
 from app.web.application import application
 from app.web.metrics import meters
@@ -318,3 +319,23 @@ def test_a_server_that_is_away(url: str, call: Call, tmp_path: Path, monkeypatch
     shown = call("whoami")
     assert shown.exit_code == 1
     assert "unknown or revoked. Log in again with `tabstop login`" in shown.output
+
+
+class Silent(dict[str, RemoteUser]):
+    """Accounts of a GitHub that does not tell them now."""
+
+    def get(self, *_: object) -> Any:
+        raise GitHubError("GitHub did not answer in time")
+
+
+def test_a_renamed_organizations_clones_are_known(bench: Bench, url: str, call: Call, tmp_path: Path) -> None:
+    """By the name it had before, which is nobody's now. Who gave it a repository keeps their own; in doubt no name is taken."""
+    with bench.world.store.open(bench.organization.id) as books:
+        for name in ("carol/widget", "umbrella/widget", "acme/wodget"):
+            books.keep_former_name(bench.repository.id, name)
+    bench.github.users["carol"] = RemoteUser(7, "carol")
+    assert call("login", "--server", url).exit_code == 0
+    assert [one.formerly for one in kept(tmp_path).logins()] == [("umbrella",)]
+    bench.github.users = Silent()
+    assert call("login").exit_code == 0
+    assert [one.formerly for one in kept(tmp_path).logins()] == [()]

@@ -166,6 +166,18 @@ def test_a_lost_state_and_a_second_machine_change_nothing(machine: Machine, tmp_
     assert (len(machine.rows()), machine.spent()) == (1, 2 * A_CALL)
 
 
+def test_a_call_that_cannot_have_been_is_said(machine: Machine) -> None:
+    """More tokens than its model can have, or a time to come: what the server makes of each is told, and sent once."""
+    machine.write("a", machine.answer("1"), machine.answer("2", output=900_000_000), machine.answer("3", ago=-600))
+    sent = machine.sync().sent
+    assert (sent.calls, sent.new) == (3, 2)
+    too_many, ahead = sorted(sent.doubted, reverse=True), sorted(sent.doubted)
+    assert sum(sent.doubted.values()) == len(sent.doubted) == 2
+    assert "not counted" in " ".join(too_many)
+    assert "in the future, by the server's clock" in " ".join(ahead)
+    assert machine.sync().sent.doubted == {}
+
+
 def test_content_stays_here(machine: Machine) -> None:
     """Neither what was asked, answered, run or read, nor folders, leave the machine; what leaves is on a list."""
     machine.write("a", PROMPT, machine.answer("1"), {"type": "not known", "text": "PROMPT-SECRET"}, session="s-1")
@@ -325,7 +337,7 @@ def test_a_token_that_is_good_no_more(machine: Machine) -> None:
 def test_of_long_ago_nothing(machine: Machine) -> None:
     """The server dates nothing further back than 35 days; `--since` is nearer."""
     machine.write("a", machine.answer("1", ago=60 * 24 * 40), machine.answer("2", ago=60 * 24 * 2))
-    assert machine.sync(back=timedelta(days=1), dry=True).waiting == 0
+    assert machine.sync(since=machine.now - timedelta(days=1), dry=True).waiting == 0
     shutil.rmtree(machine.home / "state")
     assert machine.sync().sent.new == 1
 
