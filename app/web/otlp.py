@@ -33,6 +33,7 @@ from app.web.otlp_body import (
     records_in,
     unpacked,
 )
+from tabstop.agents.telemetry import LogRecord
 
 AT_ONCE = 2
 """Requests whose bodies are read at the same time, in one process; the rest of its threads (four) stay with the gate."""
@@ -50,7 +51,7 @@ def otlp(access: Access, meters: Meters) -> Blueprint:
     def logs() -> Response:
         token = access.telemetry(request)
         with _turn(turns):
-            taken = take_telemetry(access.world, token, records_in(_body(), _content_type()))
+            taken = take_telemetry(access.world, token, _records())
         meters.usages.labels(kind="new").inc(taken.new)
         meters.usages.labels(kind="known").inc(taken.known)
         return _answered(_what_came_of_it(taken), 200)
@@ -79,23 +80,20 @@ def _content_type() -> str:
     return request.mimetype
 
 
-def _body() -> bytes:
-    """The body, unpacked. Raises `ApiError`."""
+def _records() -> list[LogRecord]:
+    """What the body tells. Raises `ApiError` and `UnreadableError`."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise ApiError(415, "This Content-Encoding is not read here.", remedy="Send gzip, or none.")
-    _content_type()
+    kind = _content_type()
     request.max_content_length = MOST_SENT
     try:
-        body = unpacked(request.get_data(cache=False), encoding)
+        return records_in(unpacked(request.get_data(cache=False), encoding), kind)
     except (TooLargeError, RequestEntityTooLarge) as error:
         most = f"At most {MOST_SENT >> 20} MiB are read, and {MOST_UNPACKED >> 20} MiB unpacked."
         raise ApiError(
             413, "This is too much telemetry at once.", most, "Lower OTEL_BLRP_MAX_EXPORT_BATCH_SIZE."
         ) from error
-    if len(body) > MOST_UNPACKED:
-        raise ApiError(413, "This is too much telemetry at once.")
-    return body
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -22,11 +22,19 @@ JSON, PROTOBUF = "application/json", "application/x-protobuf"
 MOST_SENT = 4 * 1024 * 1024
 """Bytes of a body as it arrives: clients send 512 records at a time, which is less than one megabyte without content."""
 
-MOST_UNPACKED = 16 * 1024 * 1024
-"""Bytes of it unpacked."""
+MOST_UNPACKED = 8 * 1024 * 1024
+"""Bytes of it unpacked. Empty records become seventy times as much in memory."""
+
+MOST_PARTS = 500_000
+"""Resources, scopes, records and attributes of a body: more than fit into `MOST_UNPACKED` with something in them."""
+
+_MOST_MEMBERS = 100
+"""Gzip members of a body: each costs a copy of those behind it."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _YEAR_3000_NANO = 32_503_680_000 * 10**9
+
+T = TypeVar("T")
 
 
 class UnreadableError(ValueError):
@@ -34,7 +42,7 @@ class UnreadableError(ValueError):
 
 
 class TooLargeError(ValueError):
-    """A body that unpacks to more than `MOST_UNPACKED`."""
+    """A body that unpacks to more than `MOST_UNPACKED`, or has more than `MOST_PARTS`."""
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
@@ -42,7 +50,11 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     if encoding != "gzip":
         return body
     whole = bytearray()
+    members = 0
     while body:
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise UnreadableError("the body is of too many gzip members")
         packed = zlib.decompressobj(_GZIP)
         try:
             whole += packed.decompress(body, MOST_UNPACKED + 1 - len(whole))
@@ -57,29 +69,47 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
 
 def records_in(body: bytes, content_type: str) -> list[LogRecord]:
-    """The records of events that are read, in the body's order. Raises `UnreadableError`."""
+    """The records of events that are read, in the body's order. Raises `UnreadableError` and `TooLargeError`."""
+    parts = _Parts()
     if content_type == PROTOBUF:
         request = ExportLogsServiceRequest()
         try:
             request.ParseFromString(body)
         except DecodeError as error:
             raise UnreadableError("the body is not an ExportLogsServiceRequest") from error
-        return list(_of_protobuf(request))
+        return list(_of_protobuf(request, parts))
     try:
-        return list(_of_json(json.loads(body)))
+        read = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UnreadableError("the body is not JSON") from error
+    return list(_of_json(read, parts))
 
 
-def _of_protobuf(request: ExportLogsServiceRequest) -> Iterator[LogRecord]:
-    for group in request.resource_logs:
-        for scoped in group.scope_logs:
-            for one in scoped.log_records:
-                named = (a.value.string_value for a in one.attributes if a.key == "event.name")
+class _Parts:
+    """Counts what a body is made of: looking at each part takes its time, however small it is."""
+
+    def __init__(self) -> None:
+        self._left = MOST_PARTS
+
+    def of(self, some: Sequence[T]) -> Sequence[T]:
+        """The same. Raises `TooLargeError` when they are too many together with those before."""
+        self._left -= len(some)
+        if self._left < 0:
+            raise TooLargeError
+        return some
+
+
+def _of_protobuf(request: ExportLogsServiceRequest, parts: _Parts) -> Iterator[LogRecord]:
+    for group in parts.of(request.resource_logs):
+        # Once for all of its records: a resource may have as many attributes as there are records.
+        resource = {event: _taken(event, parts.of(group.resource.attributes)) for event in ALLOWED}
+        for scoped in parts.of(group.scope_logs):
+            for one in parts.of(scoped.log_records):
+                named = (a.value.string_value for a in parts.of(one.attributes) if a.key == "event.name")
                 event = event_named(scoped.scope.name, one.event_name, one.body.string_value, *named)
                 if event:
                     at = _moment(one.time_unix_nano) or _moment(one.observed_time_unix_nano)
-                    yield LogRecord(event, at, _taken(event, one.attributes), _taken(event, group.resource.attributes))
+                    yield LogRecord(event, at, _taken(event, one.attributes), resource[event])
 
 
 def _taken(event: str, attributes: Iterable[Any]) -> dict[str, Value]:
@@ -88,23 +118,25 @@ def _taken(event: str, attributes: Iterable[Any]) -> dict[str, Value]:
     return _short((key, getattr(value, value.WhichOneof("value") or "string_value")) for key, value in found)
 
 
-def _of_json(request: Any) -> Iterator[LogRecord]:
+def _of_json(request: Any, parts: _Parts) -> Iterator[LogRecord]:
     """Fields that are missing or of another kind count as absent, and unknown ones are ignored, as the protocol has it."""
-    for group in _items(_object(request), "resourceLogs"):
-        resource = _object(group.get("resource"))
-        for scoped in _items(group, "scopeLogs"):
+    for group in _items(_object(request), "resourceLogs", parts):
+        about = _items(_object(group.get("resource")), "attributes", parts)
+        resource = {event: _taken_json(event, about) for event in ALLOWED}
+        for scoped in _items(group, "scopeLogs", parts):
             scope = str(_object(scoped.get("scope")).get("name"))
-            for one in _items(scoped, "logRecords"):
-                named = [_text(a.get("value")) for a in _items(one, "attributes") if a.get("key") == "event.name"]
+            for one in _items(scoped, "logRecords", parts):
+                told = _items(one, "attributes", parts)
+                named = [_text(a.get("value")) for a in told if a.get("key") == "event.name"]
                 event = event_named(scope, str(one.get("eventName")), _text(one.get("body")), *named)
                 if event:
                     at = _moment(one.get("timeUnixNano")) or _moment(one.get("observedTimeUnixNano"))
-                    yield LogRecord(event, at, _taken_json(event, one), _taken_json(event, resource))
+                    yield LogRecord(event, at, _taken_json(event, told), resource[event])
 
 
-def _taken_json(event: str, carrier: Mapping[str, Any]) -> dict[str, Value]:
+def _taken_json(event: str, attributes: Iterable[Mapping[str, Any]]) -> dict[str, Value]:
     allowed = ALLOWED[event]
-    found = ((one.get("key"), _object(one.get("value"))) for one in _items(carrier, "attributes"))
+    found = ((one.get("key"), _object(one.get("value"))) for one in attributes)
     return _short(
         (key, next(iter(value.values()), None)) for key, value in found if isinstance(key, str) and key in allowed
     )
@@ -137,6 +169,6 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _items(carrier: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+def _items(carrier: Mapping[str, Any], name: str, parts: _Parts) -> list[dict[str, Any]]:
     found = carrier.get(name)
-    return (one for one in (found if isinstance(found, list) else []) if isinstance(one, dict))
+    return [one for one in parts.of(found if isinstance(found, list) else []) if isinstance(one, dict)]

@@ -12,14 +12,13 @@ class Homes:
     """Where each agent keeps its logs. A folder may not exist; one that is named twice is there once.
 
     claude_code: configuration folders, each with `projects/`. codex: CODEX_HOME, with `sessions/` and `archived_sessions/`.
-    gemini: `.gemini`, with `tmp/`. opencode: its data folder, with `opencode.db`. user: this user's own folder; None without HOME.
+    gemini: `.gemini`, with `tmp/`. opencode: its data folder, with `opencode.db`.
     """
 
     claude_code: tuple[Path, ...] = ()
     codex: tuple[Path, ...] = ()
     gemini: tuple[Path, ...] = ()
     opencode: tuple[Path, ...] = ()
-    user: Path | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Homes:
@@ -39,7 +38,6 @@ class Homes:
             codex=_named(environ.get("CODEX_HOME", ""), home) or _known(home and home / ".codex"),
             gemini=_known(gemini and gemini / ".gemini"),
             opencode=_known(data and data / "opencode"),
-            user=home,
         )
 
 

@@ -10,8 +10,10 @@ Each agent has one module with two functions, named in `READERS`:
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +36,9 @@ READERS: Mapping[str, str] = {
 }
 """Agent, as `Usage.agent` names it: the module with its `discover` and `read`. Imported when asked for, so that a machine without
 one agent's logs does not load its reader."""
+
+
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,30 @@ class LogReading:
     gauges: tuple[GaugeReading, ...] = ()
 
 
+def files_below(agent: str, folder: Path, is_log: Callable[[str], bool]) -> Iterator[LogFile]:
+    """Every log in this folder and those in it, by its name. Links are not followed: one could lead out of the folder.
+
+    A folder that may not be looked into stands for its logs: whoever tries to read it tells why that cannot be.
+    """
+    closed: list[OSError] = []
+    for where, folders, names in os.walk(folder, onerror=closed.append):
+        folders.sort()
+        for name in sorted(names):
+            if is_log(name):
+                yield LogFile(agent, Path(where, name))
+    yield from (LogFile(agent, Path(one.filename)) for one in closed if not isinstance(one, _NOT_THERE))
+
+
+def entries_of(folder: Path) -> list[Path] | None:
+    """What is in it, by name; None where it may not be looked into."""
+    try:
+        return sorted(folder.iterdir())
+    except PermissionError:
+        return None
+    except OSError:
+        return []
+
+
 Discover = Callable[[Homes], Iterable[LogFile]]
 Read = Callable[[LogFile], Iterable[LogReading]]
 
@@ -98,6 +127,16 @@ def discover(homes: Homes, agents: Iterable[str] = READERS) -> tuple[LogFile, ..
 
 
 def read(file: LogFile) -> tuple[LogReading, ...]:
-    """Read one file with its agent's reader. Raises `OSError` when it cannot be opened."""
+    """Read one file with its agent's reader. Raises `OSError` when it cannot be opened, or is no plain file."""
+    _plain(file.path)
     reading: Read = import_module(READERS[file.agent]).read
     return tuple(reading(file))
+
+
+def _plain(path: Path) -> None:
+    """A link could lead out of the folder, and opening a pipe would wait for its writer."""
+    mode = os.lstat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise PermissionError(errno.EACCES, "may not be looked into", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a plain file", str(path))

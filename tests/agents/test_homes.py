@@ -16,7 +16,6 @@ def test_usual_places() -> None:
         codex=(HOME / ".codex",),
         gemini=(HOME / ".gemini",),
         opencode=(HOME / ".local/share/opencode",),
-        user=HOME,
     )
 
 

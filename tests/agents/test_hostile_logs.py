@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tracemalloc
 from collections.abc import Callable
@@ -15,9 +16,10 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabstop.agents.claude_code.execution_file import read_execution_file
 from tabstop.agents.codex.exec_stream import read_exec_stream
 from tabstop.agents.gemini.results import read_result
-from tabstop.agents.log_files import LogFile, LogReading, read
+from tabstop.agents.log_files import READERS, LogFile, LogReading, read
 from tests.agents.opencode.database import build
 from tests.support.samples import SAMPLES
 
@@ -94,6 +96,26 @@ def test_damaged_samples(agent: str, sample: Path, tmp_path: Path) -> None:
         if agent == "codex":
             sound(read_as(agent, tmp_path, "rollout.jsonl.zst", packed(damaged)))
             sound(read_as(agent, tmp_path, "rollout.jsonl.zst", mutated(packed(content), chance)))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("agent", READERS)
+def test_what_is_no_plain_file(agent: str, tmp_path: Path) -> None:
+    """Is not opened: a pipe would be waited for, and a link could lead anywhere. A folder is one that could not be looked into."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "whole.jsonl").write_text("{}\n")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "whole.jsonl")
+    (tmp_path / "folder.jsonl").mkdir()
+    for name, why in (
+        ("pipe", "not a plain file"),
+        ("link", "not a plain file"),
+        ("folder", "may not be looked into"),
+        ("nothing", "No such file"),
+    ):
+        with pytest.raises(OSError, match=why):
+            read(LogFile(agent, tmp_path / f"{name}.jsonl"))
+    assert read(LogFile(agent, tmp_path / "whole.jsonl"))
+    assert (read_result(tmp_path / "pipe.jsonl"), read_execution_file(tmp_path / "pipe.jsonl")) == (None, None)
 
 
 @pytest.mark.timeout(120)

@@ -169,9 +169,11 @@ def test_geminis_counts() -> None:
     assert (found.session, found.usage.tokens) == ("s", Tokens(3, 8, 0, 0, 7))
 
 
+TOLD = "2026-11-21T21:21:45.501Z"
+
 BEHIND: dict[str, Any] = {
     "session.id": "s",
-    "event.timestamp": "t",
+    "event.timestamp": TOLD,
     "gen_ai.response.id": "abc",
     "gen_ai.usage.input_tokens": 10,
     "gen_ai.usage.output_tokens": 3,
@@ -182,23 +184,41 @@ BEHIND: dict[str, Any] = {
     ("changes", "key"),
     [
         ({}, "google:resp:abc"),
-        ({"session.id": "other"}, "google:said:s/t/10.3"),
-        ({"event.timestamp": "later"}, "google:said:s/t/10.3"),
-        ({"gen_ai.usage.output_tokens": 4}, "google:said:s/t/10.3"),
-        ({"gen_ai.response.id": ""}, "google:said:s/t/10.3"),
-        (None, "google:said:s/t/10.3"),
+        ({"session.id": "other"}, f"google:said:s/{TOLD}/10.3"),
+        ({"event.timestamp": "2026-11-21T21:21:46.000Z"}, f"google:said:s/{TOLD}/10.3"),
+        ({"gen_ai.usage.output_tokens": 4}, f"google:said:s/{TOLD}/10.3"),
+        ({"gen_ai.response.id": ""}, f"google:said:s/{TOLD}/10.3"),
+        (None, f"google:said:s/{TOLD}/10.3"),
     ],
 )
 def test_geminis_response_is_named_by_the_record_behind(changes: dict[str, Any] | None, key: str) -> None:
     """Where that is of the same call. By itself it tells none, and a call without it is known by when and what it told."""
     details = "gen_ai.client.inference.operation.details"
     behind = None if changes is None else LogRecord(details, AT, {**BEHIND, **changes})
-    found = heard(LogRecord("gemini_cli.api_response", AT, {**RESPONSE, "event.timestamp": "t"}), behind)
+    found = heard(LogRecord("gemini_cli.api_response", AT, {**RESPONSE, "event.timestamp": TOLD}), behind)
     assert found is not None
     assert found.usage is not None
     assert found.usage.keys == (key,)
     if behind is not None:
         assert heard(behind) is None
+
+
+def test_a_time_that_is_none_names_no_call() -> None:
+    """Whatever a client puts there would be kept in the call's key."""
+    usage = told("gemini_cli.api_response", {**RESPONSE, "event.timestamp": "rename the heading"}).usage
+    assert usage is not None
+    assert usage.keys == (f"google:said:s/{int(AT.timestamp() * 1000)}/10.3",)
+
+
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_a_resource_is_read_once(kind: str) -> None:
+    """However many records it sends: each of them with all of its attributes would take hours."""
+    resource = {"attributes": [{"key": "vcs.ref.head.name", "value": {"stringValue": "fix"}}]}
+    record = {"eventName": "gemini_cli.api_response"}
+    body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": [record] * 3}]}]}
+    found = records_in(json.dumps(body).encode() if kind == JSON else as_protobuf(body), kind)
+    assert [one.resource for one in found] == [{"vcs.ref.head.name": "fix"}] * 3
+    assert len({id(one.resource) for one in found}) == 1
 
 
 def test_geminis_response_without_a_record_behind_it() -> None:

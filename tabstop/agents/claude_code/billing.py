@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Mapping
 from typing import Any
 
+from tabstop.agents.claude_code.clouds import CLOUDS
 from tabstop.agents.claude_code.execution_file import ExecutionResult
 from tabstop.usage import Billing
 
-_CLOUDS = {
-    "CLAUDE_CODE_USE_BEDROCK": "Amazon Bedrock",
-    "CLAUDE_CODE_USE_VERTEX": "Google Vertex AI",
-    "CLAUDE_CODE_USE_FOUNDRY": "Microsoft Foundry",
-}
-_CLOUD_PROVIDERS = {"bedrock": "Amazon Bedrock", "vertex": "Google Vertex AI", "foundry": "Microsoft Foundry"}
+_CLOUDS = {cloud.variable: cloud.name for cloud in CLOUDS}
+_CLOUD_PROVIDERS = {cloud.provider.lower(): cloud.name for cloud in CLOUDS}
 
-_NO = {"", "0", "false", "no", "off"}
+HIDES_KEYS = "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB"
+"""Set, it has the client take its keys out of the environment of what it runs, hooks among it. (Its plan's token it always takes out.)"""
+
+_KEYS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
+"""In the order in which the client itself looks. One of them wins over a plan's token."""
+
+_PLANS_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 - a variable's name
+
+VARIABLES = (*_CLOUDS, *_KEYS, _PLANS_TOKEN, HIDES_KEYS)
+"""All that tell anything."""
+
+NO = ("", "0", "false", "no", "off")
+"""What a variable holds that counts as unset, in lower case."""
+
 _PLANS = {"pro": "Pro", "max": "Max", "team": "Team"}
 """Not `enterprise`: some of those are billed per token, so that only the plan's windows tell."""
 
@@ -37,16 +47,15 @@ def billing_of(execution: ExecutionResult | None, environment: Container[str] = 
     source = execution.api_key_source if execution else ""
     if source not in {"", "none", "oauth"}:
         return Billing.API, f"the client used an API key (apiKeySource {source}): billed per token"
-    # The order in which the client itself looks: a key wins over a plan's token.
-    for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"):
+    for name in _KEYS:
         if name in environment and source != "oauth":
             return Billing.API, f"{name} is set: billed per token"
     if execution is not None and execution.rate_limited:
         return Billing.SUBSCRIPTION, "the client told of a plan's rate limits"
     if source:
         return Billing.SUBSCRIPTION, f"the client used no API key (apiKeySource {source}): the session runs on a plan"
-    if "CLAUDE_CODE_OAUTH_TOKEN" in environment:
-        return Billing.SUBSCRIPTION, "CLAUDE_CODE_OAUTH_TOKEN is set and no API key: the session runs on a plan"
+    if _PLANS_TOKEN in environment:
+        return Billing.SUBSCRIPTION, f"{_PLANS_TOKEN} is set and no API key: the session runs on a plan"
     return Billing.UNKNOWN, "nothing says how this session is paid for"
 
 
@@ -82,4 +91,4 @@ def _names(env: object) -> Collection[str]:
 
 def set_names(environ: Mapping[str, str]) -> frozenset[str]:
     """The variables that are set, and not to nothing or to a no: the client takes `CLAUDE_CODE_USE_BEDROCK=0` as unset."""
-    return frozenset(name for name, value in environ.items() if value.strip().lower() not in _NO)
+    return frozenset(name for name, value in environ.items() if value.strip().lower() not in NO)

@@ -69,9 +69,11 @@ class ExecutionResult:
 def read_execution_file(path: Path, *, longest: int = LONGEST_FILE) -> ExecutionResult | None:
     """Read a JSON array of events, one event a line, or a single `result`; cut off or not. Never raises.
 
-    None when there is no such file, it cannot be read, is longer than `longest` bytes, or nothing in it is an event.
+    None when there is no such plain file, it cannot be read, is longer than `longest` bytes, or nothing in it is an event.
     """
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return None
         with path.open("rb") as stream:
             raw = stream.read(longest + 1)
             written = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)

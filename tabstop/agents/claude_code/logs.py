@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from tabstop.agents.homes import Homes
-from tabstop.agents.log_files import LogFile, LogReading
+from tabstop.agents.log_files import LogFile, LogReading, files_below
 
 _AGENT = "claude-code"
 
 
 def discover(homes: Homes) -> Iterator[LogFile]:
-    """Every transcript below `projects`, subagents' too. Links are not followed: one could lead out of the folder."""
+    """Every transcript below `projects`, subagents' too."""
     for home in homes.claude_code:
-        for where, folders, names in os.walk(home / "projects"):
-            folders.sort()
-            for name in sorted(names):
-                if name.endswith(".jsonl"):
-                    yield LogFile(_AGENT, Path(where, name))
+        yield from files_below(_AGENT, home / "projects", lambda name: name.endswith(".jsonl"))
 
 
 def read(file: LogFile) -> tuple[LogReading]:

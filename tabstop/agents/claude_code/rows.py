@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 LONGEST_ROW = 8 * 1024 * 1024
 """Bytes of the longest row that is read; rows with pasted images come near it, rows with usage stay far below."""
@@ -51,7 +51,14 @@ class Skips:
             self.first.append(SkippedRow(line, reason))
 
 
-def lines_of(stream: BinaryIO, longest: int = LONGEST_ROW) -> Iterator[bytes | None]:
+class Lines(Protocol):
+    """An open file, as far as it is needed here."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Up to the next line's end, or so many bytes of it."""
+
+
+def lines_of(stream: Lines, longest: int = LONGEST_ROW) -> Iterator[bytes | None]:
     """The lines of an open file, ends included; None in place of one that is longer than `longest` bytes."""
     while line := stream.readline(longest + 1):
         if len(line) <= longest or line.endswith(b"\n"):

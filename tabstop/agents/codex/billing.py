@@ -7,6 +7,11 @@ from typing import Any
 
 from tabstop.usage import Billing
 
+_KEY = "CODEX_API_KEY"
+
+VARIABLES = (_KEY,)
+"""All that tell anything."""
+
 _PLAN_LOGINS = {"chatgpt", "chatgptAuthTokens"}
 
 
@@ -21,8 +26,8 @@ def billing_of(environment: Container[str], config: Mapping[str, Any], auth: Map
     provider = (chosen.get("model_provider") if isinstance(chosen, Mapping) else None) or config.get("model_provider")
     if provider not in {None, "openai"}:
         return Billing.UNKNOWN, ""
-    if "CODEX_API_KEY" in environment:
-        return Billing.API, "CODEX_API_KEY is set: billed per token"
+    if _KEY in environment:
+        return Billing.API, f"{_KEY} is set: billed per token"
     mode = auth.get("auth_mode")
     if mode == "apikey" or (mode is None and auth.get("OPENAI_API_KEY")):
         return Billing.API, "Codex is logged in with an API key: billed per token"

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from tabstop.agents.claude_code.responses import Responses
 from tabstop.agents.claude_code.rows import RowError, Skips, rows_of
 from tabstop.agents.codex.packed import lines
 from tabstop.agents.codex.rollout_rows import AGENT, RolloutRows
 from tabstop.agents.homes import Homes
-from tabstop.agents.log_files import LogFile, LogReading
+from tabstop.agents.log_files import LogFile, LogReading, files_below
 
 COPIED = "a count of the session this one was forked from; it counts there"
 
 
 def discover(homes: Homes) -> Iterator[LogFile]:
-    """Every rollout, archived ones too. Links are not followed: one could lead out of the folder."""
+    """Every rollout, archived ones too."""
     for home in homes.codex:
         for folder in ("sessions", "archived_sessions"):
-            for where, folders, names in os.walk(home / folder):
-                folders.sort()
-                for name in sorted(names):
-                    if name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst")):
-                        yield LogFile(AGENT, Path(where, name))
+            yield from files_below(AGENT, home / folder, _is_rollout)
+
+
+def _is_rollout(name: str) -> bool:
+    return name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst"))
 
 
 def read(file: LogFile) -> tuple[LogReading]:

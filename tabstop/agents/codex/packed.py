@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 from tabstop.agents.claude_code.rows import Skips, lines_of
 
@@ -35,13 +36,30 @@ def lines(path: Path, skips: Skips) -> Iterator[bytes | None]:
     number, most = 0, max(_SMALL, path.stat().st_size * _MOST_FOR_A_BYTE)
     with path.open("rb") as packed, zstd.ZstdFile(packed, "rb") as opened:
         try:
-            for number, line in enumerate(lines_of(opened), start=1):
-                if opened.tell() > most:
-                    skips.add(number, "becomes larger than a log when unpacked")
-                    return
+            for line in lines_of(_UpTo(opened, most)):
                 yield line
+                number += 1
+        except _TooMuchError:
+            skips.add(number + 1, "becomes larger than a log when unpacked")
         except (zstd.ZstdError, EOFError):
             skips.add(number + 1, "cannot be unpacked from here on")
+
+
+class _TooMuchError(Exception):
+    """More was unpacked than a log can hold."""
+
+
+class _UpTo:
+    """A stream that ends with `_TooMuchError`: one line alone may be larger than any log."""
+
+    def __init__(self, opened: BinaryIO, most: int) -> None:
+        self._opened = opened
+        self._most = most
+
+    def readline(self, size: int) -> bytes:
+        if self._opened.tell() > self._most:
+            raise _TooMuchError
+        return self._opened.readline(size)
 
 
 def _zstd() -> ModuleType | None:

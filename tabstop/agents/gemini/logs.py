@@ -14,24 +14,25 @@ from tabstop.agents.claude_code.rows import Row, RowError, Skips, ident, lines_o
 from tabstop.agents.gemini.chat_rows import ChatRows, project_folder
 from tabstop.agents.gemini.hooks import AGENT
 from tabstop.agents.homes import Homes
-from tabstop.agents.log_files import LogFile, LogReading
+from tabstop.agents.log_files import LogFile, LogReading, entries_of, files_below
+from tabstop.agents.long_list import parts_of
 
 LONGEST_CHAT = 64 * 1024 * 1024
-"""Bytes of a chat in the older form, one JSON object, which is read at once."""
+"""Bytes of a chat in the older form, one JSON object."""
 
 _LONGEST_LIST = 1024 * 1024
 _CHATS = "chats"
 
 
 def discover(homes: Homes) -> Iterator[LogFile]:
-    """Every chat. Links are not followed: one could lead out of the folder."""
+    """Every chat."""
     for home in homes.gemini:
-        for project in _folders(home / "tmp"):
-            for where, folders, names in os.walk(project / _CHATS):
-                folders.sort()
-                for name in sorted(names):
-                    if name.endswith((".jsonl", ".json")):
-                        yield LogFile(AGENT, Path(where, name))
+        projects = entries_of(home / "tmp")
+        if projects is None:
+            yield LogFile(AGENT, home / "tmp")  # whoever tries to read it tells why that cannot be
+        for project in projects or ():
+            if not os.path.islink(project):  # noqa: PTH114 - a folder can be one that may be listed and not entered
+                yield from files_below(AGENT, project / _CHATS, lambda name: name.endswith((".jsonl", ".json")))
 
 
 def read(file: LogFile) -> tuple[LogReading]:
@@ -94,7 +95,8 @@ def _whole(stream: BinaryIO, skips: Skips) -> Iterator[tuple[int, Row]]:
         skips.add(1, "longer than 64 MiB")
         return
     try:
-        yield 1, parse_row(content)
+        for row in parts_of(content, "messages"):
+            yield 1, row
     except RowError as error:
         skips.add(1, str(error))
 
@@ -105,10 +107,3 @@ def _short(path: Path) -> str:
             return stream.read(_LONGEST_LIST).decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _folders(path: Path) -> list[Path]:
-    try:
-        return sorted(one for one in path.iterdir() if one.is_dir() and not one.is_symlink())
-    except OSError:
-        return []

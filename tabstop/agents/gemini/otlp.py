@@ -6,7 +6,7 @@ of its counts.
 
 from __future__ import annotations
 
-from tabstop.agents.claude_code.rows import RowError, ident
+from tabstop.agents.claude_code.rows import RowError, ident, moment
 from tabstop.agents.gemini.hooks import AGENT
 from tabstop.agents.telemetry import WHERE, Heard, LogRecord, counted, where_sent
 from tabstop.usage import Tokens, Usage
@@ -46,7 +46,8 @@ def heard(record: LogRecord, behind: LogRecord | None = None) -> Heard | None:
         output=answer + counted(record, "thoughts_token_count"),
     )
     response = _response(record, behind, prompt, answer)
-    said = f"{session}/{record.text(_TIME) or int(at.timestamp() * 1000)}/{tokens.prompt}.{tokens.output}"
+    told = record.text(_TIME) if moment(record.text(_TIME)) else int(at.timestamp() * 1000)
+    said = f"{session}/{told}/{tokens.prompt}.{tokens.output}"
     key = f"google:resp:{response}" if response else f"google:said:{said}"
     return Heard(
         AGENT, session, usage=Usage((key,), model, tokens, at, AGENT, thread=session, evidence=where_sent(record))

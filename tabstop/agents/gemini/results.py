@@ -38,8 +38,10 @@ class RunResult:
 
 
 def read_result(path: Path) -> RunResult | None:
-    """What the file holds; None when it is not there, too long, or nothing in it can be read."""
+    """What the file holds; None when it is not there, no plain file, too long, or nothing in it can be read."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return None
         with path.open("rb") as stream:
             content = stream.read(LONGEST_FILE + 1)
     except OSError:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from tabstop.agents.claude_code.responses import Responses
-from tabstop.agents.claude_code.rows import Row, RowError, Skips, ident, mapping, parse_row, text
+from tabstop.agents.claude_code.rows import Row, RowError, Skips, ident, mapping, text
 from tabstop.agents.log_files import LogReading
+from tabstop.agents.long_list import parts_of
 from tabstop.agents.opencode.messages import Messages, Place
 
 LONGEST_EXPORT = 64 * 1024 * 1024
-"""Bytes; it is one JSON object and is read at once."""
+"""Bytes; it is one JSON object."""
 
 
 def read_export(stream: BinaryIO) -> LogReading:
@@ -18,22 +19,19 @@ def read_export(stream: BinaryIO) -> LogReading:
     content = stream.read(LONGEST_EXPORT + 1)
     if len(content) > LONGEST_EXPORT:
         return LogReading(skip_reasons={"longer than 64 MiB": 1})
+    # The client prints a line of its own before it when its output is a terminal.
+    parts = parts_of(content[max(0, content.find(b"{")) :], "messages")
     try:
-        # The client prints a line of its own before it when its output is a terminal.
-        whole = parse_row(content[max(0, content.find(b"{")) :])
+        about = mapping(next(parts).get("info"))
     except RowError as error:
         return LogReading(skip_reasons={str(error): 1})
-    about = mapping(whole.get("info"))
     messages = Messages(ident(about.get("id")), Place(text(about.get("directory"))))
-    skips, responses = Skips(), Responses()
-    held = whole.get("messages")
-    for number, one in enumerate(map(mapping, held if isinstance(held, list) else []), start=1):
-        message = mapping(one.get("info"))
-        try:
-            for usage in messages.take(text(message.get("id")), message, _parts(one)):
-                responses.add(usage)
-        except (RowError, RecursionError) as error:
-            skips.add(number, str(error))
+    skips, responses, number = Skips(), Responses(), 0
+    try:
+        for number, one in enumerate(parts, start=1):
+            _take(messages, one, number, skips, responses)
+    except RowError as error:
+        skips.add(number + 1, str(error))
     return LogReading(
         session=ident(about.get("parentID")) or messages.session,
         usages=responses.usages(),
@@ -42,6 +40,15 @@ def read_export(stream: BinaryIO) -> LogReading:
         skipped=tuple(skips.first),
         skip_reasons=dict(skips.reasons),
     )
+
+
+def _take(messages: Messages, one: Row, number: int, skips: Skips, responses: Responses) -> None:
+    message = mapping(one.get("info"))
+    try:
+        for usage in messages.take(text(message.get("id")), message, _parts(one)):
+            responses.add(usage)
+    except (RowError, RecursionError) as error:
+        skips.add(number, str(error))
 
 
 def _parts(one: Row) -> list[Row]:

@@ -3,6 +3,7 @@
 import pytest
 
 from tabstop.agents.claude_code.billing import billing_of
+from tabstop.agents.claude_code.clouds import CLOUDS, Cloud
 from tabstop.agents.claude_code.execution_file import ExecutionResult
 from tabstop.usage import Billing
 from tests.agents.claude_code.jobs import Job
@@ -54,6 +55,18 @@ from tests.support.samples import claude_case
             Billing.API,
             "CLAUDE_CODE_USE_VERTEX is set: Google Vertex AI bills per token",
         ),
+        (
+            ExecutionResult(api_key_source="none", provider="anthropicAws"),
+            (),
+            Billing.API,
+            "the client was served by Claude Platform on AWS, which bills per token",
+        ),
+        (
+            ExecutionResult(api_key_source="none"),
+            ("CLAUDE_CODE_USE_GATEWAY", "CLAUDE_CODE_OAUTH_TOKEN"),
+            Billing.API,
+            "CLAUDE_CODE_USE_GATEWAY is set: the organization's gateway bills per token",
+        ),
         (None, ("ANTHROPIC_API_KEY",), Billing.API, "ANTHROPIC_API_KEY is set: billed per token"),
         (
             None,
@@ -80,3 +93,10 @@ def test_a_captured_run_with_a_key(tmp_path_factory: pytest.TempPathFactory) -> 
     """The init event of a real run."""
     job = Job(claude_case("plain"), tmp_path_factory.mktemp("home"))
     assert billing_of(job.execution())[0] is Billing.API
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.provider)
+def test_every_cloud_bills_per_token(cloud: Cloud) -> None:
+    """By its variable before the session, by its name in the client's output after it."""
+    assert billing_of(None, {cloud.variable})[0] is Billing.API
+    assert billing_of(ExecutionResult(api_key_source="none", provider=cloud.provider))[0] is Billing.API

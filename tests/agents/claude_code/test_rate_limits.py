@@ -38,9 +38,22 @@ def test_every_window() -> None:
     assert readings_of_rate_limits(info, AT) == {
         "5h": reading("5h", 10_400, 300, "rejected"),
         "weekly": reading("weekly", 5_000, 10_080),
-        "7d_oi": reading("7d_oi", 0, 0),
-        "7d_opus": reading("7d_opus", 10_000, 0, "rejected", None),
+        "7d_oi": reading("7d_oi", 0, 10_080),
+        "7d_opus": reading("7d_opus", 10_000, 10_080, "rejected", None),
     }
+
+
+def test_windows_of_models_to_come() -> None:
+    """Are as long as their prefix says; a name that is none is left out, and so are more than anybody has."""
+    windows = {f"seven_day_{name}": {"utilization": 0.5} for name in ("sonnet", "next_4", "No!", "")}
+    windows |= {"five_hour_opus": {"utilization": 0.1}, "seven_days": {"utilization": 0.1}}
+    assert readings_of_rate_limits({"unifiedWindows": windows}, AT) == {
+        "5h_opus": reading("5h_opus", 1_000, 300, resets_at=None),
+        "7d_next_4": reading("7d_next_4", 5_000, 10_080, resets_at=None),
+        "7d_sonnet": reading("7d_sonnet", 5_000, 10_080, resets_at=None),
+    }
+    many = {f"seven_day_{number}": {"utilization": 0.5} for number in range(30)}
+    assert len(readings_of_rate_limits({"unifiedWindows": many}, AT)) == 10
 
 
 @pytest.mark.parametrize(

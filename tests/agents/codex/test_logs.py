@@ -241,10 +241,13 @@ def test_a_packed_rollout_is_the_same_rollout(tmp_path: Path) -> None:
 
 
 def test_a_file_made_to_fill_the_machine_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gigabyte of spaces packs into kilobytes."""
+    """A gigabyte of spaces packs into kilobytes, in many lines or in one."""
     monkeypatch.setattr(packed, "_SMALL", 1 << 20)
     path = tmp_path / "rollout-x.jsonl.zst"
     path.write_bytes(zstd.compress(b" " * 1_000 + b"\n") + zstd.compress((b" " * 4_000_000 + b"\n") * 8))
+    (reading,) = read(LogFile("codex", path))
+    assert list(reading.skip_reasons) == ["becomes larger than a log when unpacked"]
+    path.write_bytes(zstd.compress(b" " * 32_000_000) + b"read no further")
     (reading,) = read(LogFile("codex", path))
     assert list(reading.skip_reasons) == ["becomes larger than a log when unpacked"]
 

@@ -39,6 +39,7 @@ SECONDARY = {"used_percent": 77.0, "window_minutes": 10_080, "resets_at": LATER}
         ({"primary": PRIMARY | {"resets_at": 5}, "plan_type": "plus"}, (replace(EVENT, resets_at=None),)),
         ({"primary": None, "secondary": None, "plan_type": None}, ()),
         ({"primary": PRIMARY | {"window_minutes": None}}, ()),
+        ({"primary": PRIMARY | {"used_percent": 10**5_000}}, ()),  # more digits than Python prints
         ({"primary": PRIMARY | {"window_minutes": 10**9}}, ()),
         ({"primary": [7], "secondary": {}}, ()),
         (None, ()),

@@ -149,10 +149,13 @@ def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path) -> None:
     broken = chat(tmp_path, name="session-old.json")
     broken.write_text("{")
     assert reading_of(broken).skip_reasons == {"not JSON": 1}
+    broken.write_text(json.dumps({"sessionId": "s", "messages": [ANSWER]})[:-2] + ', {"id": "a2", "ty')
+    assert named(reading_of(broken)) == [f"google:chat:s/{ANSWER['id']}"]
+    assert reading_of(broken).skip_reasons == {"half-written": 1}
 
 
 def test_a_whole_chat_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be read at once."""
+    """It is held whole while its answers are read."""
     monkeypatch.setattr("tabstop.agents.gemini.logs.LONGEST_CHAT", 10)
     path = chat(tmp_path, {"sessionId": "s", "messages": [ANSWER]}, name="session-old.json")
     assert reading_of(path).skip_reasons == {"longer than 64 MiB": 1}

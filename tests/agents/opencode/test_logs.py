@@ -260,6 +260,10 @@ def test_an_export_is_the_session(tmp_path: Path) -> None:
     for content, reason in ((b"", "not JSON"), (b"no export", "not JSON"), (b'{"info": {}', "not JSON")):
         path.write_bytes(content)
         assert readings(path)[0].skip_reasons == {reason: 1}
+    path.write_bytes((SAMPLES / "opencode" / "export.json").read_bytes()[:-400])
+    (cut,) = readings(path)
+    assert cut.usages == reading.usages[:4]
+    assert cut.skip_reasons == {"half-written": 1}
     path.write_bytes(json.dumps({"info": 7, "messages": [7, {"info": message(tokens=7)}]}).encode())
     assert [one.line for one in readings(path)[0].skipped] == [2]
 
@@ -292,8 +296,23 @@ def test_databases_without_workspaces(tmp_path: Path) -> None:
         assert len(usages(path)) == 10
 
 
+def test_an_export_beside_the_database(tmp_path: Path) -> None:
+    """Of a container's session, say: it is found, and what the database tells too counts once. The client's own settings are no log."""
+    build(tmp_path / "opencode.db")
+    (tmp_path / "opencode-ses.json").write_bytes((SAMPLES / "opencode" / "export.json").read_bytes())
+    for other in ("opencode.json", "auth.json", "opencode.db.bak"):
+        (tmp_path / other).write_text("{}")
+    (tmp_path / "opencode-old.db").mkdir()
+    files = list(discover(Homes(opencode=(tmp_path,))))
+    assert [file.path.name for file in files] == ["opencode-ses.json", "opencode.db"]
+    both = [usage for file in files for reading in read(file) for usage in reading.usages]
+    known = {key for usage in usages(tmp_path / "opencode.db") for key in usage.keys}
+    assert {key for usage in both for key in usage.keys} >= known
+    assert list(discover(Homes(opencode=(tmp_path / "nothing",)))) == []
+
+
 def test_an_export_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be read at once."""
+    """It is held whole while its messages are read."""
     monkeypatch.setattr("tabstop.agents.opencode.export.LONGEST_EXPORT", 100)
     (reading,) = readings(SAMPLES / "opencode" / "export.json")
     assert reading.skip_reasons == {"longer than 64 MiB": 1}
