@@ -35,11 +35,15 @@ class LoginRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationToken:
-    """An engineer's own token in one organization, as it is given once. Its text is stored nowhere at the server."""
+    """An engineer's own token in one organization, as it is given once. Its text is stored nowhere at the server.
+
+    formerly: names that the organization had before and that are nobody's now: clones may still have them.
+    """
 
     organization: str
     token: str = field(repr=False)
     scopes: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tabstop.beside.checkout import checkout_of
+from tabstop.beside.checkout import checkout_of, repositories_of
+from tabstop.beside.credentials import Credentials
+from tabstop.beside.fork import Place, place_of
 from tabstop.beside.hook_records import policy_of
 from tabstop.beside.late_reports import bring_along
-from tabstop.beside.payer import NOBODY_KNOWS, payer_of
-from tabstop.beside.server import NotAcceptedError, Server, UnreachableError
+from tabstop.beside.payer import StartedWith, payer_of
+from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
 from tabstop.beside.server_access import NO_SERVER, ServerAccess
 from tabstop.beside.session_folder import Record
 from tabstop.beside.spool import spool_root
@@ -76,7 +78,7 @@ def ask(
     now: datetime,
     *,
     block: bool = False,
-    shared: bool = False,
+    started: StartedWith | None = None,
     transport: Transport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Asked:
@@ -84,8 +86,8 @@ def ask(
 
     tighten: limits that a person or a program chose: what the server allows is tightened by them, never widened. block: do not
     begin where the server cannot be asked, as `server_unreachable: block` in the checked-out policy says too; else it goes on
-    within the limits it has, and is reported later. shared: `environ` may be another session's, whose own may hold an API key: then
-    nobody is believed to have a plan, for real dollars would not count. Raises `NotAdmittedError`.
+    within the limits it has, and is reported later. started: what the agent was started with, where `environ` may be another session's:
+    an API key that it does not show would be real dollars that do not count. Raises `NotAdmittedError`.
     """
     if not asks_itself(record, environ):
         return Asked(record)
@@ -98,15 +100,23 @@ def ask(
             if half
             else "",
         )
+    by = transport or UrllibTransport()
+
+    def server_of(one: ServerAccess) -> Server:
+        return Server(one.address, by, lambda seconds: sleep(min(seconds, LONGEST_PAUSE)))
+
     found = checkout_of(record.cwd)
     access = ServerAccess.from_environ(environ, found.repository) or access
-    if not access.speaks_for(access.repository or found.repository):
+    place = _place(record, access, found.repository, environ, server_of)
+    access = ServerAccess.from_environ(environ, place.told) or access
+    if not access.speaks_for(place.told):
         return Asked(record)
-    who_pays = _payer(record, environ, now, shared=shared)
+    who_pays = _payer(record, environ, now, started)
+    found = replace(found, repository=place.told, branch=place.branch(found.branch))
     start = _question(record, access, found, who_pays, now)
+    record = replace(record, fork=place.own if place.is_fork else "")
     key = secrets.token_hex(16)
-    by = transport or UrllibTransport()
-    server = Server(access.address, by, lambda seconds: sleep(min(seconds, LONGEST_PAUSE)))
+    server = server_of(access)
     try:
         answer = server.start(start, token=access.token, key=key)
     except NotAcceptedError as error:
@@ -144,22 +154,48 @@ def worded(verdict: Verdict, now: datetime) -> Verdict:
     )
 
 
-def _payer(record: Record, environ: Mapping[str, str], now: datetime, *, shared: bool) -> tuple[Billing, str]:
+def _payer(
+    record: Record, environ: Mapping[str, str], now: datetime, started: StartedWith | None
+) -> tuple[Billing, str]:
     """As the start states it, else as the agent's login tells."""
     if record.start.billing is not Billing.UNKNOWN:
         return record.start.billing, record.start.billing_evidence
-    found = payer_of(record.start.agent, record.cwd, environ, now)
-    return NOBODY_KNOWS if shared and found[0] is Billing.SUBSCRIPTION else found
+    return payer_of(record.start.agent, record.cwd, environ, now, started)
+
+
+def _place(
+    record: Record,
+    access: ServerAccess,
+    own: str,
+    environ: Mapping[str, str],
+    server_of: Callable[[ServerAccess], Server],
+) -> Place:
+    """Whose repository it is about. own: that of the clone; where its owner is nobody we speak for, the one it is a fork of."""
+    if access.repository:
+        return Place(access.repository, access.repository)
+    if not own or access.problem or (access.organization and access.speaks_for(own)):
+        return Place(own, own)
+    names = repositories_of(record.cwd)
+    if names == (own,):
+        return Place(own, own)
+    if access.organization:
+        named = environ.get("TABSTOP_SERVER", "").strip().rstrip("/")
+        logins = Credentials.from_environ(environ).logins()
+        owners = {owner for one in logins if named in {"", one.server} for owner in one.owners}
+        return place_of(names, owners, own)
+    try:  # only the server knows whose token the environment has
+        return place_of(names, {server_of(access).who_am_i(token=access.token).organization.lower()}, own)
+    except ServerError:
+        return Place(own, own)
 
 
 def _question(
-    record: Record, access: ServerAccess, found: Evidence, who_pays: tuple[Billing, str], now: datetime
+    record: Record, access: ServerAccess, where: Evidence, who_pays: tuple[Billing, str], now: datetime
 ) -> StartRequest:
-    """Who works where, as local git has it, and who pays. Raises `NotAdmittedError` for what cannot be asked so."""
+    """Who works where, and who pays. Raises `NotAdmittedError` for what cannot be asked so."""
     if access.problem:
         raise NotAdmittedError(_no(Signal.ACCESS, f"{access.problem}.", _OFFLINE), now)
-    repository = access.repository or found.repository
-    if not repository:
+    if not where.repository:
         raise NotAdmittedError(
             _no(
                 Signal.ACCESS,
@@ -171,9 +207,9 @@ def _question(
     billing, evidence = who_pays
     return replace(
         record.start,
-        repository=repository,
-        branch=found.branch,
-        head_sha=found.commit,
+        repository=where.repository,
+        branch=where.branch,
+        head_sha=where.commit,
         billing=billing,
         billing_evidence=evidence,
         thread=record.agent_session,

@@ -39,7 +39,10 @@ class Keyring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A server's token for one organization. in_keyring: the token is there, and not in the file."""
+    """A server's token for one organization. in_keyring: the token is there, and not in the file.
+
+    formerly: names that the organization had before: clones may still have them.
+    """
 
     server: str
     organization: str
@@ -47,6 +50,12 @@ class Login:
     token: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ()
     in_keyring: bool = False
+    formerly: tuple[str, ...] = ()
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Of the repositories it speaks for, in lower case; the name of now first."""
+        return tuple(one.lower() for one in (self.organization, *self.formerly))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +95,10 @@ class Credentials:
     def find(self, server: str = "", organization: str = "") -> Login | None:
         """The login at this server (empty for any), of this organization if there is one, else the newest; with its token."""
         mine = [one for one in self.logins() if server in {"", one.server}]
-        fitting = [one for one in mine if one.organization.lower() == organization.lower()]
-        for one in (*fitting, *mine)[:1]:
+        owner = organization.lower()
+        now = [one for one in mine if owner == one.owners[0]]
+        before = [one for one in mine if owner in one.owners]
+        for one in (*now, *before, *mine)[:1]:
             return self.with_token(one)
         return None
 

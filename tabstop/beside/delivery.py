@@ -10,7 +10,7 @@ from tabstop.beside.spool import Undelivered
 from tabstop.evidence import MOST_COMMITS, MOST_LINKS
 from tabstop.usage import Usage
 from tabstop.verdict import Verdict
-from tabstop.wire import Call, ClientTotal, EndAnswer, UsageBatch
+from tabstop.wire import Call, ClientTotal, Doubted, EndAnswer, UsageBatch
 
 CALLS_A_BATCH = 200
 """Some 100 kB of JSON."""
@@ -30,11 +30,15 @@ class NotTakenError(ServerError):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """How far it went. `answer` is the session's totals when all of it arrived; else `error`, and `rest` is what is left."""
+    """How far it went. `answer` is the session's totals when all of it arrived; else `error`, and `rest` is what is left.
+
+    doubted: what arrived, but does not count as it was told.
+    """
 
     rest: Undelivered
     answer: EndAnswer | None = None
     error: Exception | None = None
+    doubted: tuple[Doubted, ...] = ()
 
 
 def call_of(usage: Usage) -> Call:
@@ -86,22 +90,27 @@ def deliver(left: Undelivered, server: Server, identity: Identity) -> Delivered:
 
     A session the server does not know, or whose token it no longer takes, is started anew, after the fact.
     """
+    doubted: list[Doubted] = []
+    return replace(_deliver(left, server, identity, doubted), doubted=tuple(doubted))
+
+
+def _deliver(left: Undelivered, server: Server, identity: Identity, doubted: list[Doubted]) -> Delivered:
     if left.token:
         try:
-            return _send(left, server)
+            return _send(left, server, doubted)
         except _StoppedError as stopped:
             left = stopped.rest
             if not stopped.gone:
                 return Delivered(left, error=stopped.why)
     try:
-        return _start_and_send(left, server, identity)
+        return _start_and_send(left, server, identity, doubted)
     except _StoppedError as stopped:
         return Delivered(stopped.rest, error=stopped.why)
     except (ServerError, NoTokenError) as error:
         return Delivered(left, error=error)
 
 
-def _start_and_send(left: Undelivered, server: Server, identity: Identity) -> Delivered:
+def _start_and_send(left: Undelivered, server: Server, identity: Identity, doubted: list[Doubted]) -> Delivered:
     """Ask for the session after the fact, under the report's own key, so that copies of a report are one session.
 
     The gate's question may have arrived though its answer did not: then this key brings back that session. Where that
@@ -117,7 +126,7 @@ def _start_and_send(left: Undelivered, server: Server, identity: Identity) -> De
             continue
         left = replace(left, session=answer.session, token=answer.token)
         try:
-            return _send(left, server)
+            return _send(left, server, doubted)
         except _StoppedError as stopped:
             left = stopped.rest
             if ending or not (left.key and stopped.gone):
@@ -139,10 +148,10 @@ class _StoppedError(Exception):
         return isinstance(self.why, NotAcceptedError) and self.why.status in _GONE
 
 
-def _send(left: Undelivered, server: Server) -> Delivered:
+def _send(left: Undelivered, server: Server, doubted: list[Doubted]) -> Delivered:
     try:
         while left.batches:
-            server.usage(left.session, left.batches[0], token=left.token)
+            doubted += server.usage(left.session, left.batches[0], token=left.token).doubted
             left = replace(left, batches=left.batches[1:])
         return Delivered(left, server.end(left.session, left.end, token=left.token))
     except ServerError as error:

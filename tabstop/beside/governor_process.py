@@ -63,7 +63,7 @@ class Governor:
             self.log,
             self._socket,
             self._reporter,
-            lambda record: question_about(record, environ, now(), self.log),
+            lambda record, started: question_about(record, started, environ, now(), self.log),
         )
 
     def run(self) -> int:

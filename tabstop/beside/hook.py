@@ -15,8 +15,8 @@ import os
 import sys
 import time
 
-LARGEST = 64 * 1024 * 1024
-"""Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation."""
+LARGEST = 64 * 1024 * 1024 - 1024
+"""Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation. A governor takes 64 MB."""
 
 LARGEST_KEPT, MOST_KEPT = 1024 * 1024, 500
 """Bytes of a payload that is kept for later, and how many are."""
@@ -28,6 +28,17 @@ LARGEST_ANSWER, LARGEST_LOG = 1024 * 1024, 256 * 1024
 ANSWER_SECONDS, START_SECONDS, TRY_AGAIN_SECONDS = 8.0, 8.0, 60.0
 Answer = tuple[int, float, bytes]
 """Exit code, seconds to wait, what to print."""
+
+BEGINS = ("SessionStart", "UserPromptSubmit", "BeforeAgent")
+"""Events at which the governor asks whether the session may begin, and so has to know who pays."""
+
+VARIABLES = (
+    "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY", "CLAUDE_CODE_USE_ANTHROPIC_AWS",
+    "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD", "CLAUDE_CODE_USE_MANTLE", "CLAUDE_CODE_USE_GATEWAY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY",
+    "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB", "CODEX_API_KEY",
+)  # fmt: skip
+NO = ("", "0", "false", "no", "off")
+"""What tells who pays, as `tabstop.agents.*.billing` have it, and what counts as unset."""
 
 LONGEST_PATH = 100
 """Bytes of a socket's path."""
@@ -51,7 +62,8 @@ def main() -> int:
     try:
         payload = read_all(0, LARGEST)
         session = os.environ.get("TABSTOP_SESSION") or "-"
-        request = f"hook {agent} {event} {session} {len(payload)}\n".encode() + payload
+        told = telling(event, payload)
+        request = f"hook {agent} {event} {session} {len(told)}\n".encode() + told
         answer = heard(request, home, f"{agent} {event}")
         if answer:
             count_anew(payload)
@@ -70,6 +82,17 @@ def main() -> int:
     while text:
         text = text[os.write(1, text) :]
     return code
+
+
+def telling(event: str, payload: bytes) -> bytes:
+    """The payload with which of VARIABLES are set in this session; their names only.
+
+    It is the payload's first field, not another word of the request: the governor that runs may be older than this file.
+    """
+    if event not in BEGINS or payload[:2] != b'{"':
+        return payload
+    names = " ".join(name for name in VARIABLES if os.environ.get(name, "").strip().lower() not in NO)
+    return b'{"tabstop_set":"%s",' % names.encode() + payload[1:]
 
 
 def state_folder() -> str:

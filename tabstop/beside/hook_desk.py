@@ -18,11 +18,12 @@ from typing import Any
 from tabstop.agents.dialect import Spoken, dialect_of
 from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.governed_session import GovernedSession
-from tabstop.beside.hook_gate import NOTHING_SAID, HookGate, QuestionOf
+from tabstop.beside.hook_gate import ASKED, NOTHING_SAID, HookGate, QuestionOf
 from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
+from tabstop.beside.payer import StartedWith
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
 from tabstop.beside.watched_session import ReportsOf, Watched
@@ -53,7 +54,7 @@ class HookDesk:
         log: Log,
         socket: Path,
         reports_of: ReportsOf = lambda _record, _session, _folder: None,
-        question_of: QuestionOf = lambda _record: None,
+        question_of: QuestionOf = lambda _record, _started: None,
     ) -> None:
         """root: where session folders lie. socket: where this process listens; each session's own path leads there."""
         self._root = root
@@ -155,7 +156,10 @@ class HookDesk:
         said = NOTHING_SAID
         if live and given == "-":
             starts = event == "SessionStart" and payload.get("source") != "compact"
-            said = watched.gate.at(event, watched.record, self._question_of, starts=starts)
+            started = StartedWith.from_payload(watched.record.start.agent, payload)
+            said = watched.gate.at(
+                event, watched.record, lambda record: self._question_of(record, started), starts=starts
+            )
         if said.refusal is not None:
             self._log(f"a prompt of {watched.record.id} was refused: {said.refusal.sentence}")
             return HookAnswer(hooked.refuse(event, payload, said.refusal).text)
@@ -173,6 +177,8 @@ class HookDesk:
         self._stand(agent, session, hooked, order)
         if event == "SessionStart" and watched.said and spoken.body is not None:
             spoken = _saying(spoken, watched.said)
+        if event == "SessionStart" and watched.gate.asks:
+            spoken = _saying(spoken, ASKED)
         if event == "SessionEnd":
             self._ended(watched, (agent, session), given)
         return HookAnswer(spoken.text, spoken.wait)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tabstop.beside.admission import Asked, NotAdmittedError, ask, ends_elsewhere
+from tabstop.beside.payer import StartedWith
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
 from tabstop.beside.session_folder import Record
 from tabstop.beside.transport import Transport, UrllibTransport
@@ -22,6 +23,11 @@ from tabstop.wire import EndRequest
 
 PATIENCE = 3.0
 """Seconds, since it was asked, that a prompt waits for the answer; not longer than until the first try has failed."""
+
+NOTHING_TOLD = StartedWith()
+
+ASKED = "Your server is asked whether it may begin, and with what limits; the first prompt gets the answer."
+"""Said at the start of a session, whose limits are this machine's own until then."""
 
 PROMPTS = frozenset({"UserPromptSubmit", "BeforeAgent"})
 """Events at which a person's prompt can be refused, in any agent's words."""
@@ -37,14 +43,16 @@ class Question:
         now: datetime,
         log: Callable[[str], None],
         *,
+        started: StartedWith = NOTHING_TOLD,
         transport: Transport | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        """environ: where a server and a login are found. patience: seconds."""
+        """environ: where a server and a login are found. started: what the agent was started with. patience: seconds."""
         self.record = record
         self.answer: Asked | NotAdmittedError | None = None
         self._environ = environ
         self._now = now
+        self._started = started
         self._log = log
         self._transport = transport or UrllibTransport()
         self._until = time.monotonic() + patience
@@ -86,7 +94,13 @@ class Question:
         start = replace(self.record.start, billing=Billing.UNKNOWN, billing_evidence="")
         begins = replace(self.record, start=start, server="", server_session="", token="", key="", admitted=None)
         return ask(
-            begins, Limits(), self._environ, self._now, shared=True, transport=self._transport, sleep=self._pause
+            begins,
+            Limits(),
+            self._environ,
+            self._now,
+            started=self._started,
+            transport=self._transport,
+            sleep=self._pause,
         )
 
     def _resume(self) -> Asked:
@@ -120,12 +134,12 @@ class Question:
 
 
 def question_about(
-    record: Record, environ: Mapping[str, str], now: datetime, log: Callable[[str], None]
+    record: Record, started: StartedWith, environ: Mapping[str, str], now: datetime, log: Callable[[str], None]
 ) -> Question | None:
     """Ask, unless somebody else asks for it."""
     # The governor may have been started inside some session; this one is its own, else the hook would have named that one.
     mine = {name: value for name, value in environ.items() if name != "TABSTOP_SESSION"}
-    return Question(record, mine, now, log) if not ends_elsewhere(record) else None
+    return Question(record, mine, now, log, started=started) if not ends_elsewhere(record) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +153,8 @@ class GateSaid:
 
 NOTHING_SAID = GateSaid()
 
-QuestionOf = Callable[[Record], Question | None]
-"""Asks whether a session may begin; None where nobody has to be asked."""
+QuestionOf = Callable[[Record, StartedWith], Question | None]
+"""Asks whether a session may begin whose agent was started so; None where nobody has to be asked."""
 
 
 class HookGate:
@@ -151,7 +165,9 @@ class HookGate:
         self._question: Question | None = None
         self._begun = begun
 
-    def at(self, event: str, record: Record, question_of: QuestionOf, *, starts: bool = False) -> GateSaid:
+    def at(
+        self, event: str, record: Record, question_of: Callable[[Record], Question | None], *, starts: bool = False
+    ) -> GateSaid:
         """Ask at the session's start, or at its first prompt where nobody did; tell the answer as soon as it is there.
 
         starts: the session begins, or goes on after it had ended.
@@ -181,6 +197,11 @@ class HookGate:
             return GateSaid(note=f"Tabstop: {answer} {late}The session goes on within its own limits, unreported.")
         note = f"Tabstop: {answer.said}" if answer.said else ""
         return GateSaid(admitted=answer.record if answer.record != question.record else None, note=note)
+
+    @property
+    def asks(self) -> bool:
+        """Whether an answer is still to be told."""
+        return self._question is not None
 
     def close(self) -> None:
         """The session has ended."""

@@ -17,11 +17,15 @@ FRESH = 300
 
 
 class KnownPlaces(msgspec.Struct):
-    """folders: the repository's name by folder. pull_requests: by repository; asked: when, seconds since 1970 UTC."""
+    """folders: the repository's name by folder. pull_requests: by repository; asked: when, seconds since 1970 UTC.
+
+    names: those that repositories go by now, by a name they had before, in lower case.
+    """
 
     folders: dict[str, str] = {}
     pull_requests: dict[str, list[PullRequest]] = {}
     asked: dict[str, int] = {}
+    names: dict[str, str] = {}
 
     def learn(self, folders: dict[str, str]) -> bool:
         """Take these in; whether anything was new."""
@@ -30,6 +34,17 @@ class KnownPlaces(msgspec.Struct):
         for folder in list(self.folders)[: max(0, len(self.folders) - MOST_FOLDERS)]:
             del self.folders[folder]
         return new
+
+    def hear(self, repository: str, now: str, pull_requests: list[PullRequest], at: int) -> None:
+        """Take in what GitHub tells of a repository. now: the name it goes by."""
+        key, name = repository.lower(), now.lower()
+        for one in {key, name}:
+            self.asked[one] = at
+            self.pull_requests.pop(one, None)
+            self.names.pop(one, None)
+        self.pull_requests[name] = pull_requests
+        if key != name:
+            self.names[key] = now
 
     def is_fresh(self, repository: str, now: float) -> bool:
         """Whether GitHub told of it a moment ago."""

@@ -14,6 +14,7 @@ from tabstop.beside.own_prices import POLICY_FILE
 from tabstop.beside.plan_sessions import plan_sessions
 from tabstop.report.facts import Facts, PullRequest
 from tabstop.report.placing import Linked, Placed, linked_repositories, place
+from tabstop.report.renamed import by_new_names
 from tabstop.report.report import Charts, Report
 from tabstop.report.tally import By, Plans, Row, day_in, tally, total, unplaced, unpriced
 from tabstop.usage_groups import QUARTER
@@ -38,13 +39,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class LocalCost:
-    """The report, and what it was made of."""
+    """The report, and what it was made of. names: those that repositories go by now, by a name they had before, in lower case."""
 
     report: Report
     placed: Sequence[Placed]
     facts: Facts
     plans: Plans
     zone: tzinfo | None
+    names: Mapping[str, str]
 
     def charts(self) -> Charts:
         """For a page."""
@@ -64,17 +66,21 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
     home = Path(environ["HOME"]) if environ.get("HOME", "").startswith("/") else None
     seen = look({group.folder for group in usage.groups if group.folder}, known.folders, home)
     new = known.learn(dict(seen.folders))
-    facts = Facts(seen.folders, seen.elsewhere, seen.checkouts, seen.repositories, _remembered(known))
-    linked = {(one.agent, one.session): Linked(one.pull_requests, one.commits) for one in usage.sessions}
-    placed = place(usage.groups, linked, facts)
-    chosen = _chosen(placed, wanted, seen)
+    here = Facts(seen.folders, seen.elsewhere, seen.checkouts, seen.repositories)
+    sessions = {(one.agent, one.session): Linked(one.pull_requests, one.commits) for one in usage.sessions}
+
+    def joined() -> tuple[Mapping[tuple[str, str], Linked], Facts, list[Placed]]:
+        told = usage.groups, sessions, replace(here, pull_requests=_remembered(known))
+        groups, linked, facts = by_new_names(told, known.names)
+        return linked, facts, _chosen(place(groups, linked, facts), wanted, seen.roots, facts)
+
+    linked, facts, chosen = joined()
     notes: tuple[str, ...] = ()
     if not wanted.offline:
-        told, notes = _asked(chosen, linked, known, wanted, environ, seen)
+        told, notes = _asked(chosen, linked, known, wanted, environ, facts)
         new = new or told
         if told:
-            facts = replace(facts, pull_requests=_remembered(known))
-            chosen = _chosen(place(usage.groups, linked, facts), wanted, seen)
+            linked, facts, chosen = joined()
     if new:
         keep_known_places(kept, known)
     notes = (*_own_prices(usage, chosen, seen), *notes)
@@ -96,7 +102,7 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
         unread=usage.unread,
         notes=notes,
     )
-    return LocalCost(report, chosen, facts, plans, wanted.zone)
+    return LocalCost(report, chosen, facts, plans, wanted.zone, known.names)
 
 
 def _own_prices(usage: LocalUsage, chosen: Sequence[Placed], seen: Seen) -> tuple[str, ...]:
@@ -128,7 +134,7 @@ def _remembered(known: KnownPlaces) -> tuple[PullRequest, ...]:
     return tuple(one for pulls in known.pull_requests.values() for one in pulls)
 
 
-def _chosen(placed: Sequence[Placed], wanted: Wanted, seen: Seen) -> list[Placed]:
+def _chosen(placed: Sequence[Placed], wanted: Wanted, trees: Mapping[str, Path], facts: Facts) -> list[Placed]:
     """Those of the time and the folders that are asked for. A quarter of an hour counts whole."""
     found = list(placed)
     if wanted.since:
@@ -136,7 +142,7 @@ def _chosen(placed: Sequence[Placed], wanted: Wanted, seen: Seen) -> list[Placed
         found = [one for one in placed if one.group.began >= since]
     if not wanted.paths:
         return found
-    roots = {name.lower() for folder, name in seen.folders.items() if seen.roots.get(folder) in wanted.paths}
+    roots = {name.lower() for folder, name in facts.folders.items() if trees.get(folder) in wanted.paths}
     within: dict[str, bool] = {}
 
     def inside(folder: str) -> bool:
@@ -153,16 +159,19 @@ def _asked(
     known: KnownPlaces,
     wanted: Wanted,
     environ: Mapping[str, str],
-    seen: Seen,
+    facts: Facts,
 ) -> tuple[bool, tuple[str, ...]]:
     """Ask GitHub about the repositories there is work in; whether it told anything new, and what people should know."""
     from tabstop.beside.pull_requests import GitHubAccess, ask  # noqa: PLC0415 - the network's library is not quick to load
 
     access = GitHubAccess.from_environ(environ)
     now = wanted.now.timestamp()
-    bases = {name: one.fork_of for name, one in seen.repositories.items()}
+    bases = {name: one.fork_of for name, one in facts.repositories.items()}
     names = [bases.get(name.lower()) or name for name in linked_repositories(chosen)]
-    stale = [name for name in names if not known.is_fresh(name.lower(), now)]
+    asked = {name.lower() for name in names}
+    # A name of before is asked about again: another repository may have it by now.
+    before = [old for old, name in known.names.items() if name.lower() in asked]
+    stale = [name for name in (*names, *before) if not known.is_fresh(name.lower(), now)]
     if access is None or not stale:
         return False, ()
     numbers: dict[str, set[int]] = {}
@@ -170,7 +179,6 @@ def _asked(
         for link in one.pull_requests:
             numbers.setdefault(link.repository.lower(), set()).add(link.number)
     told = ask(access, stale, numbers)
-    for name in told.repositories:
-        known.asked[name.lower()] = int(now)
-        known.pull_requests[name.lower()] = [one for one in told.pull_requests if one.repository == name]
+    for one_told in told.repositories:
+        known.hear(one_told.asked, one_told.now, one_told.pull_requests, int(now))
     return bool(told.repositories), told.problems

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from tabstop.beside.checkout import addresses_of
 from tabstop.beside.git import git_says
-from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
+from tabstop.beside.git_folder import (
+    branch_now,
+    common_folder,
+    git_folder,
+    no_branches,
+    own_folder,
+    shown,
+    tree_of,
+    worktrees_of,
+)
 from tabstop.evidence import branch_named, repository_named
 from tabstop.report.facts import Checkouts, Repository
 
@@ -53,11 +62,14 @@ def look(folders: Iterable[str], remembered: Mapping[str, str], home: Path | Non
     """Find the repositories of these folders.
 
     remembered: names by folder from an earlier look, for folders that are gone. home: this user's; folders below it are shown
-    with `~`, and a repository there is not taken for that of a folder that is gone.
+    with `~`.
     """
     wanted = [folder for folder in dict.fromkeys(folders) if folder.startswith("/")]
-    trees = {folder: tree for folder in wanted if (tree := tree_of(Path(folder), home)) is not None}
+    trees = {folder: tree for folder in wanted if (tree := tree_of(Path(folder))) is not None}
     common = {tree: common_folder(tree) for tree in dict.fromkeys(trees.values())}
+    gone = [folder for folder in wanted if folder not in trees]
+    worktrees = recorded_worktrees(common) if gone else {}
+    trees |= {folder: tree for folder in gone if (tree := tree_of_gone(folder, worktrees)) is not None}
     asked = _asked(common, trees, home)
     names: dict[str, str] = {}
     checkouts: dict[str, Checkouts] = {}
@@ -82,6 +94,18 @@ def look(folders: Iterable[str], remembered: Mapping[str, str], home: Path | Non
     )
 
 
+def recorded_worktrees(trees: Iterable[Path]) -> dict[Path, Path]:
+    """Every worktree that git has a record of, there or gone, with a working tree of its repository."""
+    by_common = {common_folder(tree): tree for tree in trees}
+    return {worktree: tree for common, tree in by_common.items() for worktree in worktrees_of(common)}
+
+
+def tree_of_gone(folder: str, worktrees: Mapping[Path, Path]) -> Path | None:
+    """A working tree of the repository that a folder was in which is gone; None where nothing says so. worktrees: recorded ones."""
+    path = Path(folder)
+    return tree_of(path) or next((worktrees[one] for one in (path, *path.parents) if one in worktrees), None)
+
+
 def checkouts_of(folder: Path) -> Checkouts:
     """From the log of HEAD (git-reflog(1)); where it tells of no switch, the branch that is checked out now."""
     try:
@@ -92,7 +116,10 @@ def checkouts_of(folder: Path) -> Checkouts:
         log = b""
     switches = [(int(at), _branch(one), _branch(other)) for at, one, other in _ENTRY.findall(log)]
     if switches:
-        return Checkouts(switches[0][1], tuple((at, after) for at, _, after in switches))
+        names = [switches[0][1], *(after for _, _, after in switches)]
+        others = no_branches(folder, names)
+        first, *then = ("" if name in others else name for name in names)
+        return Checkouts(first, tuple((at, after) for (at, _, _), after in zip(switches, then, strict=True)))
     return Checkouts(branch_now(folder))
 
 

@@ -41,23 +41,26 @@ def local_usage(
     *,
     cache: Path | None,
     agents: Iterable[str] = READERS,
+    exports: Iterable[Path] = (),
     processes: int | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> LocalUsage:
     """Read what changed since the last time.
 
-    cache: the file to remember in; None to remember nothing. processes: how many may read; as many as there are cores.
+    cache: the file to remember in; None to remember nothing. exports: files that `opencode export` wrote; where some are named,
+    they are read and the agents' logs are not; take no cache then. processes: how many may read; as many as there are cores.
     progress: told while much is read: bytes read, and of how many. Show nothing before it is called for the first time: a thread
     that draws on the screen keeps this process from starting others.
     """
     now = time.time_ns()
-    looked = look(log_files.discover(homes, agents))
+    named = [LogFile("opencode", path) for path in exports]
+    looked = look(named or log_files.discover(homes, agents))
     remembered = UsageCache(cache) if cache else None
     told = remembered.told() if remembered else None
     book = book_identity()
     prices = told.prices if told and told.prices.book == book else LocalPrices(book)
     prices.today = now // _DAY
-    own = OwnPrices(homes.user)
+    own = OwnPrices()
     same = told is not None and told.prices is prices and told.states == looked.states
     if told and same and told.own == own.seen(told.usage.folders):
         return msgspec.structs.replace(told.usage, unread=(*told.usage.unread, *looked.unread), read=0)
@@ -96,7 +99,7 @@ def look(files: Iterable[LogFile]) -> Looked:
             looked.unread.append((path, error.strerror or type(error).__name__))
             continue
         if numbers is None:
-            looked.unread.append((path, "not a plain file"))
+            looked.unread.append((path, "may not be looked into" if file.path.is_dir() else "not a plain file"))
             continue
         for beside in file.beside:
             with suppress(OSError):

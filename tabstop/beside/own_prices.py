@@ -35,9 +35,8 @@ class PolicySeen(msgspec.Struct, frozen=True, array_like=True):
 class OwnPrices:
     """Prices by the folder a call was made in."""
 
-    def __init__(self, home: Path | None) -> None:
-        """home: this user's, whose own `.git` is not that of a folder that is gone."""
-        self._home = home
+    def __init__(self) -> None:
+        """Nothing is looked up yet."""
         self._tree_of: dict[str, str] = {}
         self._prices_of: dict[str, tuple[PriceOverride, ...] | None] = {}
         self._known: dict[tuple[str, str, int], ModelPrice | None] = {}
@@ -69,7 +68,7 @@ class OwnPrices:
 
     def _tree(self, folder: str) -> str:
         if folder not in self._tree_of:
-            tree = tree_of(Path(folder), self._home) if folder.startswith("/") else None
+            tree = tree_of(Path(folder)) if folder.startswith("/") else None
             self._tree_of[folder] = "" if tree is None else str(tree)
         return self._tree_of[folder]
 

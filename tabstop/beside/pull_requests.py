@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from tabstop.beside.transport import NoAnswerError, Request, Transport, UrllibTransport
-from tabstop.evidence import branch_named
+from tabstop.evidence import branch_named, repository_named
 from tabstop.report.facts import PullRequest
 
 PAGES = 3
@@ -30,8 +31,19 @@ _AT_ONCE = 4
 _API_VERSION = "2022-11-28"
 
 
+_MOVED = re.compile(r"(/repositories/\d{1,18})(?:[/?].*)?")
+
+
 class NotToldError(Exception):
     """GitHub did not tell; the text says why, for people."""
+
+
+class MovedError(NotToldError):
+    """The repository goes by another name now. place: its path by its id, which stays."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__("GitHub says that it has moved, and not where to")
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +63,19 @@ class GitHubAccess:
         return cls(api, token) if token and safe else None
 
 
+class ToldOf(NamedTuple):
+    """One repository. now: the name it goes by, which its pull requests have."""
+
+    asked: str
+    now: str
+    pull_requests: list[PullRequest]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """pull_requests: of the repositories that were told. repositories: which those are. problems: sentences, one a reason."""
+    """repositories: those that were told, as they were asked for. problems: sentences, one a reason."""
 
-    pull_requests: tuple[PullRequest, ...] = ()
-    repositories: tuple[str, ...] = ()
+    repositories: tuple[ToldOf, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -74,9 +93,9 @@ def ask(
     wanted = list(dict.fromkeys(repositories))
     asking = _Asking(access, transport or UrllibTransport(), clock, clock() + LONGEST)
 
-    def one(name: str) -> tuple[str, list[PullRequest] | NotToldError]:
+    def one(name: str) -> tuple[str, ToldOf | NotToldError]:
         try:
-            return name, asking.of(name, set(numbers.get(name.lower(), ())))
+            return name, asking.of(name, numbers)
         except NotToldError as error:
             return name, error
 
@@ -88,10 +107,8 @@ def ask(
             problems.setdefault(str(answer), []).append(name)
     if left := len(wanted) - len(answers):
         problems.setdefault("GitHub was asked for twenty repositories only", []).append(f"{left} more")
-    told = [(name, answer) for name, answer in answers if not isinstance(answer, NotToldError)]
     return Told(
-        tuple(one for _, answer in told for one in answer),
-        tuple(name for name, _ in told),
+        tuple(answer for _, answer in answers if not isinstance(answer, NotToldError)),
         tuple(f"{why}: no titles or states for {_some(names)}" for why, names in problems.items()),
     )
 
@@ -103,8 +120,19 @@ class _Asking:
         self._clock = clock
         self._until = until
 
-    def of(self, repository: str, numbers: set[int]) -> list[PullRequest]:
+    def of(self, repository: str, numbers: Mapping[str, Iterable[int]]) -> ToldOf:
         """The newest, and those of these numbers."""
+        try:
+            return self._of(repository, repository, numbers)
+        except MovedError as moved:
+            answer = self._get(moved.place)
+            now = repository_named(f"github.com/{answer.get('full_name')}") if isinstance(answer, dict) else ""
+            if not now:
+                raise
+            return self._of(repository, now, numbers)
+
+    def _of(self, asked: str, repository: str, numbers: Mapping[str, Iterable[int]]) -> ToldOf:
+        wanted = {number for name in (asked, repository) for number in numbers.get(name.lower(), ())}
         path = f"/repos/{quote(repository)}/pulls"
         found: dict[int, PullRequest] = {}
         for page in range(1, PAGES + 1):
@@ -113,14 +141,14 @@ class _Asking:
             found |= {one.number: one for row in rows if (one := read_pull_request(repository, row))}
             if len(rows) < 100:
                 break
-        for number in sorted(numbers - found.keys(), reverse=True)[:ONE_BY_ONE]:
+        for number in sorted(wanted - found.keys(), reverse=True)[:ONE_BY_ONE]:
             try:
                 one = read_pull_request(repository, self._get(f"{path}/{number}"))
             except NotToldError:
                 continue
             if one is not None:
                 found[number] = one
-        return list(found.values())
+        return ToldOf(asked, repository, list(found.values()))
 
     def _get(self, path: str) -> Any:
         left = self._until - self._clock()
@@ -136,12 +164,21 @@ class _Asking:
             answer = self._transport.send(Request("GET", self._access.api + path, headers), min(_SILENCE, left))
         except NoAnswerError as error:
             raise NotToldError(f"GitHub did not answer ({error})") from error
+        if answer.status in _MOVES and (place := self._place(answer.body)):
+            raise MovedError(place)
         if answer.status != 200:
             raise NotToldError(_REFUSALS.get(answer.status, f"GitHub answered {answer.status}"))
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError) as error:
-            raise NotToldError("GitHub's answer could not be read") from error
+        return _json(answer.body)
+
+    def _place(self, body: bytes) -> str:
+        """Where it has moved; at this GitHub only, for a token goes nowhere else (docs.github.com, REST API, "Follow redirects")."""
+        answer = _json(body)
+        url = str(answer.get("url")) if isinstance(answer, dict) else ""
+        found = _MOVED.fullmatch(url.removeprefix(self._access.api))
+        return found[1] if found else ""
+
+
+_MOVES = frozenset({301, 302, 307, 308})
 
 
 _REFUSALS = {
@@ -152,6 +189,13 @@ _REFUSALS = {
 }
 
 
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotToldError("GitHub's answer could not be read") from error
+
+
 def read_pull_request(repository: str, row: Any) -> PullRequest | None:
     """One pull request of GitHub's REST API; None for what is none."""
     try:
@@ -159,7 +203,7 @@ def read_pull_request(repository: str, row: Any) -> PullRequest | None:
         owner = (head["repo"] or {}).get("owner", {}).get("login") or (head.get("user") or {}).get("login") or ""
         branch = branch_named(str(head["ref"]))
         fork = owner and owner.lower() != repository.partition("/")[0].lower()
-        merged, closed = row.get("merged_at"), row.get("closed_at")
+        merged, closed, created = row.get("merged_at"), row.get("closed_at"), row.get("created_at")
         state = (
             "merged" if merged else "closed" if row["state"] == "closed" else "draft" if row.get("draft") else "open"
         )
@@ -171,6 +215,7 @@ def read_pull_request(repository: str, row: Any) -> PullRequest | None:
             state=state,
             url=str(row.get("html_url") or ""),
             ended_at=datetime.fromisoformat(closed) if closed else None,
+            opened_at=datetime.fromisoformat(created) if created else None,
             default_branch=branch_named(str((base.get("repo") or {}).get("default_branch") or "")),
         )
     except (AttributeError, KeyError, TypeError, ValueError):

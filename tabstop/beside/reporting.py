@@ -18,7 +18,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from tabstop.agents.claude_code.transcript import AGENT as CLAUDE_CODE
 from tabstop.agents.gemini.hooks import AGENT as GEMINI
 from tabstop.beside.checked_out import CheckedOutNow, CheckedOutThen
 from tabstop.beside.delivery import call_of
@@ -73,7 +72,7 @@ class Reporter:
         self._closing = closing or threading.Event()
         self._wake = threading.Event()
         self._queue = ReportQueue(f"tabstop-beside:{record.id}")
-        self._checked_out = CheckedOutNow(record.cwd)
+        self._then, self._checked_out = CheckedOutThen(), CheckedOutNow(record.cwd, record.fork)
         self._gauges: dict[Gauge, GaugeReading] = {}
         self._released_at: datetime | None = None
         self._thread: threading.Thread | None = None
@@ -192,10 +191,8 @@ class Reporter:
     def _on_usage(self, usage: Usage) -> None:
         if usage.agent == GEMINI and not usage.thread:  # its requests name none, so the proxy cannot tell
             usage = replace(usage, thread=self._record.agent_session)
-        where = usage.evidence
-        if usage.agent != CLAUDE_CODE:  # which notes the branch with every call; others may name an earlier one
-            where = CheckedOutThen().completed(where, usage.occurred_at)
-        usage = replace(usage, evidence=self._checked_out.completed(where))
+        where = self._checked_out.completed(self._then.completed(usage))
+        usage = replace(usage, evidence=where)
         self._queue.add_call(call_of(usage))
         self._hurry()
 

@@ -19,13 +19,14 @@ class ServerAccess:
     """Which server, and whose sessions. repository: `owner/name`, where git does not tell.
 
     organization: of a login, which speaks for that organization's repositories and no others; empty for the environment's
-    token, which its owner set for what they run there.
+    token, which its owner set for what they run there. owners: the names it has had, in lower case.
     """
 
     address: str
     token: str = field(repr=False)
     repository: str = ""
     organization: str = ""
+    owners: tuple[str, ...] = ()
 
     @classmethod
     def from_environ(
@@ -49,11 +50,11 @@ class ServerAccess:
             return None
         if token:
             return cls(login.server, token, named)
-        return cls(login.server, login.token, named, login.organization)
+        return cls(login.server, login.token, named, login.organization, login.owners)
 
     def speaks_for(self, repository: str) -> bool:
         """Whether the server may be told of work there: a login's own organization; anything, where somebody set the token."""
-        return self.organization.lower() in {"", repository.partition("/")[0].lower()}
+        return not self.organization or repository.partition("/")[0].lower() in self.owners
 
     @property
     def problem(self) -> str:

@@ -33,7 +33,7 @@ class Record:
     id: what people type. server, server_session, token: empty without a server. key: of the gate's question.
     hmac_key: hex, for tool arguments; never leaves the machine. price_card: `PriceCard` as JSON. cwd: where the agent works.
     agent_session: the client's own session id, once known. admitted: the server's own limits, where those in the settings were
-    tightened; None where they are the same.
+    tightened; None where they are the same. fork: the clone's own repository, where it is a fork of the one that it began in.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Record:
     hmac_key: str = field(default="", repr=False)
     agent_session: str = ""
     admitted: Limits | None = None
+    fork: str = ""
     version: int = VERSION
 
     def binding(self, allowed: Limits) -> Limits:

@@ -52,8 +52,8 @@ def is_due(path: Path, now: float) -> bool:
         return True
 
 
-def keep_tabs(path: Path, placed: Iterable[Placed], plans: Plans) -> None:
-    """Keep the tabs of all branches. Raises `OSError`."""
+def keep_tabs(path: Path, placed: Iterable[Placed], plans: Plans, names: Mapping[str, str] | None = None) -> None:
+    """Keep the tabs of all branches. names: those of now by a name of before: a clone may have either. Raises `OSError`."""
     from tabstop.beside.session_folder import write_privately  # noqa: PLC0415 - not quick to load, and this is rare
     from tabstop.report.tally import Sum  # noqa: PLC0415
 
@@ -72,6 +72,7 @@ def keep_tabs(path: Path, placed: Iterable[Placed], plans: Plans) -> None:
         }
         for repository, branches in sums.items()
     }
+    tabs |= {old: tabs[now.lower()] for old, now in (names or {}).items() if now.lower() in tabs}
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_privately(path, json.dumps({"version": 1, "tabs": tabs}).encode())
 
@@ -92,7 +93,7 @@ def make_tabs(environ: Mapping[str, str]) -> None:
         usage = local_usage(Homes.from_environ(environ), cache=cache, processes=1)
         wanted = Wanted(By.BRANCH, datetime.now(UTC))
         found = local_cost(usage, wanted, environ, cache.with_name("places.json"))
-        keep_tabs(path, found.placed, found.plans)
+        keep_tabs(path, found.placed, found.plans, found.names)
     finally:
         _lock(path).unlink(missing_ok=True)
 

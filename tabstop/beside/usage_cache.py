@@ -65,9 +65,15 @@ class UsageCache:
         return _read(self._path, 1, kind)
 
     def write(self, told: Told, files: object) -> None:
-        """Replace what is remembered. A disk that is full or cannot be written to costs the next run its time, nothing else."""
+        """Replace what is remembered. A disk that is full or cannot be written to costs the next run its time, nothing else.
+
+        So does a log whose name is no text.
+        """
         encoder = msgspec.msgpack.Encoder()
-        parts = [encoder.encode(told), encoder.encode(files)]
+        try:
+            parts = [encoder.encode(told), encoder.encode(files)]
+        except UnicodeEncodeError:
+            return
         heads = [len(part).to_bytes(8, "little") + zlib.crc32(part).to_bytes(4, "little") for part in parts]
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:

@@ -15,7 +15,7 @@ import click
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS
 from tabstop.beside.local_usage import cache_path, local_usage
-from tabstop.cli.moments import since as read_since
+from tabstop.cli.moments import since_option
 from tabstop.report.tally import By
 
 if TYPE_CHECKING:
@@ -62,27 +62,31 @@ def cost(
     """Show what Claude Code, Codex, Gemini CLI and OpenCode have cost on this machine, by pull request and branch.
 
     It reads the logs the agents leave and asks local git; nothing leaves the machine. With GH_TOKEN or GITHUB_TOKEN set, GitHub is
-    asked for the titles and states of pull requests. PATHS: only work in these folders or their repositories.
+    asked for the titles and states of pull requests. PATHS: only work in these folders or their repositories; or files that
+    `opencode export` wrote, which are then read instead of the logs.
     """
     if as_what and html:
         raise click.UsageError("--html writes a page; take it or --json and --csv, not both.")
     now = datetime.now(UTC)
     zone = _zone(timezone)
+    real = [Path(os.path.realpath(one)) for one in paths]
+    exports = tuple(one for one in real if one.is_file())
     from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - after the options are known to be right
 
     wanted = Wanted(
         by=By(by),
         now=now,
-        since=_since(back, now, zone),
+        since=since_option(back, now, zone),
         since_words=back or "",
-        paths=tuple(Path(os.path.realpath(one)) for one in paths),
+        paths=tuple(one for one in real if one not in exports),
         zone=zone,
         plans=tuple(READERS) if EVERY_AGENT in plans else plans,
         offline=offline,
     )
     cache = None if no_cache else cache_path(os.environ)
     with _progress() as progress:
-        usage = local_usage(Homes.from_environ(os.environ), cache=cache, progress=progress)
+        homes = Homes.from_environ(os.environ)
+        usage = local_usage(homes, cache=None if exports else cache, exports=exports, progress=progress)
         found = local_cost(usage, wanted, os.environ, cache and cache.with_name("places.json"))
     _show(found, as_what, html, everything=everything)
 
@@ -123,15 +127,6 @@ def _zone(name: str | None) -> tzinfo | None:
         return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         raise click.BadParameter(f"{name!r} is no time zone; write one such as `Europe/Berlin` or `UTC`.") from None
-
-
-def _since(text: str | None, now: datetime, zone: tzinfo | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return read_since(text, now, zone)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from None
 
 
 @contextmanager

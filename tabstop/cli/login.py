@@ -80,7 +80,7 @@ def _kept(address: str, answer: LoginAnswer, credentials: Credentials) -> list[L
     kept: list[Login] = []
     try:
         for one in reversed(answer.tokens):
-            login_there = Login(address, one.organization, answer.login, one.token, one.scopes)
+            login_there = Login(address, one.organization, answer.login, one.token, one.scopes, formerly=one.formerly)
             kept.insert(0, credentials.keep(login_there))
     except OSError as error:
         raise NotLoggedIn(

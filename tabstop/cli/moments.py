@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+import click
+
 _BACK = re.compile(r"([1-9][0-9]{0,4}) ?(m|h|d|w)")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -29,6 +31,16 @@ def since(text: str, now: datetime, zone: tzinfo | None) -> datetime:
         raise ValueError(
             f"{text!r} is no time; write `7d` (today and the six days before), `12h`, `2w`, `today` or a day such as `2026-11-01`."
         ) from None
+
+
+def since_option(text: str | None, now: datetime, zone: tzinfo | None) -> datetime | None:
+    """Of `--since`: None where it is not given. Raises `click.BadParameter`."""
+    if text is None:
+        return None
+    try:
+        return since(text, now, zone)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
 
 
 def _midnight(day: date, zone: tzinfo | None) -> datetime:

@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from tabstop.beside.proxy.attached import check_installed
 from tabstop.beside.proxy.codex_config import NotLedError, codex_provider
 from tabstop.beside.proxy.pointing import goes_elsewhere, listen
 from tabstop.beside.session_folder import sessions_root
+from tabstop.beside.stop_signal import StopSignal
 from tabstop.beside.wrapper.opening import NotOpenedError, Opened, Place, Wanted, open_session
 from tabstop.beside.wrapper.words import bounds
 from tabstop.cli import amounts
@@ -86,9 +86,9 @@ def _run(opened: Opened, wanted: Wanted, places: dict[str, str], port: int, fold
     from tabstop.beside.proxy.running import RunningProxy  # noqa: PLC0415
 
     upstreams = replace(Upstreams.from_environ(os.environ), **places)
-    over = threading.Event()
+    over = StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, over.set)
 
     def began(running: RunningProxy, governed: GovernedSession, opened: Opened) -> None:
         for line in greeting(governed, opened):

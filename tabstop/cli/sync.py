@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
@@ -16,6 +15,7 @@ from tabstop.beside.server import ServerError
 from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Wanted
 from tabstop.beside.sync.run import sync as sync_once
+from tabstop.cli.moments import since_option
 from tabstop.money import show
 from tabstop.usage import Billing
 from tabstop.window import LATE_LIMIT
@@ -24,18 +24,10 @@ EVERY = 60
 """Seconds between two passes of `--watch`."""
 
 _BILLINGS = tuple(one.value for one in Billing if one is not Billing.UNKNOWN)
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 class NotSynced(click.ClickException):
     """Nothing was sent."""
-
-
-def _back(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
-    found = re.fullmatch(r"([1-9][0-9]{0,3})([dhm])", value.strip())
-    if found is None:
-        raise click.BadParameter(f"{value!r} is not a length of time; write `7d`, `12h` or `30m`.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 @click.command()
@@ -43,10 +35,8 @@ def _back(_context: click.Context, _option: click.Parameter, value: str) -> time
 @click.option(
     "--since",
     "back",
-    default=f"{LATE_LIMIT.days}d",
-    callback=_back,
     metavar="TIME",
-    help="How far back: `7d`, `12h`.  [35d, the most]",
+    help=f"From then on: `7d`, `12h`, `today`, `2026-11-01`.  [{LATE_LIMIT.days} days, the most]",
 )
 @click.option(
     "--agent",
@@ -62,12 +52,13 @@ def _back(_context: click.Context, _option: click.Parameter, value: str) -> time
     help="How these tokens are paid for; without it they count as dollars.",
 )
 @click.option("--dry-run", is_flag=True, help="Read the logs and say what waits; send nothing.")
-def sync(watch: bool, back: timedelta, agents: tuple[str, ...], billing: str | None, dry_run: bool) -> None:
+def sync(watch: bool, back: str | None, agents: tuple[str, ...], billing: str | None, dry_run: bool) -> None:
     """Upload what your agents used: tokens, models, times, branches, commits, pull requests. Never a word of content.
 
     Only work in repositories of the organization you are logged in for. Run it as often as you like: nothing counts twice.
     """
-    wanted = Wanted(agents, back, Billing(billing or Billing.UNKNOWN), dry_run)
+    since = since_option(back, datetime.now(UTC), None)
+    wanted = Wanted(agents, since, Billing(billing or Billing.UNKNOWN), dry_run)
     brief = False  # the first pass of many says what stays here
     try:
         while True:
@@ -99,7 +90,7 @@ def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Itera
     if brief:
         return
     for why, left in passed.kept.items():
-        yield f"{_calls(left.calls)} of {_sessions(len(left.sessions))}: kept for later. {why}"
+        yield f"{_left(left)}: kept for later. {why}"
     if passed.waiting and not (passed.problem or passed.kept or dry):
         yield f"{_calls(passed.waiting)}: kept for later."
     if passed.elsewhere.calls:
@@ -110,10 +101,12 @@ def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Itera
         yield f"{_calls(passed.too_late)}: never sent, and older than {LATE_LIMIT.days} days now, which the server does not take."
     if sent.refused:
         yield f"{_calls(sent.refused)}: refused by the server as not valid, and left out."
+    for why, count in sorted(sent.doubted.items()):
+        yield f"{_calls(count)} not counted as told: {why}"
     if passed.unread:
         yield f"Lines of the logs that could not be used: {passed.unread:,}."
     for path, why in passed.read.missed:
-        yield f"{path} could not be read: {why}."
+        yield f"{os.fsencode(path).decode(errors='backslashreplace')} could not be read: {why}."
 
 
 def _pass(wanted: Wanted) -> list[Passed]:
@@ -135,7 +128,10 @@ def _sessions(count: int) -> str:
 
 def _left(left: Left) -> str:
     """What people can compare with `tabstop cost`: an unknown price is said, and is never zero."""
+    count = f"{_calls(left.calls)} of {_sessions(len(left.sessions))}"
+    if not left.calls:  # a session's links, or its end
+        return count
     amount = f"{show(left.cost)} at list prices" if left.unpriced < left.calls else "of unknown price"
     if 0 < left.unpriced < left.calls:
         amount += f" and {_calls(left.unpriced)} of unknown price"
-    return f"{_calls(left.calls)} of {_sessions(len(left.sessions))}, {amount}"
+    return f"{count}, {amount}"

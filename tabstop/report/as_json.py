@@ -78,7 +78,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _sum(one: Sum) -> dict[str, Any]:
-    notional = None if one.billed is None and not one.notional else one.notional
+    notional = None if one.billed is None and not one.notional else one.by_plan
     return {
         "nano_dollars": one.billed,
         "dollars": _dollars(one.billed),

@@ -115,7 +115,8 @@ def _grid(top: Nano) -> list[str]:
         y = _y(top * part // 2, top)
         lines.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         amount = show(top * part // 2) if part else "$0"
-        lines.append(f'<text class="axis" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(amount)}</text>')
+        spare = "" if part else " spare"  # a narrow page has room for half of the letters, twice as large
+        lines.append(f'<text class="axis{spare}" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(amount)}</text>')
     return lines
 
 
@@ -149,7 +150,7 @@ def _dates(bars: _Bars) -> list[str]:
     step = (WIDTH - _LEFT - _RIGHT) / count
     every = max(1, -(-count // _LABELS))
     return [
-        f'<text class="axis" x="{round(_LEFT + step * (at + 0.5), 1)}" y="{HEIGHT - 8}" text-anchor="middle">'
+        f'<text class="axis{" spare" if at // every % 2 else ""}" x="{round(_LEFT + step * (at + 0.5), 1)}" y="{HEIGHT - 8}" text-anchor="middle">'
         f"{bars.starts[at].isoformat()}</text>"
         for at in range(0, count, every)
     ]

@@ -57,6 +57,7 @@ class PullRequest:
     state: str = ""
     url: str = ""
     ended_at: datetime | None = None
+    opened_at: datetime | None = None
     default_branch: str = ""
 
 

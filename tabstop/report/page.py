@@ -61,9 +61,9 @@ def _body(report: Report, charts: Charts) -> Iterator[str]:
 
 
 def _figures(one: Sum) -> str:
-    figures = [("dollars", cost_of(one) or show(0), one.unpriced > 0)]
+    figures = [("dollars", cost_of(one) or show(0), one.billed_unpriced > 0)]
     if one.notional_calls:
-        figures.append(("by plan, at API prices", notional_of(one), False))
+        figures.append(("by plan, at API prices", notional_of(one), one.notional_unpriced > 0))
     if one.unpriced:
         figures.append(("calls without a price", f"{one.unpriced:,}", True))
     figures += [
@@ -104,17 +104,20 @@ def _head(name: str) -> str:
 
 def _row(row: Row, most: int, plan: bool, name: str) -> str:
     one = row.sum
-    alarm = ' class="number alarm"' if one.unpriced else ' class="number"'
     cells = [
         f'<th scope="row">{name}</th>',
-        f"<td{alarm}>{_text(cost_of(one))}</td>",
+        _amount(cost_of(one), alarm=one.billed_unpriced > 0),
         f'<td class="bar">{_bar(one, most)}</td>',
     ]
     if plan:
-        cells.append(f'<td class="number">{_text(notional_of(one))}</td>')
+        cells.append(_amount(notional_of(one), alarm=one.notional_unpriced > 0))
     counts = tokens(one.tokens.total), f"{one.calls:,}", f"{len(one.sessions):,}"
     cells += [f'<td class="number">{count}</td>' for count in counts]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _amount(shown: str, *, alarm: bool) -> str:
+    return f'<td class="number{" alarm" if alarm else ""}">{_text(shown)}</td>'
 
 
 def _name(row: Row) -> str:

@@ -46,7 +46,8 @@ a{color:inherit;text-decoration-color:var(--dim);text-underline-offset:2px}
 .state{font-size:11px;border:1px solid var(--line);border-radius:9px;padding:1px 7px;color:var(--dim);white-space:nowrap}
 .state.open{color:var(--a1)}.state.merged{color:var(--a3)}.state.closed{color:var(--a4)}
 .notes ul{margin:0;padding-left:18px;font-size:13px}
-@media (max-width:640px){.bar,thead th:nth-child(3){display:none}main{padding:20px 10px}section{padding:14px 8px;overflow-x:auto}}
+@media (max-width:640px){.bar,thead th:nth-child(3){display:none}main{padding:20px 10px}section{padding:14px 8px;overflow-x:auto}
+.chart{overflow:visible}.axis{font-size:22px}.axis.spare{display:none}}
 @media print{:root{--ink:#000;--dim:#555;--line:#ccc;--back:#fff;--card:#fff}body{font-size:11px}main{max-width:none;padding:0}
 section{break-inside:auto;border:0;padding:0}tr,.chart{break-inside:avoid}thead{display:table-header-group}
 tfoot{display:table-row-group}

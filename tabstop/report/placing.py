@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from tabstop.attribution import AT_THE_END, Attribution, Confidence, Known, KnownPullRequest, Work
-from tabstop.evidence import CommitMade, Evidence, PullRequestLink
+from tabstop.evidence import ASK_GIT_WITH_EVERY_CALL, CommitMade, Evidence, PullRequestLink
 from tabstop.evidence_ladder import Ladder
 from tabstop.report.facts import Facts
 from tabstop.usage_groups import QUARTER, UsageGroup
@@ -20,8 +22,7 @@ from tabstop.usage_groups import QUARTER, UsageGroup
 USUAL_DEFAULTS = ("main", "master", "trunk", "develop")
 """What a default branch is called where nobody tells."""
 
-_ASKS_EVERY_TIME = "claude-code"
-"""The client that asks git with every call. What others tell of a branch may be long past."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _NOWHERE = Attribution("", "", "", Confidence.UNATTRIBUTED)
 
@@ -62,7 +63,7 @@ class _Placing:
         for group in groups:
             self._sessions.setdefault((group.agent, group.session), []).append(group)
         self._names = {name: one.name for name, one in facts.repositories.items()}
-        self._by_sessions = self._folders_by_sessions(groups)
+        self._by_sessions = self._folders_by_sessions()
         self._evidence: dict[tuple[str, ...], tuple[Evidence, bool]] = {}
         self._confirmed = {(one.repository.lower(), one.number) for one in facts.pull_requests}
 
@@ -103,23 +104,37 @@ class _Placing:
     def _branch_of(self, group: UsageGroup) -> str:
         """As told, or by git's own log: it is asked where none is told, and stands over what a client saw of an earlier switch."""
         checkouts = self._facts.checkouts.get(group.folder)
-        if checkouts is None or (group.branch and group.agent == _ASKS_EVERY_TIME):
+        if checkouts is None or (group.branch and group.agent in ASK_GIT_WITH_EVERY_CALL):
             return group.branch
         if not group.branch:
             return checkouts.at(group.began)
         return checkouts.all_along(group.began, group.began + QUARTER - 1) or group.branch
 
-    def _folders_by_sessions(self, groups: list[UsageGroup]) -> dict[str, str]:
-        """Folders whose sessions name one repository, and no other: in their calls, or else in the pull requests they saw."""
+    def _folders_by_sessions(self) -> dict[str, str]:
+        """Folders whose sessions name one repository, and no other.
+
+        In their calls there; by calls on the same branch, in a folder around it; or else in the pull requests they saw.
+        """
         said: dict[str, set[str]] = {}
+        around: dict[str, set[str]] = {}
         seen: dict[str, set[str]] = {}
-        for group in groups:
-            if group.folder and group.folder not in self._facts.folders:
+        known = self._facts.folders
+        for key, groups in self._sessions.items():
+            links = {link.repository for link in self._linked.get(key, Linked()).pull_requests}
+            there = {
+                (one.branch, one.folder): known[one.folder] for one in groups if one.branch and one.folder in known
+            }
+            for group in groups:
+                folder = group.folder
+                if not folder or folder in known:
+                    continue
                 if group.repository:
-                    said.setdefault(group.folder, set()).add(group.repository)
-                links = self._linked.get((group.agent, group.session), Linked()).pull_requests
-                seen.setdefault(group.folder, set()).update(link.repository for link in links)
-        return {folder: next(iter(names)) for folder, names in {**seen, **said}.items() if len(names) == 1}
+                    said.setdefault(folder, set()).add(group.repository)
+                spots = ((group.branch, str(one)) for one in PurePosixPath(folder).parents)
+                if (spot := next((one for one in spots if one in there), None)) is not None:
+                    around.setdefault(folder, set()).add(there[spot])
+                seen.setdefault(folder, set()).update(links)
+        return {folder: next(iter(names)) for folder, names in {**seen, **around, **said}.items() if len(names) == 1}
 
     def _known(self, told: Mapping[tuple[str, str], list[tuple[Evidence, bool]]]) -> Known:
         branches: dict[str, Counter[str]] = {}
@@ -137,7 +152,13 @@ class _Placing:
             defaults[name] = one.default_branch or defaults.get(name, USUAL_DEFAULTS[0])
         for fork in self._forks(told):
             defaults.pop(fork, None)
-        return Known(default_branches=defaults, pull_requests=tuple(self._pull_requests(defaults)))
+        pulls = tuple(self._pull_requests(defaults))
+        return Known(default_branches=defaults, pull_requests=pulls, former_defaults=self._former(defaults))
+
+    def _former(self, defaults: Mapping[str, str]) -> dict[str, dict[str, datetime]]:
+        """What a clone was told the default branch is, where GitHub says otherwise now; since when, nobody tells."""
+        told = {name: one.default_branch for name, one in self._facts.repositories.items() if one.default_branch}
+        return {name: {told[name]: _LONG_AGO} for name in told.keys() & defaults.keys() if told[name] != defaults[name]}
 
     def _default_of(self, name: str, used: Counter[str]) -> str:
         repository = self._facts.repositories.get(name)
@@ -159,7 +180,7 @@ class _Placing:
     def _pull_requests(self, defaults: Mapping[str, str]) -> Iterable[KnownPullRequest]:
         """GitHub's; of those it did not tell of, what the agents' own clients saw."""
         for one in self._facts.pull_requests:
-            yield KnownPullRequest(one.repository, one.number, one.branch, one.ended_at)
+            yield KnownPullRequest(one.repository, one.number, one.branch, one.ended_at, one.opened_at)
         seen: dict[tuple[str, str], dict[int, PullRequestLink]] = {}
         for link in (link for one in self._linked.values() for link in one.pull_requests):
             name = link.repository.lower()

@@ -97,13 +97,13 @@ class _Columns:
         return _Line(Text(HEADS[self._report.by]), tuple(map(Text, names)), "dim")
 
     def _of(self, name: Text, one: Sum, *, bar: bool = True, style: str = "") -> _Line:
-        cells = [Text(cost_of(one), style="yellow" if one.unpriced else "")]
+        cells = [Text(cost_of(one), style="yellow" if one.billed_unpriced else "")]
         if self._bar:
             drawn = _bar(one, self._most, self._bar) if bar else Text("")
             drawn.pad_right(self._bar - drawn.cell_len)
             cells.append(drawn)
         if self._plan:
-            cells.append(Text(notional_of(one)))
+            cells.append(Text(notional_of(one), style="yellow" if one.notional_unpriced else ""))
         if self._tokens:
             cells.append(Text(tokens(one.tokens.total)))
         if self._calls:

@@ -45,7 +45,8 @@ class Sum:
     """Amounts added up.
 
     cost: nano-dollars of priced calls that are billed by token. notional: the same of those a plan pays for: what the API would
-    have cost; the two are never added. unpriced: calls without a price; they are in neither. estimated: priced calls whose price
+    have cost; the two are never added. unpriced: calls without a price; they are in neither; notional_unpriced: those of them that a plan
+    pays for. estimated: priced calls whose price
     is not certain. sessions: (agent, session).
     """
 
@@ -55,6 +56,7 @@ class Sum:
     unpriced: int = 0
     estimated: int = 0
     notional_calls: int = 0
+    notional_unpriced: int = 0
     input: int = 0
     cache_read: int = 0
     cache_write_5m: int = 0
@@ -70,6 +72,7 @@ class Sum:
         if notional:
             self.notional += group.cost
             self.notional_calls += group.calls
+            self.notional_unpriced += group.unpriced
         else:
             self.cost += group.cost
         self.calls += group.calls
@@ -101,7 +104,17 @@ class Sum:
     @property
     def billed(self) -> Nano | None:
         """The cost; None where it is made of nothing but calls without a price: unknown, never zero."""
-        return None if self.unpriced and not self.cost else self.cost
+        return None if self.billed_unpriced and not self.cost else self.cost
+
+    @property
+    def billed_unpriced(self) -> int:
+        """Calls without a price that are billed by token."""
+        return self.unpriced - self.notional_unpriced
+
+    @property
+    def by_plan(self) -> Nano | None:
+        """What the API would have cost for what a plan pays; None where nothing of that has a price."""
+        return None if self.notional_unpriced and not self.notional else self.notional
 
     @property
     def weight(self) -> tuple[int, int]:

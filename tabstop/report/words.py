@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from tabstop.money import show
+from tabstop.money import Nano, show
 from tabstop.quantity import plural
 from tabstop.report.report import AGENTS, Report, clean
 from tabstop.report.tally import By, Of, Row, Sum
@@ -62,16 +62,20 @@ def state_of(row: Row) -> str:
 
 def cost_of(one: Sum) -> str:
     """`$1.20`; `$1.20 + ?` where some calls have no price, `?` where none has one; empty where a plan pays for all."""
-    if one.billed is None:
-        return UNKNOWN
     if one.notional_calls and one.notional_calls == one.calls and not one.cost:
         return ""
-    return f"{show(one.cost)} + {UNKNOWN}" if one.unpriced else show(one.cost)
+    return _amount(one.billed, one.billed_unpriced)
 
 
 def notional_of(one: Sum) -> str:
-    """`≈ $3.10`: what the API would have cost; empty where no plan pays."""
-    return f"≈ {show(one.notional)}" if one.notional else ""
+    """`≈ $3.10`: what the API would have cost; `?` as in `cost_of`; empty where no plan pays."""
+    return f"≈ {_amount(one.by_plan, one.notional_unpriced)}" if one.notional or one.notional_unpriced else ""
+
+
+def _amount(nano: Nano | None, unpriced: int) -> str:
+    if nano is None:
+        return UNKNOWN
+    return f"{show(nano)} + {UNKNOWN}" if unpriced else show(nano)
 
 
 def footnotes(report: Report) -> Iterator[str]:

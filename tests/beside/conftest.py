@@ -1,4 +1,4 @@
-"""Sessions of one machine: a desk that answers hooks, a report to a server in memory."""
+"""Fixtures: a machine with logs, a desk that answers hooks, a report to a server in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import pytest
 
 from tests.beside.desk import Desk, Open
 from tests.beside.fake_server import FakeServer, Told, told
+from tests.beside.local_machine import Machine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """No logs yet."""
+    return Machine(tmp_path)
 
 
 @pytest.fixture

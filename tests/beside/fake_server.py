@@ -35,6 +35,7 @@ from tabstop.wire import (
     UsageBatch,
 )
 from tabstop.wire_json import from_json, to_json
+from tabstop.wire_login import WhoAmI
 from tests.governor.builders import at
 
 CARD = PriceCard(at(0), {"m": ModelPrice("m", "m", exact=True, tiers=(Tier(0, Rates(output=Decimal(10_000))),))})
@@ -56,6 +57,7 @@ class FakeServer:
     away: bool = False
     status: int = 0
     no_ends: bool = False
+    organization: str = "acme"
     refuse: Callable[[UsageBatch], str] = takes_all
     answer: UsageAnswer = field(default_factory=lambda: UsageAnswer(Verdict()))
     resumed: ResumeAnswer = field(default_factory=lambda: ResumeAnswer(Verdict(), Limits(cost=1_000_000_000), "fresh"))
@@ -76,6 +78,8 @@ class FakeServer:
         if self.status:
             return _response(self.status, Problem("Not now."))
         body = json.loads(request.body or b"{}")
+        if what == "whoami":
+            return _response(200, WhoAmI("alice", self.organization, ("start",)))
         if what == "sessions":
             self.starts.append(from_json(StartRequest, body))
             return _response(201 if self.admits.session else 403, self.admits)

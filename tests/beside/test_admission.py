@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tabstop.beside.admission import Asked, NotAdmittedError, ask
+from tabstop.beside.credentials import Credentials, Login
 from tabstop.beside.late_reports import MOST_AT_ONCE, bring_along
+from tabstop.beside.payer import StartedWith
 from tabstop.beside.server import Server
 from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import Record
@@ -68,6 +70,44 @@ def test_what_it_asks_and_what_binds_it_then(tree: Path) -> None:
     assert "t9" not in repr(known)
 
 
+@pytest.mark.parametrize(
+    ("remotes", "asked_about"),
+    [
+        ({"origin": "alice/widget", "upstream": "acme/widget"}, ("acme/widget", "alice:fix", "alice/widget")),
+        ({"origin": "acme/widget", "upstream": "dev/widget"}, ("acme/widget", "fix", "")),
+        ({"origin": "alice/widget", "upstream": "dev/widget"}, None),
+        ({"origin": "alice/widget"}, None),
+    ],
+)
+@pytest.mark.parametrize("login", [True, False])
+def test_a_fork_is_asked_about_as_the_repository_it_came_from(
+    tree: Path, tmp_path: Path, remotes: dict[str, str], asked_about: tuple[str, str, str] | None, login: bool
+) -> None:
+    """By whoever's the login is, or the environment's token. The record keeps the clone's own name: its branches are the fork's."""
+    git(tree, "checkout", "-q", "-b", "fix")
+    for name, repository in remotes.items():
+        git(tree, "remote", "add", name, f"git@github.com:{repository}.git")
+    server, environ = FakeServer(), {"TABSTOP_REPOSITORY": "", "HOME": str(tmp_path / "home")}
+    if login:
+        environ |= {"TABSTOP_TOKEN": ""}
+        path = tmp_path / "home" / ".config" / "tabstop" / "credentials.json"
+        Credentials(path).keep(Login(SERVER, "acme", "alice", "tabstop_eng_1"))
+    found = asked(server, record(str(tree)), environ)
+    told = [(one.repository, one.branch, found.record.fork) for one in server.starts]
+    if asked_about is not None or login:
+        assert told == ([asked_about] if asked_about else [])
+    else:  # whoever set the token answers for what they run there
+        assert told == [("alice/widget", "fix", "")]
+
+
+def test_whose_token_it_is_may_stay_unknown(tree: Path, tmp_path: Path) -> None:
+    """Then the clone's own repository is asked about, when the server is back."""
+    git(tree, "remote", "add", "origin", "git@github.com:alice/widget.git")
+    git(tree, "remote", "add", "upstream", "git@github.com:acme/widget.git")
+    found = asked(FakeServer(away=True), record(str(tree)), {"TABSTOP_REPOSITORY": "", "HOME": str(tmp_path)})
+    assert found.record.start.repository == "alice/widget"
+
+
 def test_who_pays_is_told() -> None:
     """As the environment says, unless the record states it."""
     server = FakeServer()
@@ -80,19 +120,20 @@ def test_who_pays_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "shared", "told"),
+    ("environ", "started", "told"),
     [
-        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, False, Billing.SUBSCRIPTION),
-        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, True, Billing.UNKNOWN),
-        ({"ANTHROPIC_API_KEY": "k"}, True, Billing.API),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, None, Billing.SUBSCRIPTION),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "t"}, StartedWith(), Billing.UNKNOWN),
+        ({"ANTHROPIC_API_KEY": "k"}, StartedWith(), Billing.UNKNOWN),
+        ({}, StartedWith(frozenset({"ANTHROPIC_API_KEY"})), Billing.API),
     ],
 )
-def test_nobody_has_a_plan_by_anothers_environment(
-    tmp_path: Path, environ: dict[str, str], shared: bool, told: Billing
+def test_nobody_is_judged_by_anothers_environment(
+    tmp_path: Path, environ: dict[str, str], started: StartedWith | None, told: Billing
 ) -> None:
     """The session's own may hold an API key, and then its dollars are real."""
     server = FakeServer()
-    ask(record(), Limits(), {**CONFIGURED, "HOME": str(tmp_path), **environ}, at(1), shared=shared, transport=server)
+    ask(record(), Limits(), {**CONFIGURED, "HOME": str(tmp_path), **environ}, at(1), started=started, transport=server)
     assert [(one.billing, bool(one.billing_evidence)) for one in server.starts] == [(told, told is not Billing.UNKNOWN)]
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tabstop.beside.checked_out import CheckedOutNow, CheckedOutThen
+from tabstop.beside.local_git import checkouts_of
 from tabstop.evidence import NOWHERE, Evidence
+from tabstop.report.facts import Checkouts
 from tabstop.usage import Tokens, Usage
 from tests.beside.fake_server import FakeServer, Told, told
 from tests.beside.test_local_git import git
 from tests.governor.builders import at
 
 BEGAN, SWITCHED = 1_790_000_000, 1_790_001_000
+
+
+def call(told: Evidence, second: int, agent: str = "codex") -> Usage:
+    """A call made in that second."""
+    return Usage(("k:1",), "m", Tokens(), datetime.fromtimestamp(second, UTC), agent, evidence=told)
 
 
 @pytest.fixture
@@ -63,6 +71,21 @@ def test_another_repository_is_named(tree: Path, tmp_path: Path) -> None:
     assert CheckedOutNow("/nowhere").completed(Evidence(folder=str(other))).repository == "acme/site"
 
 
+def test_a_forks_branch_is_the_forks(tree: Path, tmp_path: Path) -> None:
+    """Whoever names it: the session's repository has another branch of that name."""
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q", "-b", "its")
+    git(other, "remote", "add", "origin", "git@github.com:acme/site.git")
+    now = CheckedOutNow(str(tree), "alice/widget")
+    assert now.completed(NOWHERE) == Evidence("alice/widget", "fix")
+    assert now.completed(Evidence(branch="main")) == Evidence("alice/widget", "main")
+    assert now.completed(Evidence(commit="0123456")) == Evidence("alice/widget", "", "0123456")
+    assert now.completed(Evidence("acme/gadget", "main")) == Evidence("acme/gadget", "main")
+    assert now.completed(Evidence("", "its", "", str(other))) == Evidence("acme/site", "its", "", str(other))
+    assert now.completed(Evidence("", "x", "", "/nowhere")) == Evidence("", "x", "", "/nowhere")
+
+
 @pytest.mark.parametrize(
     ("second", "said", "branch"),
     [
@@ -81,7 +104,37 @@ def test_what_was_checked_out_then(tree: Path, second: int, said: str, branch: s
     told = Evidence("acme/widget", said, "", str(tree / "lib"))
     then = CheckedOutThen()
     for _ in range(2):
-        assert then.completed(told, datetime.fromtimestamp(second, UTC)).branch == branch
+        assert then.completed(call(told, second)).branch == branch
+
+
+def test_an_agent_that_asks_git_itself_is_believed(tree: Path) -> None:
+    """Claude Code does with every call."""
+    told = Evidence("acme/widget", "main", "", str(tree))
+    assert CheckedOutThen().completed(call(told, SWITCHED + 2, "claude-code")) == told
+
+
+def test_gits_log_is_read_again_only_when_it_has_changed(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session has thousands of calls, a log ten thousand lines. Without a switch in it, what is checked out now counts."""
+    read: list[Path] = []
+
+    def counted(folder: Path) -> Checkouts:
+        read.append(folder)
+        return checkouts_of(folder)
+
+    monkeypatch.setattr("tabstop.beside.checked_out.checkouts_of", counted)
+    then, late = CheckedOutThen(), call(Evidence(folder=str(tree)), SWITCHED + 2_000)
+    for branch in ("fix", "main", "fix"):
+        git(tree, "checkout", "-q", branch, at=SWITCHED + 1_000)
+        for _ in range(3):
+            assert then.completed(late).branch == branch
+    assert len(read) == 3
+    log = tree / ".git" / "logs" / "HEAD"
+    log.write_text(log.read_text().splitlines()[0] + "\n")
+    for branch in ("fix", "main"):
+        (tree / ".git" / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+        assert then.completed(late).branch == branch
+    shutil.rmtree(tree)
+    assert then.completed(late).branch == ""
 
 
 def test_folders_without_a_log(tree: Path, tmp_path: Path) -> None:
@@ -92,7 +145,7 @@ def test_folders_without_a_log(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "bare" / ".git").mkdir(parents=True)
     for folder in (str(tree), str(tree / "gone"), str(tmp_path), str(tmp_path / "bare"), ""):
         told = Evidence(folder=folder)
-        assert then.completed(told, datetime.fromtimestamp(SWITCHED + 9, UTC)) == told
+        assert then.completed(call(told, SWITCHED + 9)) == told
 
 
 def test_a_reported_call_is_of_the_branch_that_is_checked_out(tmp_path: Path, tree: Path) -> None:

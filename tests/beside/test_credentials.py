@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,21 @@ def test_of_several_the_right_one(tmp_path: Path) -> None:
     assert by_environment is not None
     assert (by_environment.address, by_environment.token) == (SERVER, "t")
     assert by_environment.speaks_for("alice/diary")
+
+
+def test_a_name_an_organization_had_before(tmp_path: Path) -> None:
+    """Its clones may have it still; a login of that very name counts before it."""
+    credentials = Credentials(tmp_path / "credentials.json")
+    credentials.keep(OTHER)
+    credentials.keep(replace(ACME, formerly=("Widgets", "umbrella")))
+    for owner, organization in (("acme", "acme"), ("widgets", "acme"), ("UMBRELLA", "Umbrella"), ("", "acme")):
+        found = credentials.find(SERVER, owner)
+        assert found is not None
+        assert found.organization == organization
+    access = ServerAccess.from_environ({}, "widgets/a", credentials)
+    assert access is not None
+    assert [access.speaks_for(f"{owner}/a") for owner in ("Widgets", "acme", "alice")] == [True, True, False]
+    assert not access.speaks_for("")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"logins": [{"server": 7}]}'])

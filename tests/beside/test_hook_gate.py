@@ -15,6 +15,7 @@ from tabstop.agents.dialect import AGENTS
 from tabstop.beside.hook_desk import HookDesk
 from tabstop.beside.hook_gate import Question
 from tabstop.beside.hook_records import name_of
+from tabstop.beside.payer import StartedWith
 from tabstop.beside.reporting import reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder
 from tabstop.beside.spool import pending, spool_root
@@ -45,10 +46,16 @@ class Slow:
 class Awaited(Question):
     """waiting: prompts that began to wait for its answer."""
 
-    def __init__(self, record: Record, gated: Gated) -> None:
+    def __init__(self, record: Record, started: StartedWith, gated: Gated) -> None:
         self.waiting = 0
         super().__init__(
-            record, gated.environ, BEGUN, gated.said.append, transport=gated.transport, patience=gated.patience
+            record,
+            gated.environ,
+            BEGUN,
+            gated.said.append,
+            started=started,
+            transport=gated.transport,
+            patience=gated.patience,
         )
 
     def wait(self) -> None:
@@ -82,10 +89,10 @@ class Gated:
         )
         self.session = SessionFolder(root / name_of("claude-code", SESSION))
 
-    def question(self, record: Record) -> Question | None:
+    def question(self, record: Record, started: StartedWith) -> Question | None:
         if record.server_session:
             return None
-        self.asked.append(Awaited(record, self))
+        self.asked.append(Awaited(record, started, self))
         return self.asked[-1]
 
     def hook(self, event: str, agent: str = "claude-code", **more: Any) -> Any:
@@ -118,7 +125,8 @@ def until(happened: Callable[[], Any]) -> None:
 def test_a_red_cap_refuses_the_first_prompt(gated: Gated, agent: str) -> None:
     """With its explanation, in every agent's words. The next prompt asks again: somebody may have raised the cap."""
     gated.server.admits = RED
-    gated.hook("SessionStart", agent)
+    started = gated.hook("SessionStart", agent)["systemMessage"]
+    assert started.endswith("asked whether it may begin, and with what limits; the first prompt gets the answer.")
     for count in (1, 2):
         reply = gated.hook(PROMPT[agent], agent)
         assert reply["decision"] in {"block", "deny"}

@@ -11,7 +11,7 @@ import pytest
 
 from tabstop.beside import local_git
 from tabstop.beside.git_folder import branch_now, shown, tree_of
-from tabstop.beside.local_git import checkouts_of, look
+from tabstop.beside.local_git import checkouts_of, look, recorded_worktrees, tree_of_gone
 
 
 def git(folder: Path, *words: str, at: int = 1_790_000_000) -> str:
@@ -77,17 +77,51 @@ def test_a_worktree_is_its_repository_and_has_its_own_checkouts(home: Path) -> N
     assert look([str(worktree)], dict(seen.folders), home).folders == seen.folders
 
 
-def test_a_folder_that_is_gone_belongs_to_the_repository_around_it(home: Path) -> None:
-    """But never to one that is the whole home folder; what was known of it stands before both."""
+def test_a_folder_that_is_gone_is_of_no_repository_around_it(home: Path) -> None:
+    """But the one in which Claude Code makes its worktrees; what was known of it stands before that."""
     tree = home / "src" / "widget"
     gone = tree / ".claude" / "worktrees" / "a"
-    assert look([str(gone)], {}, home).folders == {str(gone): "Acme/widget"}
+    for folder in (gone, gone / "src", gone / ".claude" / "worktrees" / "b"):
+        assert look([str(folder)], {}, home).folders == {str(folder): "Acme/widget"}
     assert look([str(gone)], {str(gone): "acme/other"}, home).folders == {str(gone): "acme/other"}
+    for folder in (tree / "deleted", tree / "src" / ".claude" / "worktrees" / "a", tree / ".claude" / "a"):
+        assert look([str(folder)], {}, home).folders == {}
+
+
+def test_a_home_folder_is_not_the_repository_of_what_its_clients_kept_there(home: Path) -> None:
+    """Where `~/.claude` is the client's own folder, a worktree in it may be any repository's."""
     git(home, "init", "-q")
-    other = home / "deleted"
-    assert look([str(other)], {}, home).folders == {}
-    other.mkdir()
-    assert look([str(other)], {}, home).folders == {str(other): str(home)}
+    gone = home / ".claude" / "worktrees" / "a"
+    (home / ".claude" / "projects").mkdir(parents=True)
+    assert look([str(gone)], {}, home).folders == {}
+    gone.mkdir(parents=True)
+    assert look([str(gone)], {}, home).folders == {str(gone): str(home)}
+
+
+def test_a_worktree_that_git_has_a_record_of(home: Path) -> None:
+    """Its folder was deleted, and git was not told. A record that cannot be read is none."""
+    tree, worktree = home / "src" / "widget", home / "wt"
+    git(tree, "worktree", "add", "-q", "-b", "fix/a", str(worktree))
+    (tree / ".git" / "worktrees" / "odd").mkdir()
+    shutil.rmtree(worktree)
+    inside, beside = worktree / "src", home / "wt-2"
+    seen = look([str(inside), str(beside), str(tree)], {}, home)
+    assert seen.folders == {str(inside): "Acme/widget", str(tree): "Acme/widget"}
+    assert tree_of_gone(str(inside), recorded_worktrees([tree])) == tree
+    git(tree, "worktree", "prune")
+    assert tree_of_gone(str(inside), recorded_worktrees([tree])) is None
+
+
+def test_a_bare_repository_is_named_as_its_worktrees(home: Path) -> None:
+    """By its remote, from its own folder and from any in it."""
+    bare, worktree = home / "bare.git", home / "wt"
+    git(home, "clone", "-q", "--bare", str(home / "src" / "widget"), str(bare))
+    git(bare, "remote", "set-url", "origin", "https://github.com/acme/bare.git")
+    git(bare, "worktree", "add", "-q", "-b", "b", str(worktree))
+    folders = [str(bare), str(bare / "refs"), str(worktree)]
+    seen = look(folders, {}, home)
+    assert seen.folders == dict.fromkeys(folders, "acme/bare")
+    assert seen.checkouts[str(bare)].at(1_790_005_000) == "feature/login"
 
 
 def test_without_a_remote_it_is_called_after_its_folder(home: Path) -> None:
@@ -150,7 +184,7 @@ def test_many_folders_of_one_repository_cost_one_look(home: Path) -> None:
     """A thousand folders are a thousand looks at the disk, and three questions to git."""
     tree = home / "src" / "widget"
     begun = time.monotonic()
-    assert len(look([str(tree / f"gone{n}") for n in range(1000)], {}, home).folders) == 1000
+    assert len(look([str(tree / ".claude" / "worktrees" / f"gone{n}") for n in range(1000)], {}, home).folders) == 1000
     assert time.monotonic() - begun < 60  # a thousand times three questions take minutes
 
 
@@ -165,6 +199,23 @@ def test_what_is_checked_out_by_another_name_is_no_branch(home: Path, name: str)
     git(tree, "checkout", "-q", "done", at=1_790_002_200)
     found = checkouts_of(tree / ".git")
     assert [found.at(at) for at in (1_790_002_001, 1_790_002_100, 1_790_002_200)] == ["feature/login", "", "done"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tag_and_a_short_id_are_no_branch(home: Path, *, packed: bool) -> None:
+    """Also in a worktree, whose repository has the names; a branch that looks like an id is one, and so is one that was deleted since."""
+    tree, worktree = home / "src" / "widget", home / "src" / "wt"
+    git(tree, "tag", "v1", at=1_790_002_000)
+    git(tree, "branch", "0123abc", at=1_790_002_000)
+    git(tree, "branch", "gone", at=1_790_002_000)
+    git(tree, "worktree", "add", "-q", str(worktree), "0123abc", at=1_790_002_000)
+    for second, name in enumerate(("v1", "gone", git(tree, "rev-parse", "--short", "HEAD").strip(), "0123abc"), 1):
+        git(worktree, "checkout", "-q", name, at=1_790_002_000 + second)
+    git(tree, "branch", "-D", "gone", at=1_790_002_010)
+    if packed:
+        git(tree, "pack-refs", "--all", at=1_790_002_010)
+    found = checkouts_of(tree / ".git" / "worktrees" / "wt")
+    assert [found.at(1_790_002_000 + second) for second in range(1, 5)] == ["", "gone", "", "0123abc"]
 
 
 def test_a_branch_that_is_renamed_has_its_new_name_from_then_on(home: Path) -> None:
@@ -199,7 +250,7 @@ def test_checkouts_of_a_detached_head(home: Path) -> None:
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
 def test_odd_folders(name: str, home: Path) -> None:
     """A path from a log may be anything."""
-    assert tree_of(Path("/", name), home) is None
+    assert tree_of(Path("/", name)) is None
     assert look([f"/{name}"], {}, home).folders == {}
 
 

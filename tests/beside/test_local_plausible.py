@@ -7,16 +7,11 @@ import pytest
 
 from tabstop.usage import Tokens
 from tests.agents.claude_code.test_bulk import an_answer, lines
-from tests.beside.test_local_usage import OLD, Machine, tokens_of
+from tests.beside.local_machine import OLD, Machine, tokens_of
 from tests.support.samples import CLAUDE
 
 NO_CALL = 10**12
 """Tokens that a damaged or made-up row tells."""
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
 
 
 @pytest.mark.parametrize(

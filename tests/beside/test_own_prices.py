@@ -28,7 +28,7 @@ class Laptop:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.cache = home / "cache" / "usage"
-        self.homes = Homes(claude_code=(home / ".claude",), user=home)
+        self.homes = Homes(claude_code=(home / ".claude",))
         for number, name in enumerate(("widget", "gadget", "notes")):
             folder = home / name
             folder.mkdir()
@@ -131,7 +131,7 @@ def test_a_price_for_a_model_that_has_none(laptop: Laptop) -> None:
 
 def test_folders_that_name_nothing(laptop: Laptop) -> None:
     """Names from logs may be anything: the list's prices count there."""
-    own = OwnPrices(None)
+    own = OwnPrices()
     folders = ["", "relative", "/\x00", str(laptop.home / "gone" / "away")]
     assert [own.tree(folder) for folder in folders] == [""] * 4
     assert (own.seen(folders), own.told()) == ((), ())
@@ -141,8 +141,9 @@ def test_folders_that_name_nothing(laptop: Laptop) -> None:
 def test_a_price_is_looked_up_once(laptop: Laptop) -> None:
     """A quarter of an hour has one, whoever asks."""
     laptop.policy(DEAR)
-    own = OwnPrices(laptop.home)
-    tree = own.tree(str(laptop.home / "widget" / "src"))
+    own, inside = OwnPrices(), laptop.home / "widget" / "src"
+    inside.mkdir()
+    tree = own.tree(str(inside))
     at = datetime(2026, 11, 21, tzinfo=UTC)
     assert own.price("claude-opus-5-5", at, tree) is own.price("claude-opus-5-5", at, tree)
     assert own.price("claude-opus-5-5", at + timedelta(minutes=15), tree) is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tabstop.beside.gauge_file import keep_gauges, machine_gauges
-from tabstop.beside.payer import LONGEST_FILE, payer_of
+from tabstop.beside.payer import LONGEST_FILE, StartedWith, payer_of
 from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.usage import Billing
 from tests.governor.builders import at
@@ -51,6 +51,7 @@ def paid(home: Path, agent: str, environ: Mapping[str, str], files: Mapping[str,
         ({}, {CREDENTIALS: {"claudeAiOauth": {"subscriptionType": "enterprise"}}}, UNKNOWN),
         ({}, {CREDENTIALS: {"claudeAiOauth": {"subscriptionType": ["max"]}}}, UNKNOWN),
         ({}, {CREDENTIALS: {"claudeAiOauth": "max"}}, UNKNOWN),
+        ({"CLAUDE_CODE_SUBPROCESS_ENV_SCRUB": "1"}, {CREDENTIALS: MAX}, PLAN),
         ({}, {CREDENTIALS: "[]"}, UNKNOWN),
         ({}, {CREDENTIALS: "{"}, UNKNOWN),
         ({}, {CREDENTIALS: MAX, SETTINGS: "[" * 100_000}, UNKNOWN),
@@ -107,6 +108,38 @@ def test_windows_told_lately(tmp_path: Path, days: int, source: GaugeSource, bil
     keep_gauges(machine, [GaugeReading("anthropic", "", "5h", 100, at(0) - timedelta(days=days), source)])
     assert paid(tmp_path, "claude-code", {}, {})[0] is billing
     assert payer_of("claude-code", "", {"HOME": str(tmp_path)}, at(0))[0] is billing
+
+
+CLAUDE_LOG, CODEX_LOG = ".claude/projects/p/s.jsonl", ".codex/sessions/2026/11/22/rollout-s.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("agent", "told", "log", "billing"),
+    [
+        ("claude-code", "", CLAUDE_LOG, PLAN),
+        ("claude-code", "ANTHROPIC_API_KEY", CLAUDE_LOG, API),
+        ("claude-code", "CLAUDE_CODE_USE_BEDROCK", "", API),
+        ("claude-code", "CLAUDE_CODE_OAUTH_TOKEN", CLAUDE_LOG, PLAN),
+        ("claude-code", "CLAUDE_CODE_SUBPROCESS_ENV_SCRUB", CLAUDE_LOG, UNKNOWN),
+        ("claude-code", "", ".other/projects/p/s.jsonl", UNKNOWN),
+        ("claude-code", "", "elsewhere/s.jsonl", UNKNOWN),
+        ("claude-code", "", None, UNKNOWN),
+        ("claude-code", None, CLAUDE_LOG, UNKNOWN),
+        ("claude-code", 7, CLAUDE_LOG, UNKNOWN),
+        ("codex", "", CODEX_LOG, PLAN),
+        ("codex", "CODEX_API_KEY", CODEX_LOG, API),
+        ("codex", "", "", UNKNOWN),
+        ("codex", None, CODEX_LOG, UNKNOWN),
+        ("gemini-cli", "", ".gemini/tmp/p/chats/s.jsonl", UNKNOWN),
+    ],
+)
+def test_as_a_hook_tells(tmp_path: Path, agent: str, told: object, log: str | None, billing: Billing) -> None:
+    """By the names it sends and the login in the folder its log lies in; not by the environment of whoever asks."""
+    paid(tmp_path, agent, {}, {CREDENTIALS: MAX, AUTH: CHATGPT})
+    payload = {"transcript_path": log and str(tmp_path / log), **({} if told is None else {"tabstop_set": told})}
+    started = StartedWith.from_payload(agent, payload)
+    another = {"HOME": str(tmp_path), "ANTHROPIC_API_KEY": "k", "CODEX_API_KEY": "k"}
+    assert payer_of(agent, str(tmp_path), another, at(0), started)[0] is billing
 
 
 def test_others_are_unknown(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_what_is_asked() -> None:
     """The newest of each repository in one request, with the token in a header and nowhere else."""
     github = FakeGitHub(says([row(41), row(42)]))
     told = ask(ACCESS, ["acme/widget", "acme/widget"], {}, github)
-    assert [one.number for one in told.pull_requests] == [41, 42]
-    assert told.repositories == ("acme/widget",)
+    [(asked, now, pulls)] = told.repositories
+    assert (asked, now, [one.number for one in pulls]) == ("acme/widget", "acme/widget", [41, 42])
     assert told.problems == ()
     [request] = github.asked
     assert (
@@ -76,12 +76,13 @@ def test_pages_and_old_ones() -> None:
         if "page=" in request.url:
             page = int(request.url.rpartition("=")[2])
             return Response(200, json.dumps([row(1000 - page * 100 - n) for n in range(100)]).encode())
-        return Response(200, json.dumps(row(7)).encode()) if request.url.endswith("/7") else Response(404)
+        alone = {"7": Response(200, json.dumps(row(7)).encode()), "9": Response(200, b"{}")}
+        return alone.get(request.url.rpartition("/")[2], Response(404))
 
     github = FakeGitHub(answer)
-    told = ask(ACCESS, ["acme/widget"], {"acme/widget": {7, 8, 850}}, github)
-    assert len(told.pull_requests) == 301
-    assert [one.url.rpartition("/")[2] for one in github.asked[3:]] == ["8", "7"]
+    told = ask(ACCESS, ["acme/widget"], {"acme/widget": {7, 8, 9, 850}}, github)
+    assert len(told.repositories[0].pull_requests) == 301
+    assert [one.url.rpartition("/")[2] for one in github.asked[3:]] == ["9", "8", "7"]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +102,60 @@ def test_pages_and_old_ones() -> None:
 def test_refusals(answer: Callable[[Request], Response], words: str) -> None:
     """One sentence for one reason, with the repositories it is about."""
     told = ask(ACCESS, ["acme/a", "acme/b", "acme/c", "acme/d"], {}, FakeGitHub(answer))
-    assert (told.pull_requests, told.repositories) == ((), ())
+    assert told.repositories == ()
     [problem] = told.problems
     assert problem.startswith(words)
+
+
+def moved(to: str, full_name: Any = "acme/gadget") -> Callable[[Request], Response]:
+    """GitHub, when `acme/widget` was renamed: the old name is answered with where to ask."""
+
+    def answer(request: Request) -> Response:
+        path = request.url.removeprefix("https://api.github.com")
+        if path.startswith("/repos/acme/widget/"):
+            return Response(301, json.dumps({"message": "Moved Permanently", "url": to}).encode())
+        if path == "/repositories/1234":
+            return Response(200, json.dumps({"full_name": full_name}).encode())
+        return Response(200, json.dumps(row(7) if path.endswith("/7") else [row(41)]).encode())
+
+    return answer
+
+
+PLACE = "https://api.github.com/repositories/1234"
+
+
+@pytest.mark.parametrize("to", [PLACE, f"{PLACE}/pulls?state=all&page=1"])
+def test_a_renamed_repository(to: str) -> None:
+    """Its pull requests have the name it goes by now, those seen under the old one too."""
+    github = FakeGitHub(moved(to))
+    [(asked, now, pulls)] = ask(ACCESS, ["acme/widget"], {"acme/widget": {7}}, github).repositories
+    assert (asked, now) == ("acme/widget", "acme/gadget")
+    assert {(one.repository, one.number) for one in pulls} == {("acme/gadget", 41), ("acme/gadget", 7)}
+    assert [one.url.removeprefix("https://api.github.com") for one in github.asked[1:2]] == ["/repositories/1234"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (moved("https://evil.example/repositories/1234"), "GitHub answered 301"),
+        (moved("https://api.github.com.evil.example/repositories/1234"), "GitHub answered 301"),
+        (moved("https://api.github.com/user"), "GitHub answered 301"),
+        (lambda _: Response(301, b"[]"), "GitHub answered 301"),
+        (lambda _: Response(301, b"{"), "GitHub's answer could not be read"),
+        (
+            lambda _: Response(301, json.dumps({"url": PLACE}).encode()),
+            "GitHub says that it has moved, and not where to",
+        ),
+        (moved(PLACE, None), "GitHub says that it has moved, and not where to"),
+        (moved(PLACE, "acme"), "GitHub says that it has moved, and not where to"),
+    ],
+)
+def test_a_move_that_leads_nowhere(answer: Callable[[Request], Response], words: str) -> None:
+    """The token goes to this GitHub only."""
+    github = FakeGitHub(answer)
+    [problem] = ask(ACCESS, ["acme/widget"], {}, github).problems
+    assert problem.startswith(words)
+    assert all(one.url.startswith("https://api.github.com/") for one in github.asked)
 
 
 def test_no_network() -> None:
@@ -124,7 +176,7 @@ def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert late.problems == ("GitHub took longer than 10 s: no titles or states for acme/a",)
     monkeypatch.setattr(pull_requests, "MOST_REPOSITORIES", 2)
     many = ask(ACCESS, ["acme/a", "acme/b", "acme/c"], {}, FakeGitHub(says([])))
-    assert (many.repositories, len(many.problems)) == (("acme/a", "acme/b"), 1)
+    assert ([one.asked for one in many.repositories], len(many.problems)) == (["acme/a", "acme/b"], 1)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +195,14 @@ def test_reading(more: dict[str, Any], expected: tuple[str, str, datetime | None
     found = read_pull_request("acme/widget", row(41, **more))
     assert found is not None
     assert (found.branch, found.state, found.ended_at) == expected
+
+
+@pytest.mark.parametrize(("more", "opened"), [({}, None), ({"created_at": "2026-11-09T08:00:00Z"}, 9)])
+def test_when_it_was_opened(more: dict[str, str], opened: int | None) -> None:
+    """By GitHub's clock."""
+    found = read_pull_request("acme/widget", row(41, **more))
+    assert found is not None
+    assert found.opened_at == (opened and datetime(2026, 11, opened, 8, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -196,6 +256,19 @@ def test_what_was_learned_is_kept(tmp_path: Any) -> None:
     assert read_known_places(path) == KnownPlaces()
     keep_known_places(None, places)
     keep_known_places(path / "below" / "a-file", places)
+
+
+def test_a_name_of_before_may_be_anothers_by_now() -> None:
+    """What GitHub tells last counts."""
+    one = PullRequest("acme/gadget", 1, "b")
+    places = KnownPlaces(pull_requests={"acme/widget": [PullRequest("acme/widget", 1, "b")]})
+    places.hear("Acme/Widget", "acme/gadget", [one], 1_000)
+    assert (places.names, places.pull_requests) == ({"acme/widget": "acme/gadget"}, {"acme/gadget": [one]})
+    assert places.is_fresh("acme/widget", 1_000)
+    assert places.is_fresh("acme/gadget", 1_000)
+    other = PullRequest("acme/widget", 2, "c")
+    places.hear("acme/widget", "acme/widget", [other], 2_000)
+    assert (places.names, places.pull_requests) == ({}, {"acme/gadget": [one], "acme/widget": [other]})
 
 
 def test_folders_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -109,3 +110,11 @@ def test_what_waits(queue: Queue) -> None:
     assert queue.unsent() == [Unsent(PART, 2, 5, 1)]
     queue.sent(["k", "l"])
     assert queue.unsent() == []
+
+
+def test_a_log_whose_name_is_no_text(queue: Queue) -> None:
+    """Is known again like any other."""
+    path = Path(os.fsdecode(b"/-\xff/\xfe.jsonl"))
+    queue.take(path, "seen", 0, [(PART, CALL)], (), (), (), lambda _: 5)
+    assert queue.seen(path) == "seen"
+    assert queue.waiting() == [PART]

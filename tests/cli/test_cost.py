@@ -6,66 +6,18 @@ import json
 import os
 import pty
 import shutil
-import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from tabstop.cli.main import main
 from tests.beside.test_local_git import git
-from tests.beside.test_pull_requests import row
+from tests.cli.cost_at_home import an_answer, home, run, told
 from tests.report.test_shown import read_page
 from tests.support.golden import expect
-from tests.support.samples import CLAUDE, SAMPLES
 
-CASES = ("compacted", "forked", "plain", "pull-request", "resumed", "sonnet", "subagent")
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder as the four clients leave it, and an environment that names nothing else."""
-    for name in list(os.environ):
-        if name.startswith(("XDG_", "CLAUDE_", "CODEX_", "GEMINI_", "GH_", "GITHUB_", "TABSTOP_")) or name in {
-            "COLUMNS",
-            "TZ",
-        }:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("TZ", "UTC")
-    for case in CASES:
-        shutil.copytree(CLAUDE / case / "projects", tmp_path / ".claude" / "projects", dirs_exist_ok=True)
-    day = tmp_path / ".codex" / "sessions" / "2026" / "11" / "21"
-    day.mkdir(parents=True)
-    shutil.copy(SAMPLES / "codex" / "rollout.jsonl", day / "rollout-2026-11-21T22-00-00-0.jsonl")
-    chats = tmp_path / ".gemini" / "tmp" / "widget" / "chats"
-    chats.mkdir(parents=True)
-    shutil.copy(SAMPLES / "gemini" / "chat.jsonl", chats / "session-2026-11-21T21-00-0.jsonl")
-    (tmp_path / ".local" / "share" / "opencode").mkdir(parents=True)
-    with closing(sqlite3.connect(tmp_path / ".local" / "share" / "opencode" / "opencode.db")) as database:
-        database.executescript((SAMPLES / "opencode" / "database.sql").read_text(encoding="utf-8"))
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    done = CliRunner().invoke(main, ["cost", *arguments])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
-
-
-def told(*arguments: str) -> dict[str, Any]:
-    """As programs get it."""
-    done = run("--offline", "--json", *arguments)
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+__all__ = ["home"]
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
@@ -128,64 +80,6 @@ def test_csv_and_page(home: Path, tmp_path: Path) -> None:
     done = run("--offline", "--html", str(page))
     assert done.output == f"{page}: open it in a browser; it needs no network.\n"
     assert read_page(page.read_text(encoding="utf-8")).loads == []
-
-
-def test_lines_that_could_not_be_used(home: Path) -> None:
-    """Are counted for people, and named for who wants to look: file, line, reason."""
-    assert (told()["skipped_lines"], told()["skipped"]) == (0, [])
-    log = home / ".claude" / "projects" / "-x" / "broken.jsonl"
-    log.parent.mkdir()
-    log.write_text('{"type": "user"}\n{"type": \n[1]\n')
-    found = told()
-    assert found["skipped_lines"] == 2
-    assert found["skipped"] == [
-        {"path": str(log), "line": 2, "reason": "not JSON"},
-        {"path": str(log), "line": 3, "reason": "not a JSON object"},
-    ]
-    assert "2 lines of the logs could not be used; `--json` says which" in run("--offline").output
-
-
-def an_answer(session: str, at: str, **used: int) -> str:
-    """A line of Claude Code's log."""
-    answer = {
-        "type": "assistant", "sessionId": session, "timestamp": at, "cwd": "/x", "gitBranch": "fix/a", "requestId": f"req_{at}",
-        "message": {"id": f"msg_{at}", "role": "assistant", "model": "claude-opus-4-5", "content": [], "usage": used},
-    }  # fmt: skip
-    return json.dumps(answer) + "\n"
-
-
-def test_a_call_that_cannot_have_been(home: Path) -> None:
-    """A row of a trillion tokens is in no sum, and is told where it lies; also where there is nothing else."""
-    before = told()["total"]
-    log = home / ".claude" / "projects" / "-x" / "odd.jsonl"
-    log.parent.mkdir()
-    log.write_text(an_answer("odd", "2026-11-20T10:00:00.000Z", input_tokens=10**12))
-    found = told()
-    assert found["total"] == before
-    why = "a prompt of more than 2,000,000 tokens: claude-opus-4-5 at 2026-11-20T10:00:00Z"
-    assert (found["skipped_lines"], found["skipped"]) == (1, [{"path": str(log), "line": None, "reason": why}])
-    pointed = "1 line of the logs could not be used; `--json` says which"
-    assert pointed in run("--offline").output
-    for other in (".claude/projects/-home-dev-widget", ".codex", ".gemini", ".local"):
-        shutil.rmtree(home / other)
-    alone = run("--offline").output
-    assert "no model call in them that was asked for" in alone
-    assert pointed in alone
-
-
-def test_a_call_of_1969(home: Path, tmp_path: Path) -> None:
-    """Counts on the day its log tells, on a page too; `--since` is the only thing that leaves it out."""
-    before = told()["total"]
-    log = home / ".claude" / "projects" / "-x" / "old.jsonl"
-    log.parent.mkdir()
-    log.write_text(an_answer("old", "1969-12-31T10:00:00.000Z", output_tokens=1_000))
-    found = told("--by", "day")
-    assert found["total"]["calls"] == before["calls"] + 1
-    assert found["total"]["nano_dollars"] == before["nano_dollars"] + 1_000 * 25_000
-    assert found["rows"][0]["name"] == "1969-12-31"
-    assert found["total"]["first"] == "1969-12-31T10:00:00Z"
-    assert run("--offline", "--html", str(tmp_path / "page.html")).exit_code == 0
-    assert told("--since", "2026-01-01")["total"] == before
 
 
 def test_since(home: Path) -> None:
@@ -270,61 +164,6 @@ def test_what_is_refused(home: Path, arguments: tuple[str, ...]) -> None:
     done = run("--offline", *arguments)
     assert done.exit_code in {1, 2}
     expect(f"cost/refused{'-'.join(arguments).replace('/', '_')}.txt", done.output)
-
-
-@pytest.fixture
-def github() -> Iterator[tuple[str, list[str]]]:
-    """A GitHub on the loopback: its address, and what it was asked."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            body = json.dumps([row(42, title="Rename the heading", merged_at="2026-11-22T00:00:00Z", closed_at="2026-11-22T00:00:00Z", state="closed",
-                                   head={"ref": "feature/rename-heading", "user": {"login": "acme"}, "repo": {"owner": {"login": "acme"}}})]).encode()  # fmt: skip
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_github_gives_titles_and_states(
-    home: Path, github: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a token; asked once in five minutes; what it said is still there offline."""
-    address, asked = github
-    monkeypatch.setenv("GITHUB_API_URL", address)
-    assert "Rename the heading" not in run().output
-    assert asked == []
-    monkeypatch.setenv("GH_TOKEN", "secret")
-    done = run()
-    assert "#42 merged Rename the heading" in done.output
-    assert len(asked) == 1
-    assert run().output == done.output == run("--offline").output
-    assert len(asked) == 1
-    [found] = [one for one in told()["rows"] if one["pull_request"]]
-    assert (found["state"], found["pull_request"]["title"]) == ("merged", "Rename the heading")
-
-
-def test_a_failing_network_fails_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is said below the table."""
-    monkeypatch.setenv("GH_TOKEN", "secret")
-    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
-    done = run()
-    assert done.exit_code == 0
-    assert "#42" in done.output
-    assert "GitHub did not answer" in done.output
 
 
 def test_on_a_terminal(home: Path) -> None:

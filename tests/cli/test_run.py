@@ -222,7 +222,7 @@ def test_a_session_behind_a_server_is_raised_there(home: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("answer", "environ", "why", "said"),
     [
-        (None, {}, "x", "nobody is logged in there. Ask an approver, or set TABSTOP_TOKEN"),
+        (None, {}, "x", "no token says who you are. A login raises no limits"),
         (None, {"TABSTOP_TOKEN": "t"}, " ", "add --why 'the reason'"),
         (OverdriveAnswer(Verdict()), {"TABSTOP_TOKEN": "t"}, "x", "a budget above this session has no room"),
         (UnreachableError("no route"), {"TABSTOP_TOKEN": "t"}, "x", "could not be asked: no route. Try again later"),
@@ -260,11 +260,64 @@ def test_it_is_raised_by_whoever_is_logged_in(home: Path, monkeypatch: pytest.Mo
     logged_in = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
     done = call("overdrive", "s1", "1", "--why", "x", **logged_in)
     assert done.exit_code == 1
-    assert "It has: start, read. Ask an approver, or set TABSTOP_TOKEN" in " ".join(done.output.split())
+    assert (
+        "It has: start, read. A login raises no limits: an agent on the same machine could use it. An approver can, on a machine of "
+        "their own, with TABSTOP_SERVER=https://tabstop.example and, in TABSTOP_TOKEN, a token of theirs with the scope `approve`: "
+        "`tabstop overdrive 7 '$1.00' --why 'the reason'`. So can an operator, at the server: "
+        "`python -m app.cli overdrive grant --session 7 --amount '$1.00' --why 'the reason'`."
+    ) in " ".join(done.output.split())
     server.answer = NotAcceptedError(409, Problem("It has ended.", "No raise helps."))
     ended = call("overdrive", "s1", "1", "--why", "x", **logged_in, TABSTOP_TOKEN="t")
     assert "It has ended. No raise helps." in ended.output
     assert [token for _, _, token in server.asked] == ["tabstop_eng_a", "t"]
+
+
+AFAR = {"TABSTOP_SERVER": "https://tabstop.example", "TABSTOP_TOKEN": "t"}
+
+
+def test_an_approver_raises_a_session_of_another_machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the server's id of it; one that is here is found as ever."""
+    until = at(0).replace(hour=17, minute=5)
+    answered = OverdriveAnswer(Verdict(), 1, Limits(tokens=1_500, cost=10**10), until, live=True)
+    server = RaisingServer(answered)
+    monkeypatch.setattr(overdrive_command, "Server", server)
+    more = ("1", "--tokens", "500", "--tool-calls", "2", "--wall-clock", "5m", "--why", "nearly done")
+    done = call("overdrive", "ses_9", *more, **AFAR)
+    assert done.output.splitlines() == [
+        f"Session ses_9 may now use $10.00, 1.5k tokens until {until:%Y-%m-%d} 17:05 UTC; what it used so far counts.",
+        "One that runs hears of it with its next report; one that was suspended may be resumed where it ran.",
+    ]
+    server.answer = replace(answered, expires_at=None)
+    assert "1.5k tokens; what it used" in call("overdrive", "ses_9", *more, **AFAR).output
+    assert {asked for asked, _, _ in server.asked} == {"ses_9"}
+    session(home, "s1", server="https://tabstop.example", server_session="ses_9")
+    assert "Session s1 may now use" in call("overdrive", "ses_9", "1", "--why", "nearly done", **AFAR).output
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"TABSTOP_SERVER": ""},
+            "There is no session ses_9 on this machine. To raise one that runs elsewhere, set TABSTOP_SERVER",
+        ),
+        ({"TABSTOP_SERVER": "http://tabstop.example"}, "so it has to be https://. Nothing was changed."),
+        ({"TABSTOP_SERVER": "off"}, "There is no session ses_9 on this machine."),
+        (
+            {},
+            "--session ses_9 --amount '$1.00' --tokens 500 --iterations 3 --tool-calls 2 --wall-clock 300s --why 'the reason'`.",
+        ),
+    ],
+)
+def test_what_raises_nothing_on_another_machine(
+    home: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    """What to set, or whom to ask, with the command to send them."""
+    problem = Problem("This engineer token is not good for `approve`.", "It has: start, read.")
+    monkeypatch.setattr(overdrive_command, "Server", RaisingServer(NotAcceptedError(403, problem)))
+    more = ("1", "--tokens", "500", "--iterations", "3", "--tool-calls", "2", "--wall-clock", "5m", "--why", "x")
+    done = call("overdrive", "ses_9", *more, XDG_CONFIG_HOME=str(home), **{**AFAR, **environ})
+    assert (done.exit_code, said in " ".join(done.output.split())) == (1, True), done.output
 
 
 def test_sessions(home: Path) -> None:
@@ -296,12 +349,12 @@ def test_one_session(home: Path) -> None:
     made.events.write_text("".join(json.dumps(to_json(event)) + "\n" for event in log), encoding="utf-8")
     header = GaugeSource.HEADER
     week = GaugeReading("anthropic", "", "weekly", 10_000, at(90), header, minutes=10_080, status="rejected")
-    keep_gauges(made, [week, GaugeReading("anthropic", "", "5h", 4_150, at(90), header, at(9_000), 300)])
+    keep_gauges(made, [week, GaugeReading("anthropic", "", "5h", 8_150, at(90), header, at(9_000), 300)])
     expect("run/one-session.txt", call("session", "s").output)
     told = json.loads(call("session", "s1", "--json").output)
     assert (told["state"], told["used"]["tokens"], told["limits"]["tokens"]) == ("suspended", 2_200, 1_500)
     assert told["stopped"]["ends_as"] == "suspended"
-    assert [gauge["used"] for gauge in told["gauges"]] == [4_150, 10_000]
+    assert [gauge["used"] for gauge in told["gauges"]] == [8_150, 10_000]
     (more,) = told["raises"]
     assert (more["before"]["tokens"], more["after"]["tokens"]) == (1_000, 1_500)
     assert json.loads(call("sessions", "--json").output)[0]["session"] == "s1"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,23 +14,28 @@ from click.testing import CliRunner
 
 from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.reading import Read
-from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError
+from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Wanted
 from tabstop.beside.sync.sending import Sent
 from tabstop.cli import sync as command
 from tabstop.cli.main import main
+from tabstop.cli.moments import since
 from tabstop.money import dollars
 from tests.support.golden import expect
 
 SERVER = "https://tabstop.example"
+IN_THE_FUTURE = "It was made in the future, by the server's clock. It counts at 2026-11-02 12:00 UTC."
 ALL_WELL = Passed(SERVER, ("acme",), Read(3), Sent(sessions=2, calls=312, new=300))
 OF_ALL_KINDS = Passed(
     SERVER,
     ("acme", "umbrella"),
     Read(3, ((Path("/home/alice/.codex/sessions/x.jsonl"), "Permission denied"),)),
-    Sent(sessions=1, calls=1, new=1, refused=1),
+    Sent(sessions=1, calls=4, new=4, refused=1, doubted=Counter({IN_THE_FUTURE: 3})),
     elsewhere=Left(1_200, dollars("14.02"), 3, {("codex", f"s{number}") for number in range(31)}),
     nowhere=Left(30, 0, 30, {("codex", "t1")}),
-    kept={"Tabstop is not installed on acme/gadget.": Left(4, dollars(1), 0, {("codex", "t1"), ("codex", "t2")})},
+    kept={
+        "Tabstop is not installed on acme/gadget.": Left(4, dollars(1), 0, {("codex", "t1"), ("codex", "t2")}),
+        "Its end cannot be told yet.": Left(sessions={("codex", "t3")}),
+    },
     waiting=4,
     too_late=2,
     unread=17,
@@ -48,11 +56,18 @@ def test_what_people_read() -> None:
     assert len(list(command.lines_of(AWAY, brief=True))) == 1
 
 
+def test_a_log_whose_name_is_no_text() -> None:
+    """Can be named: what is printed has to be text."""
+    odd = Path(os.fsdecode(b"/-\xff.jsonl"))
+    *_, line = command.lines_of(Passed(SERVER, ("acme",), Read(1, ((odd, "Permission denied"),)), Sent()))
+    assert line == "/-\\xff.jsonl could not be read: Permission denied."
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--since", "7"), "'7' is not a length of time; write `7d`, `12h` or `30m`."),
-        (("--since", "-1d"), "is not a length of time"),
+        (("--since", "7"), "'7' is no time; write `7d` (today and the six days before), `12h`, `2w`, `today`"),
+        (("--since", "-1d"), "Invalid value for --since: '-1d' is no time"),
         (("--agent", "vim"), "is not one of"),
         (("--billing", "gifts"), "is not one of"),
     ],
@@ -84,6 +99,23 @@ def test_what_cannot_be_done(error: Exception, said: str, monkeypatch: pytest.Mo
     assert said in done.output
 
 
+@pytest.mark.parametrize("text", ["", "2w", "36h", "today", "2026-11-01"])
+def test_since(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every form that `tabstop cost` takes, and of the same meaning."""
+    asked: list[Wanted] = []
+
+    def listen(_environ: object, wanted: Wanted, *_: object) -> list[Passed]:
+        asked.append(wanted)
+        return [ALL_WELL]
+
+    monkeypatch.setattr(command, "sync_once", listen)
+    words = ["--since", text] if text else []
+    assert CliRunner().invoke(main, ["sync", *words]).exit_code == 0
+    ((found,),) = ((one.since,) for one in asked)
+    meant = since(text, datetime.now(UTC), None) if text else None
+    assert found == meant or (found and meant and meant - found < timedelta(minutes=5))
+
+
 def test_once_and_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once says how it went by its exit code; watching goes on until Ctrl-C, and is as patient as the server asks.
 
@@ -106,7 +138,7 @@ def test_once_and_watching(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         AWAY.retry_after = 0
     assert (done.exit_code, slept) == (0, [300, 60])
-    assert "1 call of 1 session." in done.output
+    assert "4 calls of 1 session." in done.output
     assert "in repositories of others" not in done.output
     slept.clear()
     done = CliRunner().invoke(main, ["sync", "--watch"])

@@ -92,7 +92,7 @@ def a_month() -> tuple[list[UsageGroup], dict[tuple[str, str], Linked], Facts]:
         group("5", session="s11", repository="acme/payments", branch="chore/deps", when="2026-11-19 08:00"),
     ]  # fmt: skip
     pulls = (
-        PullRequest("acme/widget", 41, "feature/login", "Let people log in with a passkey", "merged", "https://github.com/acme/widget/pull/41", None, "main"),
+        PullRequest("acme/widget", 41, "feature/login", "Let people log in with a passkey", "merged", "https://github.com/acme/widget/pull/41", default_branch="main"),
         PullRequest("acme/widget", 57, groups[5].branch, 'Fix the leak \u202e"><img src=x onerror=alert(1)>', "open", "https://github.com/acme/widget/pull/57"),
         PullRequest("acme/payments", 7, "chore/deps", "Bump everything", "closed", "javascript:alert(1)"),
     )  # fmt: skip

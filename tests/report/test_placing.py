@@ -114,6 +114,16 @@ HISTORIES = [
         ((WIDGET, "feature/login", None),) * 2, (CLAIMED, CLAIMED),
     ),
     History(
+        "a folder that is gone, inside one in which its session was on the same branch",
+        (group(repository="", folder=f"{HOME}/packages/a"), group(repository="", folder=HOME)),
+        ((WIDGET, "feature/login", None),) * 2, (CLAIMED, CLAIMED), facts=FOLDER,
+    ),
+    History(
+        "a folder that is gone, inside one in which its session was on another branch",
+        (group(repository="", folder=f"{HOME}/clone", branch="fix"), group(repository="", folder=HOME)),
+        (("", "", None), (WIDGET, "feature/login", None)), (NONE, CLAIMED), facts=FOLDER,
+    ),
+    History(
         "a folder that is gone, named by the pull request its session saw",
         (group(repository="", folder="/gone"),), ((WIDGET, "feature/login", 41),), (CLAIMED,),
         linked(link(41, "feature/login")),
@@ -159,6 +169,22 @@ HISTORIES = [
         (group(repository="me/widget"), group(repository="me/widget", branch="main", session="s2")),
         (("me/widget", "feature/login", None), ("me/widget", "", None)), (CLAIMED, ONLY),
         facts=Facts(repositories={"me/widget": Repository("me/widget", "main", fork_of=WIDGET)}),
+    ),
+    History(
+        "GitHub has another default branch than the clone was told",
+        (group(branch="main"), group(branch="trunk", session="s2")), ((WIDGET, "", None), (WIDGET, "", None)), (ONLY, ONLY),
+        facts=Facts(
+            repositories={WIDGET: Repository(WIDGET, "main")},
+            pull_requests=(PullRequest(WIDGET, 41, "feature/login", default_branch="trunk"),),
+        ),
+    ),
+    History(
+        "the same, and what the clone was told has a pull request of its own",
+        (group(branch="main"),), ((WIDGET, "main", 41),), (CLAIMED,),
+        facts=Facts(
+            repositories={WIDGET: Repository(WIDGET, "main")},
+            pull_requests=(PullRequest(WIDGET, 41, "main", default_branch="trunk"),),
+        ),
     ),
     History("letters' case is kept as the first who named it wrote it", (group(repository="Acme/Widget"),), (("Acme/Widget", "feature/login", None),), (CLAIMED,)),
 ]  # fmt: skip

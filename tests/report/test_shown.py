@@ -22,7 +22,7 @@ from tabstop.report.placing import place
 from tabstop.report.report import Charts, Report
 from tabstop.report.table import print_table
 from tabstop.report.tally import By, Of, Plans, Sum, tally, total
-from tabstop.report.words import name_of
+from tabstop.report.words import cost_of, name_of, notional_of
 from tests.report.groups import FORMULA, charts, group, link, linked, placed_month, report
 from tests.support.golden import expect
 
@@ -125,6 +125,26 @@ def test_an_unknown_price_is_never_zero() -> None:
     )
     assert as_json(found)["total"]["dollars"] is None
     assert "$0" not in table(found, 80)
+
+
+def test_an_unknown_price_of_a_plan() -> None:
+    """Is unknown by plan: nobody is billed for it. Where only some have one, both stand beside each other."""
+    plans = Plans(frozenset({"claude-code"}))
+    placed = place([group(None, session="s1"), group("2.00", session="s2", agent="codex")], {}, Facts())
+    found = report(placed, Facts(), By.AGENT, plans=plans)
+    assert [(row.name, cost_of(row.sum), notional_of(row.sum)) for row in found.rows] == [
+        ("codex", "$2.00", ""),
+        ("claude-code", "", "≈ ?"),
+    ]
+    assert (cost_of(found.total), notional_of(found.total)) == ("$2.00", "≈ ?")
+    assert (as_json(found)["total"]["nano_dollars"], as_json(found)["total"]["notional_nano_dollars"]) == (
+        2 * 10**9,
+        None,
+    )
+    some = report([*placed, *place([group("1.00", session="s3")], {}, Facts())], Facts(), plans=plans)
+    assert (cost_of(some.total), notional_of(some.total)) == ("$2.00", "≈ $1.00 + ?")
+    assert "≈ $1.00 + ?" in table(some, 80)
+    assert '<td class="number alarm">≈ $1.00 + ?</td>' in page(some, Charts({}, (), ()))
 
 
 def test_csv() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -22,6 +21,7 @@ from tabstop.beside.proxy.routes import Upstreams
 from tabstop.beside.proxy.running import RunningProxy, running_proxy
 from tabstop.beside.reporting import Reporter
 from tabstop.beside.session_folder import Record
+from tabstop.beside.stop_signal import Stop
 from tabstop.beside.working_tree import TreeWatch
 from tabstop.beside.wrapper.hooks import HookPost
 from tabstop.beside.wrapper.opening import Opened, Wanted, admitted, reported
@@ -45,7 +45,7 @@ def serve(
     say: Callable[[Event], None],
     warn: Callable[[str], None],
     began: Callable[[RunningProxy, GovernedSession, Opened], None],
-    over: threading.Event,
+    over: Stop,
     *,
     folder: str = "",
 ) -> None:

@@ -6,13 +6,13 @@ import json
 import socket
 from collections.abc import Mapping
 
+from tabstop.agents.claude_code.clouds import CLOUDS
+
 TOKEN_HEADER = "X-Tabstop-Token"  # noqa: S105 - a name
 TOKEN = "TABSTOP_PROXY_TOKEN"  # noqa: S105 - the variable's name
 
 _ELSEWHERE = {
-    "CLAUDE_CODE_USE_BEDROCK": ("claude-code", "Claude Code asks Amazon Bedrock"),
-    "CLAUDE_CODE_USE_VERTEX": ("claude-code", "Claude Code asks Google Vertex AI"),
-    "CLAUDE_CODE_USE_FOUNDRY": ("claude-code", "Claude Code asks Microsoft Foundry"),
+    **{cloud.variable: ("claude-code", f"Claude Code asks {cloud.name}") for cloud in CLOUDS if cloud.own_address},
     "GOOGLE_GENAI_USE_VERTEXAI": ("gemini", "Gemini CLI asks Google Vertex AI"),
     "GOOGLE_GENAI_USE_GCA": ("gemini", "Gemini CLI asks with a Google account"),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ class Queue:
 
     def seen(self, path: Path) -> str:
         """How the file was when it was last read; empty before."""
-        row = self._db.execute("select seen from files where path = ?", (str(path),)).fetchone()
+        row = self._db.execute("select seen from files where path = ?", (_named(path),)).fetchone()
         return row[0] if row else ""
 
     def unread(self) -> int:
@@ -84,6 +85,10 @@ class Queue:
         """Remember them: the folder may be gone by the next time."""
         with self._writing() as db:
             db.execute("insert or replace into folders values (?, ?)", (folder, _text(repositories)))
+
+    def known_folders(self) -> list[str]:
+        """Those remembered."""
+        return [folder for (folder,) in self._db.execute("select folder from folders")]
 
     def take(
         self,
@@ -114,7 +119,7 @@ class Queue:
                     "after = excluded.after, counts = excluded.counts where excluded.after >= after",
                     (agent, session, after.timestamp(), counted),
                 )
-            db.execute("insert or replace into files values (?, ?, ?)", (str(path), seen, unread))
+            db.execute("insert or replace into files values (?, ?, ?)", (_named(path), seen, unread))
 
     def waiting(self) -> list[Part]:
         """What has something to tell, by when it began."""
@@ -285,6 +290,11 @@ def _take_call(db: sqlite3.Connection, part: Part, usage: Usage, price: Price) -
     at, cost = usage.occurred_at.timestamp(), price(usage)
     row = (key, part.agent, part.session, part.repository, at, usage.model, counts, usage.web_searches, cost, wire)
     db.execute("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
+
+
+def _named(path: Path) -> str:
+    """As SQLite can keep it: a file's name need not be text."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _text(value: object) -> str:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from tabstop.agents.claude_code.client_count import ClientCount
 from tabstop.agents.log_files import LogFile, LogReading, read
 from tabstop.beside.checked_out import CheckedOutThen
 from tabstop.beside.checkout import repositories_of
+from tabstop.beside.fork import Place, owner_of, place_of
+from tabstop.beside.git_folder import tree_of
+from tabstop.beside.local_git import recorded_worktrees, tree_of_gone
 from tabstop.beside.sync.queue import Part, Price, Queue
-from tabstop.evidence import CommitMade, Evidence
+from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tabstop.gauge import GaugeReading
 from tabstop.usage import Usage
 
-CLAUDE_CODE = "claude-code"
-"""It notes the branch with every call; the others once, or never."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """own: the clone's repository, `owner/name`. told: the one whose owner is told of work there: that of which it is a fork.
-
-    Both empty where none is known.
-    """
-
-    own: str
-    told: str
-
-
-Where = Callable[[Evidence], Place]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +32,15 @@ class Read:
     gauges: tuple[GaugeReading, ...] = ()
 
 
-def read_changed(files: tuple[LogFile, ...], queue: Queue, since: datetime, where: Where, price: Price) -> Read:
-    """Read the files that changed since the last time; what happened before `since` is left alone."""
+def read_changed(
+    files: tuple[LogFile, ...], queue: Queue, since: datetime, owners: Mapping[str, str], price: Price
+) -> Read:
+    """Read the files that changed since the last time; what happened before `since` is left alone.
+
+    owners: whose repositories are told of, in lower case: by each name that an organization has had, the one of now.
+    """
     count, missed, gauges = 0, [], []
+    taking = _Taking(queue, since, owners, price)
     for file in files:
         try:
             seen = identity(file)
@@ -55,7 +50,7 @@ def read_changed(files: tuple[LogFile, ...], queue: Queue, since: datetime, wher
         except OSError as error:
             missed.append((file.path, error.strerror or type(error).__name__))
             continue
-        _take(queue, file, seen, readings, since, where, price)
+        taking.take(file, seen, readings)
         gauges += [gauge for one in readings for gauge in one.gauges]
         count += 1
     return Read(count, tuple(missed), tuple(gauges))
@@ -75,77 +70,109 @@ def identity(file: LogFile) -> str:
     return " ".join(found)
 
 
-def remembering(queue: Queue, owners: Container[str]) -> Where:
-    """Ask git for each folder once, and remember its answer: a worktree may be gone the next time.
+class _Taking:
+    """What files tell goes into the queue. Git is asked for each folder once."""
 
-    owners: who is told of work in their repositories, in lower case.
-    """
-    asked: dict[str, tuple[str, ...]] = {}
+    def __init__(self, queue: Queue, since: datetime, owners: Mapping[str, str], price: Price) -> None:
+        self._queue = queue
+        self._since = since
+        self._owners = owners
+        self._price = price
+        self._repositories: dict[str, tuple[str, ...]] = {}
+        self._unasked = queue.known_folders()
+        self._worktrees: dict[Path, Path] = {}
+        self._then = CheckedOutThen()
 
-    def repositories(folder: str) -> tuple[str, ...]:
-        if folder not in asked:
-            found = repositories_of(folder) if Path(folder).is_dir() else ()
-            if found:
-                queue.know_folder(folder, found)
-            asked[folder] = found or queue.repositories_of(folder)
-        return asked[folder]
+    def take(self, file: LogFile, seen: str, readings: tuple[LogReading, ...]) -> None:
+        """All of one file."""
+        calls, links, commits, totals = [], [], [], []
+        for one in readings:
+            placed = list(self._placed(file.agent, one))
+            calls += [(part, usage) for part, usage in placed if usage.occurred_at >= self._since]
+            for link in one.pull_requests:
+                told = self._told_at(link, placed)
+                if told:
+                    links.append((Part(file.agent, one.session, told), link))
+            for made in one.commits:
+                place = _place_of(made, placed)
+                if place.told:
+                    commits.append((Part(file.agent, one.session, place.told), replace(made, repository=place.own)))
+            last = one.checkpoints[-1] if one.checkpoints else None
+            # A fork counts on from where its parent stood, so its total is not its own.
+            if last is not None and last.after is not None and last.after >= self._since and not one.copied_from:
+                begun = [usage for _, usage in placed if usage.occurred_at < self._since]
+                if not begun:  # a session that began before would count what is left out
+                    totals.append((file.agent, one.session, last.after, dict[str, ClientCount](last.counts)))
+        unread = sum(sum(one.skip_reasons.values()) for one in readings)
+        self._queue.take(file.path, seen, unread, calls, links, commits, totals, self._price)
 
-    def where(evidence: Evidence) -> Place:
+    def _placed(self, agent: str, reading: LogReading) -> Iterator[tuple[Part, Usage]]:
+        self._learn_gone(reading)
+        for usage in reading.usages:
+            session = usage.thread if usage.thread in reading.copied_from else reading.session
+            told = self._then.completed(usage)
+            place = self._where(told)
+            evidence = replace(told, repository=place.own)
+            yield Part(agent, session, place.told), replace(usage, evidence=evidence)
+
+    def _where(self, evidence: Evidence) -> Place:
         known = evidence.repository
-        if owner_of(known) in owners or not evidence.folder:
+        if owner_of(known) in self._owners or not evidence.folder:
             return Place(known, known)
-        names = repositories(evidence.folder)
+        names = self._remotes(evidence.folder)
         if known and known.lower() not in {one.lower() for one in names}:
             return Place(known, known)  # the folder has become another clone since
-        own = known or next(iter(names), "")
-        if owner_of(own) in owners:
-            return Place(own, own)
-        return Place(own, next((one for one in names if owner_of(one) in owners), own))
+        return place_of(names, self._owners, known)
 
-    return where
+    def _remotes(self, folder: str) -> tuple[str, ...]:
+        """Remembered: a worktree may be gone the next time. Of one that is gone already, its repository's."""
+        if folder not in self._repositories:
+            there = Path(folder).is_dir()
+            found = (repositories_of(folder) if there else ()) or self._queue.repositories_of(folder)
+            if not there and not found:
+                tree = tree_of_gone(folder, self._recorded_worktrees())
+                found = repositories_of(str(tree)) if tree else ()
+            if found:
+                self._queue.know_folder(folder, found)
+                self._unasked.append(folder)
+            self._repositories[folder] = found
+        return self._repositories[folder]
 
+    def _recorded_worktrees(self) -> dict[Path, Path]:
+        """Of all clones that are known by now; each is asked once."""
+        trees = [tree for one in self._unasked if (tree := tree_of(Path(one))) is not None]
+        self._unasked.clear()
+        self._worktrees |= recorded_worktrees(trees)
+        return self._worktrees
 
-def owner_of(repository: str) -> str:
-    """Whose repository it is, in lower case."""
-    return repository.partition("/")[0].lower()
+    def _learn_gone(self, reading: LogReading) -> None:
+        """Of folders that are gone and that nothing else tells of: their session does, as `tabstop.report.placing` has it.
 
+        It made calls on the same branch in a folder around it, or saw pull requests of one repository only.
+        """
+        branches: dict[str, set[str]] = {}
+        for usage in reading.usages:
+            branches.setdefault(usage.evidence.folder, set()).update({usage.evidence.branch} - {""})
+        linked = tuple({link.repository for link in reading.pull_requests})
+        for folder in sorted(branches):
+            if folder and not Path(folder).is_dir() and not self._remotes(folder):
+                above = map(str, Path(folder).parents)
+                around = (one for one in above if branches[folder] & branches.get(one, set()))
+                names = next(filter(None, map(self._remotes, around)), ())
+                self._repositories[folder] = names or (linked if len(linked) == 1 else ())
 
-def _take(
-    queue: Queue,
-    file: LogFile,
-    seen: str,
-    readings: tuple[LogReading, ...],
-    since: datetime,
-    where: Where,
-    price: Price,
-) -> None:
-    calls, links, commits, totals = [], [], [], []
-    for one in readings:
-        placed = list(_placed(file.agent, one, where))
-        calls += [(part, usage) for part, usage in placed if usage.occurred_at >= since]
-        links += [(Part(file.agent, one.session, link.repository), link) for link in one.pull_requests]
-        for made in one.commits:
-            place = _place_of(made, placed)
-            if place.told:
-                commits.append((Part(file.agent, one.session, place.told), replace(made, repository=place.own)))
-        last = one.checkpoints[-1] if one.checkpoints else None
-        # A fork counts on from where its parent stood, so its total is not its own.
-        if last is not None and last.after is not None and last.after >= since and not one.copied_from:
-            begun = [usage for _, usage in placed if usage.occurred_at < since]
-            if not begun:  # a session that began before would count what is left out
-                totals.append((file.agent, one.session, last.after, dict[str, ClientCount](last.counts)))
-    unread = sum(sum(one.skip_reasons.values()) for one in readings)
-    queue.take(file.path, seen, unread, calls, links, commits, totals, price)
+    def _told_at(self, link: PullRequestLink, placed: list[tuple[Part, Usage]]) -> str:
+        """The repository with whose calls a link is told; empty for none.
 
-
-def _placed(agent: str, reading: LogReading, where: Where) -> Iterator[tuple[Part, Usage]]:
-    then = CheckedOutThen()
-    for usage in reading.usages:
-        session = usage.thread if usage.thread in reading.copied_from else reading.session
-        told = usage.evidence if agent == CLAUDE_CODE else then.completed(usage.evidence, usage.occurred_at)
-        place = where(told)
-        evidence = replace(told, repository=place.own)
-        yield Part(agent, session, place.told), replace(usage, evidence=evidence)
+        It may have a name that the clone does not know, and only the server knows whether it is the same: so it is told with the
+        calls that were made then for the same organization, and never to another's server.
+        """
+        made = [(usage.occurred_at, part.repository) for part, usage in placed]
+        same = next((name for _, name in made if name.lower() == link.repository.lower()), "")
+        whose = self._owners.get(owner_of(link.repository))
+        return (
+            same or _then([one for one in made if whose and self._owners.get(owner_of(one[1])) == whose], link.at) or ""
+        )
 
 
 def _place_of(made: CommitMade, placed: list[tuple[Part, Usage]]) -> Place:
@@ -153,5 +180,11 @@ def _place_of(made: CommitMade, placed: list[tuple[Part, Usage]]) -> Place:
     places = [(usage.occurred_at, Place(usage.evidence.repository, part.repository)) for part, usage in placed]
     if made.repository:
         return next((one for _, one in places if one.own == made.repository), Place(made.repository, made.repository))
-    before = [one for at, one in places if made.at is None or at <= made.at]
-    return (before or [one for _, one in places[:1]] or [Place("", "")])[-1]
+    return _then(places, made.at) or Place("", "")
+
+
+def _then(made: Sequence[tuple[datetime, T]], at: datetime | None) -> T | None:
+    """The last that was made by then, else the first."""
+    before = [one for when, one in made if at is None or when <= at]
+    found = before or [one for _, one in made[:1]]
+    return found[-1] if found else None

@@ -8,12 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS, discover
-from tabstop.beside.credentials import Credentials
+from tabstop.beside.credentials import Credentials, Login
+from tabstop.beside.fork import owner_of
 from tabstop.beside.gauge_file import keep_gauges, machine_gauges, read_gauges
 from tabstop.beside.late_reports import bring_along
 from tabstop.beside.pricing import from_price_book
@@ -23,7 +24,7 @@ from tabstop.beside.session_folder import sessions_root
 from tabstop.beside.spool import spool_root
 from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.queue import Part, Queue
-from tabstop.beside.sync.reading import owner_of, read_changed, remembering
+from tabstop.beside.sync.reading import read_changed
 from tabstop.beside.sync.sending import QUIET, Ways, said_by, send
 from tabstop.beside.transport import Transport, UrllibTransport
 from tabstop.gauge import GaugeReading
@@ -45,13 +46,13 @@ class AlreadyRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """agents: whose logs. back: how far; the server takes no more than 35 days. billing: how the tokens are paid, where people say.
+    """agents: whose logs. since: from when on; None for all that the server takes, 35 days. billing: how the tokens are paid, where people say.
 
     dry: read, and send nothing.
     """
 
     agents: tuple[str, ...] = tuple(READERS)
-    back: timedelta = LATE_LIMIT
+    since: datetime | None = None
     billing: Billing = Billing.UNKNOWN
     dry: bool = False
 
@@ -68,8 +69,8 @@ def sync(
     folder = sessions_root(environ).parent / "sync"
     with _alone(folder):
         return [
-            _Pass(environ, wanted, now, folder, Server(address, by, sleep), tokens).run()
-            for address, tokens in _servers(environ).items()
+            _Pass(environ, wanted, now, folder, Server(address, by, sleep), logins).run()
+            for address, logins in _servers(environ).items()
         ]
 
 
@@ -81,14 +82,16 @@ class _Pass:
         now: datetime,
         folder: Path,
         server: Server,
-        tokens: dict[str, str],
+        logins: list[Login],
     ) -> None:
         self._environ = environ
         self._wanted = wanted
         self._now = now
         self._folder = folder
         self._server = server
-        self._tokens = tokens
+        self._tokens = {one.organization.lower(): one.token for one in logins}
+        self._owners = {owner: one.organization.lower() for one in logins for owner in one.owners}
+        self._owners |= {organization: organization for organization in self._tokens}
 
     def run(self) -> Passed:
         """Read, then send."""
@@ -112,14 +115,16 @@ class _Pass:
         """Of the environment's token only the server knows for whose organization it is, and so which work is for it."""
         if "" in self._tokens:
             token = self._tokens[""]
-            self._tokens = {self._server.who_am_i(token=token).organization.lower(): token}
+            organization = self._server.who_am_i(token=token).organization.lower()
+            self._tokens, self._owners = {organization: token}, {organization: organization}
             passed.organizations = tuple(self._tokens)
 
     def _read(self, queue: Queue, passed: Passed) -> tuple[GaugeReading, ...]:
         """What changed in the logs, and how full the vendors' windows are by them and by the agents' own status lines."""
-        since = self._now - min(self._wanted.back, LATE_LIMIT)
+        earliest = self._now - LATE_LIMIT
+        since = max(self._wanted.since or earliest, earliest)
         files = discover(Homes.from_environ(self._environ), self._wanted.agents)
-        passed.read = read_changed(files, queue, since, remembering(queue, self._tokens), _price)
+        passed.read = read_changed(files, queue, since, self._owners, _price)
         heard = machine_gauges(self._environ)
         if passed.read.gauges:
             keep_gauges(heard, passed.read.gauges)
@@ -131,7 +136,7 @@ class _Pass:
         sessions, billing = sessions_root(self._environ), self._wanted.billing
         for organization, token in self._tokens.items():
             ways = Ways(self._server, organization, token, sessions, billing, gauges)
-            mine = [part for part in parts if owner_of(part.repository) == organization]
+            mine = [part for part in parts if self._owners.get(owner_of(part.repository)) == organization]
             try:
                 send(queue, mine, ways, self._now, passed.sent)
             except ServerError as error:  # what is wrong with one organization's work need not be with another's
@@ -152,7 +157,7 @@ class _Pass:
             repository = one.part.repository
             if not repository:
                 passed.nowhere.add(one)
-            elif not {owner_of(repository), ""} & self._tokens.keys():
+            elif not {owner_of(repository), ""} & self._owners.keys():
                 passed.elsewhere.add(one)
             else:
                 passed.waiting += one.calls
@@ -177,8 +182,8 @@ def _why(address: str, error: ServerError) -> str:
     return f"{address} could not be asked ({error})."
 
 
-def _servers(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Servers, each with its tokens by organization in lower case; one whose organization is not known yet under the empty name."""
+def _servers(environ: Mapping[str, str]) -> dict[str, list[Login]]:
+    """Servers, each with whose tokens there are, newest first; the environment's is of an organization that is not known yet."""
     access = ServerAccess.from_environ(environ)
     named = environ.get("TABSTOP_SERVER", "").strip().rstrip("/")
     if named == NO_SERVER:
@@ -188,13 +193,13 @@ def _servers(environ: Mapping[str, str]) -> dict[str, dict[str, str]]:
     if access.problem:
         raise NobodyToTellError(f"{access.problem}.")
     if not access.organization:
-        return {access.address: {"": access.token}}
-    found: dict[str, dict[str, str]] = {}
+        return {access.address: [Login(access.address, "", "", access.token)]}
+    found: dict[str, list[Login]] = {}
     credentials = Credentials.from_environ(environ)
     for one in credentials.logins():
         login = credentials.with_token(one) if named in {"", one.server} else None
         if login is not None:
-            found.setdefault(one.server, {})[one.organization.lower()] = login.token
+            found.setdefault(one.server, []).append(login)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -53,6 +54,7 @@ class Sent:
     """What came of it. new: calls that the server did not know. refused: those that it will never take.
 
     not_covered: repositories, failed: sessions that the server did not take, with its reason; their calls wait.
+    doubted: why, in the server's words, it does not count calls as they were told, and how many.
     """
 
     sessions: int = 0
@@ -61,6 +63,7 @@ class Sent:
     not_covered: dict[str, str] = field(default_factory=dict)
     failed: dict[Part, str] = field(default_factory=dict)
     refused: int = 0
+    doubted: Counter[str] = field(default_factory=Counter)
 
 
 class _NotCovered(Exception):  # noqa: N818 - a refusal is no mistake of ours
@@ -238,7 +241,9 @@ class _Sending:
         self._queue.sent(*names)
 
     def _server_usage(self, batch: UsageBatch) -> int:
-        return self._ways.server.usage(self._session, batch, token=self._token).new
+        answer = self._ways.server.usage(self._session, batch, token=self._token)
+        self._sent.doubted.update(one.why for one in answer.doubted)
+        return answer.new
 
     def _end(self, span: tuple[datetime, datetime]) -> None:
         """Say that it is over. Of one that was admitted, whoever watched it says so."""
