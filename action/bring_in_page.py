@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from action.amounts import amount
 from action.backlog import Arrived
 from action.bring_in_artifacts import Artifact
+from action.placement import on_no_tab
 from action.runner import Message
-from action.summary import amount
 from tabstop.explain import moment
 from tabstop.markdown import code, plain, prose, table
 from tabstop.quantity import plural, tokens
@@ -69,7 +70,10 @@ def headline(brought: BroughtIn) -> str:
 
 def annotation(brought: BroughtIn) -> Message:
     """The same beside the job, with the reasons."""
-    lines = [f"{headline(brought)}.", *(f"- {line(stay)}" for stay in brought.waiting[:10])]
+    lines = [
+        f"{headline(brought)}. {_on_no_tab(brought)}".strip(),
+        *(f"- {line(stay)}" for stay in brought.waiting[:10]),
+    ]
     more = len(brought.waiting) - 10
     lines += [f"and {more} more, listed in the job's summary"] if more > 0 else []
     return Message("Tabstop: late reports" + (" are waiting" if brought.waiting else ""), "\n".join(lines), "", ANCHOR)
@@ -85,6 +89,7 @@ def summary(brought: BroughtIn, now: datetime) -> str:
     parts = [
         f"### Tabstop: {prose(headline(brought))}",
         _arrived(brought.sessions),
+        _on_no_tab(brought),
         _staying(brought.stays, now),
         _LOST if brought.waiting else "",
         f"Only the newest {brought.cut_at:,} artifacts of this repository were looked at." if brought.cut_at else "",
@@ -174,3 +179,7 @@ def _cost(brought: BroughtIn) -> str:
     answers = [one.answer for one in brought.sessions]
     cost, notional = sum(one.cost for one in answers), sum(one.notional for one in answers)
     return amount(cost, notional, sum(one.unpriced for one in answers))
+
+
+def _on_no_tab(brought: BroughtIn) -> str:
+    return on_no_tab([one.answer for one in brought.sessions])

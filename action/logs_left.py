@@ -62,6 +62,8 @@ def read_logs(session: Session, inputs: Inputs, environ: Mapping[str, str]) -> L
     try:
         for file in discover(_homes(agent, inputs, environ), [agent]):
             reading.file(file)
+        if agent == "opencode" and inputs.execution_file:
+            reading.file(LogFile(agent, Path(inputs.execution_file)))  # what `opencode export` printed
     except ImportError as error:  # a Python that was built without SQLite
         reading.skipped[f"logs of this agent: {error}"] += 1
     found = reading.left()

@@ -96,7 +96,8 @@ class _Settle:
         session = replace(session, session=delivered.rest.session)  # a new one, when it was started after the fact
         artifact = self._keep_what_is_left(delivered) if delivered.error is not None else ""
         why = _why_not(delivered.error)
-        self._say(Settled(session, traces, self._world.now(), delivered.answer, why, artifact, governed=governed))
+        now, doubted = self._world.now(), delivered.doubted
+        self._say(Settled(session, traces, now, delivered.answer, why, artifact, governed=governed, doubted=doubted))
         mark_settled(kept, self._world.now(), tuple(sorted({total.thread for total in traces.totals})))
         return delivered.error is None
 

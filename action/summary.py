@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from action.amounts import amount
 from action.governed import MOST_TOLD, Governed
 from action.messages import linkable
+from action.placement import on_no_tab, where_it_lies
 from action.runner import Message
 from action.session_file import Admission, Session
 from action.traces import Traces
@@ -19,7 +22,7 @@ from tabstop.session import SessionOutcome
 from tabstop.true_up import true_up
 from tabstop.usage import Billing, Tokens
 from tabstop.verdict import Outcome
-from tabstop.wire import EndAnswer
+from tabstop.wire import Doubted, EndAnswer
 
 _BILLED = {
     Billing.API: "billed per token",
@@ -43,6 +46,8 @@ class Settled:
     """Nothing will be delivered later either."""
     governed: Governed | None = None
     """What its governor saw; None where none was set up."""
+    doubted: tuple[Doubted, ...] = ()
+    """Calls that the server does not count as they were told."""
 
     @property
     def calls_for_attention(self) -> bool:
@@ -71,21 +76,13 @@ def cost(settled: Settled) -> str:
     return amount(answer.cost, answer.notional, answer.unpriced)
 
 
-def amount(cost: int, notional: int, unpriced: int) -> str:
-    """Nano-dollars as billed and at list prices; unpriced: how many responses are in neither."""
-    listed = f"{show(notional)} at list prices"
-    said = show(cost)
-    if notional:
-        said = f"{show(cost)} billed, {listed}" if cost else listed
-    return f"{said}, part unknown" if unpriced else said
-
-
 def annotation(settled: Settled) -> Message:
     """The same in one line beside the job."""
-    tab = settled.answer.tab_cost if settled.answer else 0
-    text = f"{headline(settled)}." + (f" The tab stands at {show(tab)}." if tab else "")
+    said = [f"{headline(settled)}."]
+    if answer := settled.answer:
+        said += [on_no_tab([answer]), f"The tab stands at {show(answer.tab_cost)}." if answer.tab_cost else ""]
     title = "Tabstop" if not settled.undelivered else "Tabstop: not reported" + ("" if settled.final else " yet")
-    return Message(title, f"{text} {settled.undelivered}".strip())
+    return Message(title, " ".join(filter(None, [*said, settled.undelivered])))
 
 
 def summary(settled: Settled) -> str:
@@ -94,11 +91,13 @@ def summary(settled: Settled) -> str:
     parts = [
         f"### Tabstop: {prose(headline(settled))}",
         "\n".join(table(("", ""), rows)),
+        "\n".join(where_it_lies(settled.session.start, settled.answer)) if settled.answer else "",
         "\n".join(_models(settled.traces, settled.now)),
         "\n".join(_noticed(settled.governed)),
         "\n".join(_findings(settled)),
         _undelivered(settled),
         "\n".join(_skipped(settled.traces.skipped)),
+        "\n".join(_doubted(settled.doubted)),
         f"[Read on]({_page(settled)})" if _page(settled) else "",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -189,6 +188,17 @@ def _skipped(skipped: Mapping[str, int]) -> list[str]:
     if not skipped:
         return []
     return ["Not counted:", "", *(f"- {prose(reason)}: {count:,}" for reason, count in sorted(skipped.items()))]
+
+
+def _doubted(doubted: Sequence[Doubted]) -> list[str]:
+    if not doubted:
+        return []
+    reasons = Counter(one.why for one in doubted)
+    return [
+        "Not counted as told:",
+        "",
+        *(f"- {plural(count, 'call')}: {prose(why)}" for why, count in sorted(reasons.items())),
+    ]
 
 
 def _page(settled: Settled) -> str:

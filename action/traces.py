@@ -11,7 +11,7 @@ from action.inputs import Inputs
 from action.job import Job
 from action.logs_left import NOTHING_FOUND, LogsLeft, read_logs
 from action.session_file import Session
-from tabstop.agents.claude_code.billing import billing_of
+from tabstop.agents.claude_code.billing import billing_of, set_names
 from tabstop.agents.claude_code.execution_file import ExecutionResult, read_execution_file, totals_of
 from tabstop.agents.claude_code.folder import read_folder
 from tabstop.agents.claude_code.outcome import outcome_of
@@ -112,7 +112,7 @@ def _claude(session: Session, inputs: Inputs, job: Job, environ: Mapping[str, st
     outcome, detail = outcome_of(execution, traces=traces, cancelled=cancelled and inputs.agent_outcome != "success")
     if inputs.agent_outcome == "skipped" and execution is None and not traces:
         outcome, detail = SessionOutcome.NOT_STARTED, "the agent's step was skipped"
-    billing, evidence = billing_of(execution, environ)
+    billing, evidence = billing_of(execution, set_names(environ))
     if inputs.billing is not Billing.UNKNOWN:
         billing, evidence = inputs.billing, _stated(inputs.billing)
     links = tuple(dict.fromkeys(link for one in found.sessions for link in one.pull_requests))

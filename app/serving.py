@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -13,6 +12,7 @@ from app.jobs.runner import Runner
 from app.jobs.table import CRONS, HANDLERS
 from app.settings import Settings
 from app.wiring import build_world, done_building
+from tabstop.beside.stop_signal import Stop
 
 THREADS = 4
 """Request threads: more only wait for the interpreter and the database."""
@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
     ).serve()
 
 
-def work(settings: Settings, stop: threading.Event) -> None:
+def work(settings: Settings, stop: Stop) -> None:
     """Do jobs until `stop` is set: one of any number of worker processes on PostgreSQL."""
     runner = Runner(build_world(settings), HANDLERS, CRONS)
     done_building()

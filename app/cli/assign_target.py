@@ -9,7 +9,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from app.cli.amounts import read_time
-from app.cli.opening import OperatorError, repository_named
+from app.cli.opening import OperatorError, pull_request_numbered, repository_named
 from app.ledger.books import SessionRow, UsageRow
 from app.ledger.by_hand import Target
 from app.ledger.shares import by_share
@@ -17,7 +17,7 @@ from app.registry import Organization, Repository, Transaction
 
 ENGINEER = "engineer"
 REST = "rest"
-_PART = re.compile(r"(?P<to>.+)=(?P<which>\d+(?:\.\d+)?%|rest|(?:since|until|branch):.+)")
+_PART = re.compile(r"(?P<to>.+)=(?P<which>[0-9]+(?:\.[0-9]+)?%|rest|(?:since|until|branch):.+)")
 
 Belongs = Callable[[UsageRow], bool]
 """Whether a usage is in a part."""
@@ -46,9 +46,7 @@ def target(books: Transaction, organization: Organization, session: SessionRow, 
         raise OperatorError(f"{written!r} names no repository; write REPO#NUMBER, REPO@BRANCH, REPO or {ENGINEER}.")
     repository = repository_named(books, organization, name)
     if mark == "#":
-        pull_request = books.pull_request(repository.id, int(rest)) if rest.isdecimal() and rest.isascii() else None
-        if pull_request is None:
-            raise OperatorError(f"{repository.full_name} has no pull request #{rest} that Tabstop knows of.")
+        pull_request = pull_request_numbered(books, repository, rest)
         return Target(pull_request.tab_id, repository.id), f"tab {repository.full_name}#{pull_request.number}"
     if mark == "@":
         return _branch(books, repository, rest)
@@ -77,7 +75,7 @@ def parts(books: Transaction, organization: Organization, session: SessionRow, w
         raise OperatorError("A split goes by shares or by branch and time, not both.")
     if shares and (sum(shares) != 1 or 0 in shares):
         together = sum(shares) * 100
-        raise OperatorError(f"The shares come to {float(together):g}%. They have to be above 0% and come to 100%.")
+        raise OperatorError(f"The shares come to {float(together):.15g}%. They have to be above 0% and come to 100%.")
     return found
 
 

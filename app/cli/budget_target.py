@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.cli.opening import OperatorError, repository_named
+from app.cli.opening import OperatorError, pull_request_numbered, repository_named
 from app.registry import Organization, Repository, Transaction
 from tabstop.budget import Budget, BudgetKey, Scope
 from tabstop.policy.model import Cap, Policy
@@ -16,10 +16,7 @@ def tab_budget(books: Transaction, organization: Organization, target: str, now:
     name, mark, rest = target.partition("#") if "#" in target.partition("@")[0] else target.partition("@")
     repository = repository_named(books, organization, name)
     if mark == "#":
-        pull_request = books.pull_request(repository.id, int(rest)) if rest.isdigit() else None
-        if pull_request is None:
-            raise OperatorError(f"{repository.full_name} has no pull request #{rest} that Tabstop knows of.")
-        tab_id = pull_request.tab_id
+        tab_id = pull_request_numbered(books, repository, rest).tab_id
     elif mark == "@" and rest:
         tab = books.tab_of_branch(repository.id, rest)
         if tab is None:

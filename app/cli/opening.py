@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from app.registry import Organization, Repository, Store, Transaction
+from app.registry import Organization, PullRequest, Repository, Store, Transaction
 from app.settings import Settings, SettingsError
 from app.store.engine import database_url
 from app.store.failure import FAILURES, reason
@@ -22,6 +22,9 @@ FIRST_TRY = (
     "\n\nFor a first try on this machine, make a key, keep it, and run the command again:\n"
     "  export TABSTOP_SECRET_KEY=$(openssl rand -hex 32)"
 )
+
+LONGEST_NUMBER = 9
+"""Digits of a pull request's number: far beyond any repository's, and every database holds it."""
 
 
 class OperatorError(click.ClickException):
@@ -110,3 +113,12 @@ def repository_named(books: Transaction, organization: Organization, name: str) 
     names = [r.full_name.partition("/")[2] for r in books.repositories()]
     known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     raise OperatorError(f"{organization.login} has no repository {full}. Known: {known or 'none'}.")
+
+
+def pull_request_numbered(books: Transaction, repository: Repository, written: str) -> PullRequest:
+    """The one of this number. Raises `OperatorError`, also for what is no number or longer than any that GitHub gives."""
+    is_number = written.isascii() and written.isdecimal() and len(written) <= LONGEST_NUMBER
+    found = books.pull_request(repository.id, int(written)) if is_number else None
+    if found is None:
+        raise OperatorError(f"{repository.full_name} has no pull request #{written} that Tabstop knows of.")
+    return found

@@ -23,7 +23,7 @@ from app.cli.session import raise_session
 from app.ledger import overdrives
 from app.ledger.books import Overdrive
 from app.registry import Organization, Transaction
-from tabstop.budget import Amount, Budget
+from tabstop.budget import Amount, Budget, show_amount
 from tabstop.money import show
 from tabstop.quantity import span
 from tabstop.quantity import tokens as show_tokens
@@ -164,7 +164,11 @@ def granted(name: str, before: Budget, after: Budget, made: Overdrive, seconds: 
         until = "for as long as the tab is open"
     lines = [f"Raised {name}: {', '.join(ceilings)}, {until}."]
     if after.nano_ceiling is not None:
-        lines.append(_standing(after))
+        lines.append(_standing("usd", after.spent.nano, after.unplaced.nano, after.held.nano, after.nano_room or 0))
+    if after.token_ceiling is not None and (made.amount.tokens or after.nano_ceiling is None):
+        lines.append(
+            _standing("tokens", after.spent.tokens, after.unplaced.tokens, after.held.tokens, after.token_room or 0)
+        )
     lines.append(f"Overdrive {made.id}; `overdrive revoke {made.id}` ends it.")
     return "\n".join(lines)
 
@@ -181,11 +185,12 @@ def _revoke(here: Opened, organization: Organization, overdrive_id: int, why: st
         return called(books, budget.key)
 
 
-def _standing(budget: Budget) -> str:
-    room = budget.nano_room or 0
-    free = f"{show(room)} free" if room > 0 else f"{show(-room)} over: new sessions are still refused"
-    unplaced = f" ({show(budget.unplaced.nano)} of it on no pull request or branch)" if budget.unplaced.nano else ""
-    return f"Spent {show(budget.spent.nano)}{unplaced}, held {show(budget.held.nano)}: {free}."
+def _standing(unit: str, spent: int, unplaced: int, held: int, room: int) -> str:
+    left = show_amount(abs(room), unit)
+    free = f"{left} free" if room > 0 else f"{left} over: new sessions are still refused"
+    none, kept = (show_amount(one, unit).removesuffix(" tokens") for one in (unplaced, held))
+    of_it = f" ({none} of it on no pull request or branch)" if unplaced else ""
+    return f"Spent {show_amount(spent, unit)}{of_it}, held {kept}: {free}."
 
 
 def _target(books: Transaction, organization: Organization, given: dict[str, str], here: Opened) -> Budget:

@@ -14,7 +14,7 @@ from app.cli.amounts import TIME
 from app.cli.columns import minute
 from app.cli.opening import Opened, OperatorError, opened, repository_named
 from app.ledger.postings import Sums
-from app.ledger.unplaced import Lying
+from app.ledger.unplaced import UnplacedPart
 from app.ledger.unplaced import unplaced as look
 from app.registry import Organization, Transaction
 from app.render.session_table import amounts
@@ -30,13 +30,13 @@ class _Shown:
     organization: str
     repository: str
     engineer: str
-    lying: Lying
+    part: UnplacedPart
 
     @property
     def command(self) -> str:
         """What puts it where it belongs, once NUMBER and WHY are filled in."""
         name = self.repository.partition("/")[2] or "REPOSITORY"
-        return f"python -m app.cli assign {self.lying.session.id} --unplaced --to {name}#NUMBER --why WHY"
+        return f"python -m app.cli assign {self.part.session.id} --unplaced --to {name}#NUMBER --why WHY"
 
 
 @click.command()
@@ -77,7 +77,7 @@ def _organizations(here: Opened, repository: str | None, login: str | None) -> l
     return found
 
 
-def _shown(books: Transaction, organization: Organization, row: Lying) -> _Shown:
+def _shown(books: Transaction, organization: Organization, row: UnplacedPart) -> _Shown:
     repository = books.repository(row.repository_id) if row.repository_id is not None else None
     engineer = books.engineer(row.engineer_id) if row.engineer_id is not None else None
     name = repository.full_name if repository else ""
@@ -85,7 +85,7 @@ def _shown(books: Transaction, organization: Organization, row: Lying) -> _Shown
 
 
 def _lines(one: _Shown) -> Iterator[str]:
-    row = one.lying
+    row = one.part
     where = one.repository or "no repository"
     branches = f", on {', '.join(row.branches)}" if row.branches else ""
     yield f"{row.session.id}  {_amounts(row.sums)}  {one.engineer or NOBODY}  {where}{branches}  {minute(row.session.admitted_at)}"
@@ -111,7 +111,7 @@ def _amounts(sums: Sums) -> str:
 
 
 def _as_json(one: _Shown) -> dict[str, Any]:
-    row = one.lying
+    row = one.part
     return {
         "session": row.session.id,
         "organization": one.organization,

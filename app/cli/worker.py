@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import threading
 
 import click
 
 from app.cli.opening import OperatorError, environment, opened
 from app.logs import configure
 from app.serving import work
+from tabstop.beside.stop_signal import StopSignal
 
 
 @click.command()
@@ -27,8 +27,8 @@ def worker() -> None:
     with opened():
         pass
     configure(settings.log_format)
-    stop = threading.Event()
+    stop = StopSignal()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, stop.set)
     click.echo("Doing jobs. Ctrl-C stops after the one in hand.", err=True)
     work(settings, stop)

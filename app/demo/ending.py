@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from tabstop.beside.stop_signal import StopSignal
 
 _LOOK_SECONDS = 0.1
 
@@ -19,20 +20,16 @@ class Ending:
 
     def __init__(self) -> None:
         """Nobody does."""
-        self._told: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._stop = StopSignal()
 
     def tell(self, *_signal: object) -> None:
-        """Have it end. Of all queues and events only this one may be used in a signal handler (docs.python.org, queue)."""
-        self._told.put(None)
+        """Have it end. It may stand for a signal handler."""
+        self._stop.set()
 
     def wait(self, seconds: float | None = None) -> None:
         """Let time pass; None: without end. Raises `KeyboardInterrupt` when it is to end, or was before."""
-        try:
-            self._told.get(timeout=seconds)
-        except queue.Empty:
-            return
-        self._told.put(None)
-        raise KeyboardInterrupt
+        if self._stop.wait(seconds):
+            raise KeyboardInterrupt
 
     def run(
         self, command: Sequence[str], cwd: Path, environ: Mapping[str, str], seconds: float, *, stderr: int

@@ -19,8 +19,10 @@ from tabstop.wire import (
     Allowance,
     Call,
     ClientTotal,
+    Doubted,
     EndAnswer,
     EndRequest,
+    Placement,
     Problem,
     ResumeAnswer,
     StartAnswer,
@@ -127,6 +129,7 @@ class FakeTabstop:
         self.ends: Callable[[EndAnswer], EndAnswer] = lambda answer: answer
         self.takes_late = True  # sessions that began unasked are recorded whatever the budgets say
         self.names = "s"
+        self.doubts = ""  # why no call can have been made as it was told
         self._keys: dict[str, str] = {}
         self._answers: dict[str, Response] = {}
 
@@ -192,13 +195,31 @@ class FakeTabstop:
         new = [call for call in batch.calls if call.keys not in known.calls]
         known.calls.update({call.keys: call for call in batch.calls})
         known.totals.update({(total.thread, total.model): total for total in batch.client_totals})
-        return Response(200, encoded(UsageAnswer(Verdict(), new=len(new), known=len(batch.calls) - len(new))))
+        doubted = tuple(Doubted(call.keys, self.doubts) for call in batch.calls if self.doubts)
+        known_before = len(batch.calls) - len(new)
+        return Response(200, encoded(UsageAnswer(Verdict(), new=len(new), known=known_before, doubted=doubted)))
 
     def _end(self, known: Known) -> Response:
         tokens = known.tokens.total
         cost = tokens * NANO_PER_TOKEN
-        answer = EndAnswer(Verdict(), cost=cost, tokens=tokens, tab_cost=12 * DOLLAR + cost, page=self.page)
+        answer = EndAnswer(
+            Verdict(),
+            cost=cost,
+            tokens=tokens,
+            tab_cost=12 * DOLLAR + cost,
+            page=self.page,
+            placements=(_placement(known.start, cost, tokens),) if tokens else (),
+        )
         return Response(200, encoded(self.ends(answer)))
+
+
+def _placement(start: StartRequest, cost: int, tokens: int) -> Placement:
+    """All of it where the start says."""
+    number, repository = start.pull_request, start.repository
+    if number is None:
+        return Placement("repository only", "a run that names no pull request", repository, cost=cost, tokens=tokens)
+    reason = f"pull request #{number}, proven by the run's identity token"
+    return Placement("proven", reason, repository, start.branch, number, cost=cost, tokens=tokens)
 
 
 def encoded(value: object) -> bytes:

@@ -16,7 +16,7 @@ from action.inputs import Inputs
 from tabstop.beside.spool import Undelivered
 from tabstop.beside.transport import Response
 from tabstop.usage import Billing
-from tabstop.wire import EndRequest, Problem, StartRequest
+from tabstop.wire import EndAnswer, EndRequest, Placement, Problem, StartRequest
 from tabstop.wire_json import to_json
 from tests.action.fake_artifacts import FakeArtifacts
 from tests.action.fake_tabstop import CENT, problem, times
@@ -76,6 +76,20 @@ def test_what_waits_arrives_and_is_deleted(site: Site) -> None:
     assert site.job.outputs == {"brought-in": "2", "spool-left": "0"}
     assert not list(site.job.temp.glob("tmp*"))
     golden.expect("action/bring-in.md", site.job.page())
+
+
+def test_what_is_on_no_pull_request_is_said(site: Site) -> None:
+    """A report of a run that nobody knows any more lies with the repository; the page says how much that is."""
+    for name in ("plain", "subagent-other-model"):
+        site.leave(name)
+    nowhere = Placement("repository only", "the run is not known", "acme/widget", cost=CENT)
+
+    def ends(ended: EndAnswer) -> EndAnswer:
+        return replace(ended, placements=(*ended.placements, nowhere)) if ended.tokens > 45_000 else ended
+
+    site.job.tabstop.ends = ends
+    assert site.run() == 0
+    golden.expect("action/bring-in-unplaced.md", site.job.page())
 
 
 def test_nothing_waits(site: Site) -> None:

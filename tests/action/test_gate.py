@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from app.api.problems import not_covered
 from tabstop.beside.transport import NoAnswerError, Response
 from tabstop.session import Limits
 from tabstop.verdict import Outcome, Signal, Verdict, verdict_of
-from tabstop.wire import Problem, StartRequest
+from tabstop.wire import StartRequest
 from tests.action.fake_tabstop import DOLLAR, a_finding, held_tab, problem, spent_tab, times, with_models
 from tests.action.jobs import PULL_REQUEST, SERVER, Job, from_a_fork, in_minutes
 from tests.support import golden
@@ -243,11 +244,7 @@ def test_dependabot_is_as_a_fork(tmp_path: Path) -> None:
 
 def test_what_the_server_does_not_accept_is_explained(job: Job) -> None:
     """A repository the App does not cover is a mistake to correct: the server's own words, and the step fails."""
-    said = Problem(
-        "Tabstop is not installed on acme/widget.",
-        "The organization has the App, but this repository is not among those it was given.",
-        "Add the repository under the App's “Repository access”, and run the job again.",
-    )
+    said = not_covered("acme/widget").problem
     job.tabstop.fault = times(99, problem(403, said))
     assert job.run("gate") == 2
     golden.expect("action/gate-not-accepted.md", job.page())

@@ -77,6 +77,22 @@ def test_billing_evidence_is_sent(job: Job) -> None:
     assert job.tabstop.sessions["s2"].batches[0].billing is Billing.CREDITS
 
 
+@pytest.mark.parametrize(
+    ("environ", "billing"),
+    [
+        ({"CLAUDE_CODE_USE_MANTLE": "1", "CLAUDE_CODE_OAUTH_TOKEN": "t"}, Billing.API),
+        ({"CLAUDE_CODE_USE_BEDROCK": "0", "CLAUDE_CODE_OAUTH_TOKEN": "t"}, Billing.SUBSCRIPTION),
+        ({"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "t"}, Billing.SUBSCRIPTION),
+    ],
+)
+def test_the_environment_tells_where_the_client_does_not(job: Job, environ: dict[str, str], billing: Billing) -> None:
+    """A killed run says nothing of its key. A secret that is not there is a variable with nothing in it: that is none."""
+    job.environ |= environ
+    gated(job, "killed")
+    job.run("settle")
+    assert only_session(job).batches[0].billing is billing
+
+
 def test_a_plans_dollars_are_named_as_such(job: Job) -> None:
     """Notional dollars are never shown as a bill."""
     job.tabstop.ends = lambda answer: replace(answer, cost=0, notional=answer.cost)
@@ -117,6 +133,14 @@ def test_two_sessions_of_a_job_are_settled_each(job: Job) -> None:
     assert {call.model for call in job.tabstop.sessions["s2"].calls.values()} == {"claude-sonnet-4-5"}
     assert job.run("settle", session="s9") == 0
     assert "s9" in job.said("warning")[0].message
+
+
+def test_calls_that_count_otherwise_are_said(job: Job) -> None:
+    """With the server's reason, and how many: whoever compares the page with the log finds the difference explained."""
+    job.tabstop.doubts = "It was made before its session began. It counts at 2026-11-02 12:00 UTC."
+    gated(job)
+    job.run("settle")
+    assert f"Not counted as told:\n\n- 5 calls: {job.tabstop.doubts}\n" in job.page()
 
 
 def test_an_agent_that_never_ran_is_not_started(job: Job) -> None:

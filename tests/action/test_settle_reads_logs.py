@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,26 @@ def test_what_the_real_clients_left_is_reported(
     assert known.tokens == tokens
     assert known.end is not None
     assert known.end.skipped == {}
+
+
+def test_an_export_of_opencode_is_read_where_its_database_is_not(job: Job) -> None:
+    """Where it ran in a container that is gone; by the same rules as any log."""
+    job.clock.at = datetime(2026, 11, 21, 21, 20, tzinfo=UTC)
+    path = left(job.home / "export.json", sample("opencode/export.json"))
+    known = settled(job, "opencode", None, execution_file=str(path))
+    assert len(known.calls) == 5
+    assert known.tokens == Tokens(input=60, cache_read=37_400, cache_write_5m=11_600, output=850)
+    assert known.end is not None
+    assert known.end.skipped == {}
+
+
+def test_an_export_of_before_the_gate_is_none_of_this_job(job: Job) -> None:
+    """And is listed as not counted."""
+    path = left(job.home / "export.json", sample("opencode/export.json"), GATE - timedelta(hours=1))
+    known = settled(job, "opencode", None, execution_file=str(path))
+    assert not known.calls
+    assert known.end is not None
+    assert known.end.skipped["file: not written to since the gate"] == 1
 
 
 def test_where_codex_worked_goes_with_its_calls(job: Job) -> None:

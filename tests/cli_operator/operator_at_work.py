@@ -26,8 +26,8 @@ class AtWork:
 
     @property
     def url(self) -> str:
-        """The database."""
-        return f"sqlite:///{self.folder / 'tabstop.db'}"
+        """The database: `extra`'s, else a file."""
+        return self.extra.get("TABSTOP_DATABASE_URL", f"sqlite:///{self.folder / 'tabstop.db'}")
 
     @property
     def env(self) -> dict[str, str]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from app.ledger.admit import Start, admit
 from app.ledger.record_usage import Report, record_usage
 from app.registry import Repository, Store
-from app.store.migrate import upgrade
 from tabstop.attribution import Confidence
 from tabstop.budget import Scope
 from tabstop.cost import Cost, CostState
@@ -21,7 +16,6 @@ from tabstop.policy.model import Policy
 from tabstop.usage import Tokens, Usage
 from tabstop.wire import StartAnswer
 from tests.cli_operator.operator_at_work import Acme, AtWork
-from tests.cli_operator.test_postgres import OnPostgres
 from tests.support.golden import expect
 
 BEGAN = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
@@ -103,11 +97,11 @@ def a_day(at_work: AtWork) -> str:
     return "\n".join(said)
 
 
-def test_what_is_read(at_work: AtWork) -> None:
+def test_what_is_read(on_each: AtWork) -> None:
     """Every answer, in the order of a day; the ledger adds up at its end, and each change has its audit row."""
-    expect("operator-assign/a-day.txt", a_day(at_work))
-    assert at_work.types("audit", "recompute").exit_code == 0
-    store = at_work.store()
+    expect("operator-assign/a-day.txt", a_day(on_each))
+    assert on_each.types("audit", "recompute").exit_code == 0
+    store = on_each.store()
     organization = store.organizations()[0].id
     store.seal_audit(organization, b"k")
     with store.look(organization) as books:
@@ -119,22 +113,6 @@ def test_what_is_read(at_work: AtWork) -> None:
         "session.split",
         "session.unassigned",
     ]
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[OnPostgres]:
-    """A migrated PostgreSQL database, nothing in it."""
-    upgrade(postgres_url)
-    here = OnPostgres(tmp_path, {"TABSTOP_DATABASE_URL": postgres_url})
-    yield here
-    here.close()
-
-
-@pytest.mark.postgres
-def test_the_same_on_postgres(on_postgres: OnPostgres) -> None:
-    """Word for word."""
-    expect("operator-assign/a-day.txt", a_day(on_postgres))
-    assert on_postgres.types("audit", "recompute").exit_code == 0
 
 
 def test_both_checks_follow(at_work: AtWork) -> None:
@@ -163,6 +141,8 @@ WRONG = (
     ("assign", "ses_1", "--to", "other/site"),
     ("assign", "ses_1", "--to", "widget#8"),
     ("assign", "ses_1", "--to", "widget#"),
+    ("assign", "ses_1", "--to", "widget#99999999999999999999"),
+    ("assign", "ses_1", "--to", "widget#²"),
     ("assign", "ses_1", "--to", "widget@nobody"),
     ("assign", "ses_1", "--to", "#7"),
     ("assign", "ses_1", "--to", "site", "--by", "eve"),
@@ -171,6 +151,8 @@ WRONG = (
     ("assign", "ses_1", "--to", "site", "--calls-since", "2026-11-22", "--calls-until", "2026-11-21"),
     ("split", "ses_1", "--to", "site=100%"),
     ("split", "ses_1", "--to", "site=60%", "--to", "widget=30%"),
+    ("split", "ses_1", "--to", "site=50%", "--to", "widget=50.0000000001%"),
+    ("split", "ses_1", "--to", "site=\u0665\u0660%", "--to", "widget=50%"),
     ("split", "ses_1", "--to", "site=60%", "--to", "widget=rest"),
     ("split", "ses_1", "--to", "site=60%", "--to", "site=40%"),
     ("split", "ses_1", "--to", "site", "--to", "widget=rest"),

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from tabstop.budget import Budget, Scope
+from app.cli.overdrive import granted
+from app.ledger.books import Overdrive
+from tabstop.budget import Amount, Budget, BudgetKey, Scope
 from tabstop.money import dollars
+from tabstop.window import WindowKind, window_at
 from tests.cli_operator.operator_at_work import Acme, AtWork
+from tests.support.golden import expect
 
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GRANT = ("overdrive", "grant", "--organization", "acme", "--why", "release week")
 
 
@@ -56,6 +62,25 @@ def test_the_answer_has_the_arithmetic(at_work: AtWork) -> None:
     )
 
 
+def test_what_is_on_no_tab_is_said_in_every_unit() -> None:
+    """Of a cap in tokens alone too; where both bind, tokens are told of when they are raised."""
+    month = BudgetKey(Scope.REPOSITORY, 1, window_at(WindowKind.MONTH, "UTC", NOW))
+    used = Budget(1, month, spent=Amount(dollars(50), 4_000_000), unplaced=Amount(dollars(12), 900_000))
+    in_tokens, in_both = replace(used, cap_tokens=5_000_000), replace(used, cap_nano=dollars(60), cap_tokens=3_000_000)
+    cases = {
+        "dollars alone": (replace(used, cap_nano=dollars(60)), Amount(dollars(20))),
+        "tokens alone": (in_tokens, Amount(0, 1_000_000)),
+        "dollars of both": (in_both, Amount(dollars(20))),
+        "tokens of both, and too few": (in_both, Amount(0, 500_000)),
+    }
+    text = ""
+    for name, (before, raised) in cases.items():
+        made = Overdrive(7, 1, raised, NOW, None, "carol", "release week")
+        said = granted("repository acme/widget", before, replace(before, raised=raised), made, None)
+        text += f"# {name}\n{said}\n"
+    expect("operator-overdrive/granted.txt", text)
+
+
 def test_a_raised_tab_shows_at_once(at_work: AtWork) -> None:
     """The grant commits together with the job that updates the tab's check."""
     acme = at_work.with_acme()
@@ -85,6 +110,8 @@ def test_list_and_revoke(at_work: AtWork) -> None:
     ("words", "said"),
     [
         (("--tab", "widget#8", "--amount", "1"), "acme/widget has no pull request #8 that Tabstop knows of"),
+        (("--tab", "widget#²", "--amount", "1"), "acme/widget has no pull request #² that Tabstop knows of"),
+        (("--tab", f"widget#{9**30}", "--amount", "1"), f"no pull request #{9**30} that Tabstop knows of"),
         (("--tab", "widget@main", "--amount", "1"), "No tab is open for the branch main"),
         (("--tab", "widget", "--amount", "1"), "write REPO#NUMBER of a pull request, or REPO@BRANCH"),
         (("--tab", "wodget#7", "--amount", "1"), "acme has no repository acme/wodget. Known: widget."),

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from app.ledger.books import AuditRow
-from app.store.migrate import upgrade
 from app.store.unsealed import unsealed
 from tests.cli_operator.operator_at_work import AtWork
 from tests.house.source import ROOT
 
 
-class OnPostgres(AtWork):
-    """An operator whose database is PostgreSQL."""
-
-    @property
-    def url(self) -> str:
-        """The database."""
-        return self.extra["TABSTOP_DATABASE_URL"]
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[OnPostgres]:
-    """A migrated PostgreSQL database, nothing in it."""
-    upgrade(postgres_url)
-    here = OnPostgres(tmp_path, {"TABSTOP_DATABASE_URL": postgres_url})
-    yield here
-    here.close()
-
-
 @pytest.mark.postgres
-def test_commands_work_there_too(on_postgres: OnPostgres) -> None:
+def test_commands_work_there_too(on_postgres: AtWork) -> None:
     """Pause, raise, list, prove: what works on SQLite works here."""
     on_postgres.with_acme()
     for words in (
@@ -57,7 +36,7 @@ def test_commands_work_there_too(on_postgres: OnPostgres) -> None:
 
 
 @pytest.mark.postgres
-def test_unsealed_rows(on_postgres: OnPostgres) -> None:
+def test_unsealed_rows(on_postgres: AtWork) -> None:
     """`doctor` sees how many rows wait for the seal, and since when."""
     acme = on_postgres.with_acme()
     at = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -74,13 +53,15 @@ def test_unsealed_rows(on_postgres: OnPostgres) -> None:
 @pytest.mark.postgres
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_stops_when_told(on_postgres: OnPostgres, number: signal.Signals) -> None:
-    """A worker process says that it works, and ends well on SIGTERM and on Ctrl-C."""
+def test_a_worker_stops_when_told(on_postgres: AtWork, number: signal.Signals) -> None:
+    """A worker process says that it works, and ends well on SIGTERM and on Ctrl-C, however soon and often they come."""
     command = [sys.executable, "-m", "app.cli", "worker"]
-    process = subprocess.Popen(command, cwd=ROOT, env=on_postgres.env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **on_postgres.env}, stderr=subprocess.PIPE, text=True
+    )
     assert process.stderr is not None
     assert "Doing jobs." in process.stderr.readline()
-    time.sleep(0.5)
+    process.send_signal(number)
     process.send_signal(number)
     assert process.wait(30) == 0
     process.stderr.close()

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from app.ledger.admit import Start, admit
 from app.ledger.record_usage import Report, record_usage
 from app.registry import Organization, Repository
-from app.store.migrate import upgrade
 from tabstop.attribution import Confidence
 from tabstop.budget import Scope
 from tabstop.cost import Cost, CostState
@@ -22,7 +17,6 @@ from tabstop.usage import Billing, Tokens, Usage
 from tabstop.wire import StartAnswer
 from tests.cli_operator.operator_at_work import Acme, AtWork
 from tests.cli_operator.test_assign import BEGAN, typed
-from tests.cli_operator.test_postgres import OnPostgres
 from tests.support.golden import expect
 
 SINCE = "2026-11-21"
@@ -107,26 +101,10 @@ def a_round(at_work: AtWork) -> str:
     return "\n".join(said)
 
 
-def test_unplaced_spend_is_listed_and_placed(at_work: AtWork) -> None:
+def test_unplaced_spend_is_listed_and_placed(on_each: AtWork) -> None:
     """Dearest first, each with its reason and the command that places it; what is on tabs and what is not come to the total."""
-    expect("operator-assign/unplaced.txt", a_round(at_work))
-    assert at_work.types("audit", "recompute").exit_code == 0
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str, tmp_path: Path) -> Iterator[OnPostgres]:
-    """A migrated PostgreSQL database, nothing in it."""
-    upgrade(postgres_url)
-    here = OnPostgres(tmp_path, {"TABSTOP_DATABASE_URL": postgres_url})
-    yield here
-    here.close()
-
-
-@pytest.mark.postgres
-def test_the_same_on_postgres(on_postgres: OnPostgres) -> None:
-    """Word for word."""
-    expect("operator-assign/unplaced.txt", a_round(on_postgres))
-    assert on_postgres.types("audit", "recompute").exit_code == 0
+    expect("operator-assign/unplaced.txt", a_round(on_each))
+    assert on_each.types("audit", "recompute").exit_code == 0
 
 
 def test_unplaced_for_programs(at_work: AtWork) -> None:
