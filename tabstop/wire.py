@@ -6,13 +6,14 @@ Unknown fields are ignored, so that an older side understands a newer one. Money
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from tabstop.breaker_memory import BreakerMetric
 from tabstop.evidence import CommitMade, PullRequestLink
 from tabstop.gauge import GaugeReading
+from tabstop.gauge_rate import Outlook
 from tabstop.governor.orders import EventKind
 from tabstop.governor.settings import Rules
 from tabstop.session import Limits
@@ -178,12 +179,21 @@ class UsageBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A call that cannot have been made as it was told, and what became of it, in a sentence or two. keys: as they were sent."""
+
+    keys: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class UsageAnswer:
     """What came of a batch. cost: the session's so far.
 
     orders: what the session should do now: `proceed`; `wind down`, finish what is begun; `suspend` and `halt`, only for its own
     limits or because an operator paused it. limits: its limits as they stand, raises included; None for no news of them.
     silent: the server had not heard of it for so long that it holds nothing any more: it may ask to be resumed.
+    doubted: calls of the batch that are not counted, or at another time than they were told with. Sending them again changes nothing.
     """
 
     verdict: Verdict
@@ -195,6 +205,7 @@ class UsageAnswer:
     unpriced: int = 0
     limits: Limits | None = None
     silent: bool = False
+    doubted: tuple[Doubted, ...] = ()
     version: int = VERSION
 
 
@@ -271,8 +282,32 @@ class EndRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What of a session lies at one place. confidence: in the words of `tabstop.attribution.Confidence`.
+
+    branch, pull_request: of the tab; empty and None where it lies on none. repository: empty where it lies in none.
+    elsewhere: it lies in another repository, which whoever asks is not told of.
+    """
+
+    confidence: str
+    reason: str = ""
+    repository: str = ""
+    branch: str = ""
+    pull_request: int | None = None
+    elsewhere: bool = False
+    cost: int = 0
+    notional: int = 0
+    tokens: int = 0
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EndAnswer:
-    """The session's totals, and how its tab stands now."""
+    """The session's totals, and how its tab stands now.
+
+    placements: where what it used lies by now, the dearest part first; together they are the totals. Empty where nothing was used or
+    the server does not tell. may_move: GitHub is still asked about what the session told of its work.
+    """
 
     verdict: Verdict
     cost: int = 0
@@ -281,17 +316,37 @@ class EndAnswer:
     unpriced: int = 0
     tab_cost: int = 0
     page: str = ""
+    placements: tuple[Placement, ...] = ()
+    may_move: bool = False
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class GaugesAnswer:
-    """`GET /api/v1/gauges`, with an engineer's own token: the newest reading of each of their vendors' windows.
+class GaugeNow(GaugeReading):
+    """The newest reading of a window, and what it lets one expect. Shares are ten-thousandths of the window.
 
-    A window whose `resets_at` has passed has begun anew: how full it is now, nobody has read.
+    used_now: null where the window has begun anew since: how full it is now, nobody has read. an_hour: the burn rate; null where too
+    little is known of it. average: that rate is the one since the window began, for want of earlier readings; else it is of the recent
+    past. full_at: when it is full at that rate; null where it lasts until it begins anew, at `resets_at`.
     """
 
-    gauges: tuple[GaugeReading, ...] = ()
+    used_now: int | None = None
+    an_hour: int | None = None
+    average: bool = False
+    full_at: datetime | None = None
+
+
+def gauge_now(seen: Outlook) -> GaugeNow:
+    """An outlook as it is told."""
+    reading = {field.name: getattr(seen.reading, field.name) for field in fields(GaugeReading)}
+    return GaugeNow(**reading, used_now=seen.used, an_hour=seen.an_hour, average=seen.average, full_at=seen.full_at)
+
+
+@dataclass(frozen=True, slots=True)
+class GaugesAnswer:
+    """`GET /api/v1/gauges`, with an engineer's own token: each of their vendors' windows."""
+
+    gauges: tuple[GaugeNow, ...] = ()
     version: int = VERSION
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.gauge import GaugeSource
+from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.money import dollars
 from tabstop.status_line import Status, Tab, line, read_status
 from tests.support.golden import expect
 from tests.support.samples import SAMPLES
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-LIMITS = {
+LIMITS: dict[str, dict[str, Any]] = {
     "five_hour": {"used_percentage": 42.7, "resets_at": int(datetime(2026, 11, 20, 14, 30, tzinfo=UTC).timestamp())},
     "seven_day": {"used_percentage": 91, "resets_at": "2026-11-24T09:00:00Z"},
 }
@@ -38,14 +39,26 @@ def said(status: Status, branch: str = "feature/login", tab: Tab | None = None, 
     return line(status, branch, tab, NOW, UTC, colour=colour)
 
 
+def before(minutes: int, percent: float, resets: Any = None, window: str = "5h") -> tuple[GaugeReading, ...]:
+    """An earlier reading of a window, the 5 hours of `LIMITS` unless said otherwise."""
+    name = {"5h": "five_hour", "weekly": "seven_day"}[window]
+    told = {name: {"used_percentage": percent, "resets_at": resets or LIMITS["five_hour"]["resets_at"]}}
+    return read_status({"rate_limits": told}, NOW - timedelta(minutes=minutes)).gauges
+
+
 def test_lines() -> None:
     """All of them, in one place."""
     api, plan = read_status(payload(), NOW), read_status(payload(rate_limits=LIMITS), NOW)
     tab = Tab(dollars("12.30"), pull_request=42)
     young = read_status(payload(cost={"total_cost_usd": 0.5, "total_duration_ms": 59_000}), NOW)
     over = {**LIMITS, "five_hour": {"used_percentage": 3, "resets_at": int(NOW.timestamp()) - 1}}
+    full = {"five_hour": {**LIMITS["five_hour"], "used_percentage": 82}, "seven_day": {"used_percentage": 100}}
+    filling = replace(read_status(payload(rate_limits=full), NOW), earlier=before(30, 60) + before(600, 10))
+    quiet = replace(plan, earlier=before(40, 42.7) + before(60 * 24, 86, LIMITS["seven_day"]["resets_at"], "weekly"))
     lines = {
         "all of it": said(plan, tab=tab),
+        "at the rate of half an hour": said(filling, tab=tab),
+        "windows nobody uses now": said(quiet, tab=tab),
         "paid by token": said(api, tab=tab),
         "no tab yet": said(api),
         "a plan paid for the tab": said(plan, tab=Tab(0, dollars(3))),
@@ -83,6 +96,9 @@ def test_gauges() -> None:
     )
     assert five.resets_at == datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
     assert (week.window, week.used, week.minutes) == ("weekly", 9100, 10_080)
+    of_a_model = {"seven_day_opus": {"used_percentage": 5}, "spend_limit": {"used_percentage": 5}}
+    [opus] = read_status(payload(rate_limits=of_a_model), NOW).gauges
+    assert (opus.window, opus.used, opus.minutes) == ("7d_opus", 500, 10_080)
     assert week.resets_at == datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 

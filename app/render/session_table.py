@@ -52,7 +52,10 @@ def totals(facts: TabFacts) -> str:
     )
     silent = sum(reported_nothing(s.session) for s in sessions if s.session.ended_at)
     unsaid = f"; {silent} of them reported nothing, so what {'it' if silent == 1 else 'they'} cost is unknown"
-    return f"{which}: {amounts(real, notional, unknown)}, {show_tokens(used)} tokens{unsaid if silent else ''}"
+    parted = sum(s.session.elsewhere for s in sessions)
+    part = f"; {parted} of them worked elsewhere too, and only what lies on this branch is counted"
+    sums = f"{amounts(real, notional, unknown)}, {show_tokens(used)} tokens"
+    return f"{which}: {sums}{unsaid if silent else ''}{part if parted else ''}"
 
 
 def _not_shown(count: int, where: str = "") -> list[str]:
@@ -87,7 +90,12 @@ def _short_row(shown: ShownSession) -> tuple[str, ...]:
 
 
 def cost(session: SessionRow) -> str:
-    """Real dollars, or the equivalent marked as such; calls without a price are named, and silence is not zero either."""
+    """Real dollars, or the equivalent marked as such; calls without a price are named, and silence is not zero either.
+
+    A session that worked elsewhere too shows what lies here; another repository's figures are not for whoever reads this.
+    """
+    if session.elsewhere and session.spent.tokens == 0:
+        return "elsewhere"
     if reported_nothing(session):
         return "nothing reported" if session.ended_at else "not reported yet"
     paid_by = PAID_BY.get(session.billing, "")
@@ -96,7 +104,7 @@ def cost(session: SessionRow) -> str:
 
 def reported_nothing(session: SessionRow) -> bool:
     """Whether the agent may have run and not one call of it is known; one that never started truly cost nothing."""
-    return session.spent.tokens == 0 and session.outcome is not SessionOutcome.NOT_STARTED
+    return session.spent.tokens == 0 and not session.elsewhere and session.outcome is not SessionOutcome.NOT_STARTED
 
 
 def amounts(real: Nano, notional: Nano, unknown: int, paid_by: str = "") -> str:

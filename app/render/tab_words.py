@@ -136,8 +136,7 @@ def notional(facts: TabFacts) -> str:
 
 def plan_windows(facts: TabFacts) -> str:
     """What plans' windows gave to this branch, a share of each: beside dollars and tokens, never added to them."""
-    told = in_words(facts.window_shares)
-    return f"{told} went into this branch: what moved while its sessions ran." if told else ""
+    return in_words(facts.window_shares)
 
 
 def next_steps(facts: TabFacts) -> list[str]:

@@ -19,7 +19,7 @@ PURE_LIBRARIES = {"genai_prices", "msgspec", "pydantic", "pydantic_core", "yaml"
 
 # Readers of agents' logs are handed paths and open files.
 # importlib: a reader is loaded when it is asked for, and what it needs may be missing.
-READS_FILES = {"gzip", "importlib", "io", "os", "os.path", "pathlib", "sqlite3", "stat"}
+READS_FILES = {"errno", "gzip", "importlib", "io", "os", "os.path", "pathlib", "sqlite3", "stat"}
 
 # Calls that ask the world, by the name they end in; `uuid1`, `uuid4` and the like draw random bytes.
 ASKS = {"now", "utcnow", "today", "getenv", "urandom", "uuid1", "uuid4", "monotonic", "perf_counter"}

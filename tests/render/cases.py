@@ -11,6 +11,7 @@ from app.registry import InForce
 from tabstop.breaker_memory import BreakerMetric, RememberedBreaker, Trip
 from tabstop.budget import Scope
 from tabstop.conclusion import Conclusion
+from tabstop.gauge import GaugeSource
 from tabstop.governor.settings import UnknownPrice
 from tabstop.money import dollars
 from tabstop.policy.change import changed_limits
@@ -110,6 +111,10 @@ CASES: dict[str, TabFacts] = {
         sessions=[a_session(4, "0", 1_200_000, model="acme-large", unknown_usages=1)],
         policy=replace(POLICY, unknown_price=UnknownPrice.BLOCK),
     ),
+    "elsewhere-too": a_tab(
+        sessions=[a_session(4, "0", 0, elsewhere=True), a_session(3, elsewhere=True), a_session(2, "2.00", 640_000)],
+        budget=a_budget(spent=amount("6.10", 2_470_000)),
+    ),
     "subscription": a_tab(
         sessions=[
             a_session(4, "0", 2_100_000, billing=Billing.SUBSCRIPTION, notional=dollars("6.32")),
@@ -121,6 +126,8 @@ CASES: dict[str, TabFacts] = {
             (1, a_share("weekly", 80)),
             (2, a_share("5h", 400)),
             (2, a_share("weekly", 0)),
+            (2, a_share("5h", 250, GaugeSource.ESTIMATED)),
+            (3, a_share("5h", None)),
         ],
     ),
     "subscription-counts": a_tab(

@@ -63,9 +63,9 @@ def a_session(
     return ShownSession(replace(plain, **more), login)
 
 
-def a_share(window: str, moved: int) -> WindowShare:
-    """By how much a window of Anthropic's moved, in ten-thousandths."""
-    return WindowShare(GaugeReading("anthropic", "", window, 9_000, NOW, GaugeSource.HEADER), moved)
+def a_share(window: str, moved: int | None, source: GaugeSource = GaugeSource.HEADER) -> WindowShare:
+    """By how much a window of Anthropic's moved, in ten-thousandths; None where nobody knows."""
+    return WindowShare(GaugeReading("anthropic", "", window, 9_000, NOW, source), moved)
 
 
 def a_standing(

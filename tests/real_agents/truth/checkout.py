@@ -12,9 +12,13 @@ PULLS = {"feature/one": 1, "feature/two": 2}
 """Branches that have a pull request when a scene begins, with its number."""
 
 GH = """#!/bin/sh
-echo https://github.com/acme/widget/pull/3
+case "$2" in
+  create) echo https://github.com/acme/widget/pull/3 ;;
+  comment) echo "https://github.com/acme/widget/pull/$3#issuecomment-1" ;;
+  *) exit 1 ;;
+esac
 """
-"""GitHub's own program, as far as it is needed: a pull request is opened."""
+"""GitHub's own program, as far as it is needed: a pull request is opened, or spoken of."""
 OPENED = ("feature/three", 3)
 
 

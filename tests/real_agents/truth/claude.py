@@ -162,6 +162,15 @@ def _led(stage: Stage) -> None:
     stage.run("[[script:opened]] Do it.", stage.resume())
 
 
+def _spoken_of(stage: Stage) -> None:
+    stage.checkout.git("switch", "-q", "-c", "feature/four", "main")
+    stage.run("[[script:talk]] Begin.")
+    stage.run("[[script:word]] Say a word on the other one.", stage.resume())
+
+
+_WORD = [_bash("gh pr comment 1 --body Hello"), _SAID]
+
+
 def _job(stage: Stage) -> None:
     stage.switch("feature/one")
     stage.run("[[script:cc-sub-commit]] Begin.", _TOLD)
@@ -221,6 +230,14 @@ SCENES = (
         leads={"main": "feature/three"},
         without=_BOTH,
         scripts={"opened": _OPENED},
+    ),
+    Scene(
+        "claude-word",
+        CLAUDE,
+        _spoken_of,
+        "a comment on another branch's pull request, from a branch without one",
+        without=_BOTH,
+        scripts={"word": _WORD},
     ),
     Scene(
         "claude-job",

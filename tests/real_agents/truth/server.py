@@ -19,7 +19,7 @@ from app.jobs.runner import Runner
 from app.jobs.table import HANDLERS
 from app.ledger.recompute import recompute
 from tabstop.usage import Grain, Tokens
-from tests.real_agents.truth.checkout import REPOSITORY, Checkout
+from tests.real_agents.truth.checkout import PULLS, REPOSITORY, Checkout
 from tests.support.loopback_app import serving
 from tests.support.oidc_issuer import OidcIssuer
 from tests.web.conftest import WIDGET, Bench, Clock, new_bench
@@ -115,8 +115,9 @@ class Server:
         github, at = self.bench.github, datetime.now(UTC).replace(microsecond=0)
         for branch, number in checkout.pulls().items():
             shas = checkout.commits(branch)
+            opened_at = at - timedelta(days=1) if branch in PULLS else at
             remote = RemotePullRequest(
-                number, branch, "open", False, shas[0], branch, WIDGET, "acme", "main", 3, "alice", False, at
+                number, branch, "open", False, shas[0], branch, WIDGET, "acme", "main", 3, "alice", False, at, opened_at
             )
             github.put(REPOSITORY, remote)
             for sha in shas:
