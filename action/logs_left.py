@@ -140,7 +140,7 @@ def _totals(
 ) -> tuple[ClientTotal, ...]:
     """What the client itself said at its end, where the workflow kept it."""
     said = Path(inputs.execution_file) if inputs.execution_file else workspace / GEMINI_OUTPUT
-    if not _written(said, begun_at - _CLOCK_STEP):
+    if not (said.is_file() and _written(said, begun_at - _CLOCK_STEP)):  # opening a pipe would wait for its writer
         return ()
     if agent == "gemini-cli":
         result = read_result(said)

@@ -134,12 +134,14 @@ def _finding(seen: Outlook, asked: Asked, windows: Windows, advice: str, *, fits
 
 
 def _with_room(ahead: Sequence[Outlook], met: Sequence[Outlook], asked: Asked, windows: Windows) -> str:
-    """A listed account none of whose known windows is nearly full. One that nobody has read yet may have room as well."""
+    """A listed account none of whose known windows is nearly full. One that nobody has read yet may have room as well; of one
+    of which a single model's window is known, nothing is known.
+    """
     present = {one.reading.account for one in met}
     for account in windows.accounts:
         live = [one for one in ahead if one.reading.account == account and one.used is not None]
-        if account in present or not live or any(_runs_into(one, asked, windows) for one in live):
-            continue
-        fullest = max(live, key=lambda one: one.used or 0)
-        return f"Account {quoted(account)} has room ({(fullest.used or 0) // 100} % used), where the vendor's terms let you use it."
+        known = account not in present and any(not one.reading.scope for one in live)
+        if known and not any(_runs_into(one, asked, windows) for one in live):
+            most = max(one.used or 0 for one in live) // 100
+            return f"Account {quoted(account)} has room ({most} % used), where the vendor's terms let you use it."
     return ""

@@ -172,6 +172,7 @@ def test_a_reading_counts_before_a_later_estimate() -> None:
         (("mine", "nobody"), (FULLISH, OTHER), "Start it after 14:00 UTC."),
         (("other",), (FULLISH, replace(OTHER, used=9_900)), "Start it after 14:00 UTC."),
         (("other",), (FULLISH, replace(OTHER, resets_at=NOW)), "Start it after 14:00 UTC."),
+        (("other",), (FULLISH, replace(OTHER, window="7d_sonnet")), "Start it after 14:00 UTC."),
     ],
 )  # fmt: skip
 def test_an_account_with_room_is_named(

@@ -147,6 +147,13 @@ def test_what_gemini_says_at_its_end_brings_in_the_router(job: Job) -> None:
     assert len(known.calls) == 5
 
 
+def test_a_pipe_is_no_file_to_wait_for(job: Job) -> None:
+    """An agent can leave one where its stream is looked for; settle reads on without it."""
+    pipe = job.home / "codex.jsonl"
+    known = settled(job, "codex", lambda _: os.mkfifo(pipe), execution_file=str(pipe), model="gpt-5.5")
+    assert (known.calls, known.totals) == ({}, {})
+
+
 def test_codex_in_a_container_leaves_what_it_printed(job: Job) -> None:
     """Without a rollout the thread's count stands in, for the model that the workflow names."""
     printed = job.home / "codex.jsonl"
