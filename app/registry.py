@@ -200,6 +200,9 @@ class Registry(Protocol):
     def former_names(self, repository_id: int) -> list[str]:
         """Names it went by, in lower case, the newest first; not those of its forks."""
 
+    def former_owners(self) -> set[str]:
+        """Owners in the names that repositories (not their forks) went by, in lower case."""
+
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
         """Remember that it went by this name, or (after `FORK`) a fork of it. A rename that `save_repository` stores is remembered by itself."""
 

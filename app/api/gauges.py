@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.ledger.gauges import readings_of
 from app.ledger.rows import NO_REPOSITORY
 from app.registry import EngineerToken
 from app.world import World
@@ -28,8 +29,7 @@ def gauges_for(world: World, token: EngineerToken) -> GaugesAnswer:
         account = books.engineer(token.engineer_id)
         login = books.policy_in_force(NO_REPOSITORY).policy.login_of(account.login) if account else ""
         person = books.engineer_by_login(login) if login else None
-        engineer_id = person.id if person else token.engineer_id
-        readings = (*books.gauges_of(engineer_id), *books.earlier_gauges(engineer_id))
+        readings = readings_of(books, person.id if person else token.engineer_id)
     now = world.now()
     return GaugesAnswer(tuple(gauge_now(outlook(one, now, readings)) for one in with_accounts(readings)))
 

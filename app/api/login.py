@@ -113,7 +113,7 @@ def _token_for(world: World, organization: Organization, person: RemotePerson, m
         books.add_engineer_token(made)
         body = {"name": name, "scopes": list(USUAL), "by": "login"}
         books.audit(AuditRow("token.created", now, str(made.id), body, engineer.id))
-        owners = {was.partition("/")[0] for one in books.repositories() for was in books.former_names(one.id)}
+        owners = books.former_owners()
     formerly = _given_up(world, organization, owners - {organization.login.lower()})
     return OrganizationToken(organization.login, text, USUAL, formerly)
 

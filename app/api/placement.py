@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from app.ledger.books import Place, SessionRow
 from app.ledger.by_hand import is_by_hand
@@ -32,11 +33,11 @@ def where_it_lies(books: Transaction, session: SessionRow) -> tuple[Placement, .
     return tuple(sorted(found, key=lambda one: (-one.cost, -one.notional, -one.tokens, one.reason)))
 
 
-def may_move(books: Transaction, session: SessionRow) -> bool:
+def may_move(books: Transaction, session: SessionRow, now: datetime) -> bool:
     """Whether GitHub is still asked about what the session told of its work, so that it may lie elsewhere soon."""
     if not session.has_evidence or session.assigned_place is not None:
         return False
-    return goes_by_evidence(Reached(books, session.admitted_at).reach([session.place_id]), session)
+    return goes_by_evidence(Reached(books, now).reach([session.place_id]), session)
 
 
 def _key(place: Place, session: SessionRow) -> _Key:

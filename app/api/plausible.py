@@ -12,6 +12,7 @@ from app.registry import Transaction
 from app.world import World
 from tabstop.session import SessionOutcome
 from tabstop.usage import Grain, Tokens, Usage
+from tabstop.window import LATE_LIMIT
 from tabstop.wire import Doubted
 
 CLOCK_SKEW = timedelta(minutes=10)
@@ -26,6 +27,11 @@ _NAMED = 20
 
 Keys = tuple[str, ...]
 """What a call is known by."""
+
+
+def not_too_old(at: datetime, now: datetime) -> datetime:
+    """A call's time is a claim, and prices are dated: it counts as at most 35 days ago."""
+    return max(at, now - LATE_LIMIT)
 
 
 def too_many_tokens(world: World, model: str, tokens: Tokens, grain: Grain = Grain.CALL) -> str:
@@ -63,7 +69,7 @@ class Plausible:
 def plausible(world: World, session: SessionRow | None, usages: Sequence[Usage], now: datetime) -> Plausible:
     """Leave out what has too many tokens, and move to the session's beginning or end what tells a time outside of it.
 
-    session: None for one that is about to be opened after the fact. Times may be in the future; no answer's is.
+    session: None for one that is about to be opened after the fact. A time in the future becomes now.
     """
     refused = {one.keys: why for one in usages if (why := too_many_tokens(world, one.model, one.tokens, one.grain))}
     moved: dict[Keys, Moved] = {}
@@ -98,12 +104,11 @@ def note_implausible(books: Transaction, session: SessionRow, found: Plausible, 
         body: dict[str, Any] = {"calls": len(found.refused), "first": first}
         books.audit(AuditRow("usage.implausible", now, session.id, body, session.engineer_id))
     for kind in sorted({one.kind for one in found.moved.values()}):
-        times = sorted(one.told_at for one in found.moved.values() if one.kind == kind)
-        counted_at = next(one.counted_at for one in found.moved.values() if one.kind == kind)
+        moved = [one for one in found.moved.values() if one.kind == kind]
         body = {
-            "calls": len(times),
-            "earliest": times[0].isoformat(),
-            "latest": times[-1].isoformat(),
-            "counted_at": counted_at.isoformat(),
+            "calls": len(moved),
+            "earliest": min(one.told_at for one in moved).isoformat(),
+            "latest": max(one.told_at for one in moved).isoformat(),
+            "counted_at": moved[0].counted_at.isoformat(),
         }
         books.audit(AuditRow(kind, now, session.id, body, session.engineer_id))

@@ -11,7 +11,7 @@ from typing import Any
 from app.api.evidence import commit_within, evidence_of, learn_from_end, link_within, problems_of_evidence
 from app.api.gauges import problems_of_gauge
 from app.api.placement import may_move, where_it_lies
-from app.api.plausible import note_implausible, plausible
+from app.api.plausible import not_too_old, note_implausible, plausible
 from app.api.problems import ApiError, no_such_session
 from app.identity.session_token import SessionClaim
 from app.ledger.books import AuditRow, SessionRow
@@ -29,7 +29,6 @@ from tabstop.session import Limits, SessionOutcome
 from tabstop.session_standing import PAUSED, no_room_in, orders_for, session_stands
 from tabstop.usage import Billing, Usage
 from tabstop.verdict import verdict_of
-from tabstop.window import LATE_LIMIT
 from tabstop.wire import BreakerTrip, Call, ClientTotal, EndAnswer, EndRequest, SessionEvent, UsageAnswer, UsageBatch
 from tabstop.wire_json import from_json, to_json
 
@@ -104,7 +103,7 @@ def finish_session(world: World, claim: SessionClaim, request: EndRequest) -> En
         stands = session_stands(use_of(ended, now), ended.limits, approaching=NEAR)
         _audit_limits(books, session, ended, now)
         tabs = books.budgets_of_tab(ended.tab_id, now) if ended.tab_id is not None else []
-        placements, moves = where_it_lies(books, ended), may_move(books, ended)
+        placements, moves = where_it_lies(books, ended), may_move(books, ended, now)
     return EndAnswer(
         verdict=stands,
         cost=ended.spent.nano,
@@ -141,12 +140,12 @@ def _said(request: EndRequest) -> dict[str, Any]:
 
 
 def as_usage(call: Call, agent: str, now: datetime) -> Usage:
-    """A call of the wire as the core's usage. Its time is a claim, and prices are dated: it is at most 35 days ago."""
+    """A call of the wire as the core's usage."""
     return Usage(
         keys=call.keys,
         model=call.model,
         tokens=call.tokens,
-        occurred_at=max(call.occurred_at, now - LATE_LIMIT),
+        occurred_at=not_too_old(call.occurred_at, now),
         agent=agent,
         thread=call.thread,
         web_searches=call.web_searches,

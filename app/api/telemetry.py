@@ -12,7 +12,7 @@ from datetime import datetime
 
 from app.api.evidence import commit_within
 from app.api.people import checked, draws_on, same_person
-from app.api.plausible import note_implausible, plausible, too_many_tokens
+from app.api.plausible import not_too_old, note_implausible, plausible, too_many_tokens
 from app.api.problems import ApiError, not_installed
 from app.api.report import MOST_CALLS
 from app.identity.names import Names
@@ -32,7 +32,6 @@ from tabstop.evidence import NOWHERE, CommitMade, Evidence
 from tabstop.policy.model import Policy
 from tabstop.session_key import session_key
 from tabstop.usage import Usage
-from tabstop.window import LATE_LIMIT
 from tabstop.wire import StartAnswer
 
 
@@ -98,7 +97,7 @@ def _by_thread(world: World, records: Sequence[LogRecord], now: datetime) -> tup
 
 def _add(thread: ThreadHeard, told: Heard, now: datetime) -> None:
     if told.usage is not None:
-        thread.usages.append(replace(told.usage, occurred_at=max(told.usage.occurred_at, now - LATE_LIMIT)))
+        thread.usages.append(replace(told.usage, occurred_at=not_too_old(told.usage.occurred_at, now)))
     if told.commit is not None:
         thread.commits.append(commit_within(told.commit, now))
 

@@ -9,6 +9,7 @@ import click
 
 from app.cli.columns import columns, minute
 from app.cli.opening import Opened, OperatorError, opened
+from app.ledger.gauges import readings_of
 from app.registry import Organization
 from tabstop.gauge import percent_of
 from tabstop.gauge_account import with_accounts
@@ -70,7 +71,7 @@ def _rows(here: Opened, organization: Organization, login: str | None) -> list[_
             people = {person.id: person.login}
         else:
             return None
-        known = {whose: (*books.gauges_of(whose), *books.earlier_gauges(whose)) for whose in people}
+        known = {whose: readings_of(books, whose) for whose in people}
     rows = [
         _Row(people[whose], outlook(reading, now, theirs))
         for whose, theirs in known.items()

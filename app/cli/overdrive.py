@@ -164,11 +164,9 @@ def granted(name: str, before: Budget, after: Budget, made: Overdrive, seconds: 
         until = "for as long as the tab is open"
     lines = [f"Raised {name}: {', '.join(ceilings)}, {until}."]
     if after.nano_ceiling is not None:
-        lines.append(_standing("usd", after.spent.nano, after.unplaced.nano, after.held.nano, after.nano_room or 0))
+        lines.append(_standing(after, "usd"))
     if after.token_ceiling is not None and (made.amount.tokens or after.nano_ceiling is None):
-        lines.append(
-            _standing("tokens", after.spent.tokens, after.unplaced.tokens, after.held.tokens, after.token_room or 0)
-        )
+        lines.append(_standing(after, "tokens"))
     lines.append(f"Overdrive {made.id}; `overdrive revoke {made.id}` ends it.")
     return "\n".join(lines)
 
@@ -185,7 +183,11 @@ def _revoke(here: Opened, organization: Organization, overdrive_id: int, why: st
         return called(books, budget.key)
 
 
-def _standing(unit: str, spent: int, unplaced: int, held: int, room: int) -> str:
+def _standing(budget: Budget, unit: str) -> str:
+    in_tokens = unit == "tokens"
+    room = (budget.token_room if in_tokens else budget.nano_room) or 0
+    amounts = (budget.spent, budget.unplaced, budget.held)
+    spent, unplaced, held = (one.tokens if in_tokens else one.nano for one in amounts)
     left = show_amount(abs(room), unit)
     free = f"{left} free" if room > 0 else f"{left} over: new sessions are still refused"
     none, kept = (show_amount(one, unit).removesuffix(" tokens") for one in (unplaced, held))

@@ -38,8 +38,8 @@ class Sighting:
 def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullRequest | None:
     """Store a pull request as seen, with its tab; ask for its check. Answers what is stored then.
 
-    An older sighting than what is stored changes nothing (but a fork's name is learned). Two different ones of the same second cannot be told apart,
-    so GitHub is asked.
+    An older sighting than what is stored changes nothing, but a fork's name is learned of it. Two different ones of the same
+    second cannot be told apart, so GitHub is asked.
     """
     remote = sighting.remote
     known = db.pull_request(repository.id, remote.number)
@@ -71,8 +71,9 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
 
 
 def _learn_fork(db: Transaction, repository: Repository, remote: RemotePullRequest) -> bool:
-    """Keep the name of a fork that is called otherwise than the repository; whether it is new. No event tells of its renaming: the
-    App is not installed there, so what its next pull request says has to do.
+    """Keep the name of a fork that is called otherwise than the repository; answers whether it is new.
+
+    No event tells of a fork's renaming, since the App is not installed there: what its next pull request says has to do.
     """
     name = remote.head_repository_name
     own = remote.head_repository_id in {None, repository.github_id}

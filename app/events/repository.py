@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.events.arrival import Arrival
 from app.events.default_branch import keep_former
@@ -14,14 +15,16 @@ from app.registry import Transaction
 def handle(db: Transaction, arrival: Arrival) -> None:
     """Keep the name it went by, and its default branch; how it is now, or whether it is gone, is asked of GitHub.
 
-    What was spent in a deleted one stays there.
+    What was spent in a deleted one stays there. What changed, `renamed`, `transferred` and `edited` tell
+    (docs.github.com, webhook-events-and-payloads, `repository`).
     """
     repository = repository_of(db, arrival)
     if repository is None:
         return
-    for name in _former(arrival):
+    changes = arrival.body.get("changes") or {}
+    for name in _former_names(arrival.body["repository"]["full_name"], changes):
         db.keep_former_name(repository.id, name)
-    branch = ((arrival.body.get("changes") or {}).get("default_branch") or {}).get("from")
+    branch = (changes.get("default_branch") or {}).get("from")
     if branch:
         changed = arrival.body["repository"].get("updated_at")
         keep_former(db, repository, branch, instant(changed) if changed else arrival.now)
@@ -29,10 +32,8 @@ def handle(db: Transaction, arrival: Arrival) -> None:
         ask_about(db, repository, repository.full_name)
 
 
-def _former(arrival: Arrival) -> Iterator[str]:
-    """See docs.github.com, webhook-events-and-payloads, `repository`: `renamed`, `transferred` and `edited` tell what changed."""
-    owner, _, name = str(arrival.body["repository"]["full_name"]).partition("/")
-    changes = arrival.body.get("changes") or {}
+def _former_names(full_name: str, changes: Mapping[str, Any]) -> Iterator[str]:
+    owner, _, name = full_name.partition("/")
     renamed = ((changes.get("repository") or {}).get("name") or {}).get("from")
     if renamed:
         yield f"{owner}/{renamed}"

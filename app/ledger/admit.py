@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.ledger.books import AuditRow, Books, Job, Place, SessionRow, StartAttempt, Tab
 from app.ledger.breakers import take_probe
+from app.ledger.gauges import readings_of
 from app.ledger.steps import latch_steps, reached_steps
 from app.ledger.touched import Where, touched_budgets
 from tabstop import breaker_words
@@ -167,7 +168,7 @@ def _gauges(books: Books, start: Start, vendor: str) -> tuple[GaugeReading, ...]
     """Looked up only where they can matter: most starts are billed per token, and pay no statement for this."""
     if start.engineer_id is None or not concerns(start.billing, vendor, start.policy.windows):
         return ()
-    return (*books.gauges_of(start.engineer_id), *books.earlier_gauges(start.engineer_id))
+    return readings_of(books, start.engineer_id)
 
 
 def _breaker(breaker: RememberedBreaker, start: Start, now: datetime) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from app.ledger.deciding import Deciding
 from app.ledger.evidence import goes_by_evidence
 from app.ledger.move import move
 from app.ledger.reached import Reached
-from app.ledger.windows import Current, current_place, places_by_time
+from app.ledger.windows import places_for
 from app.registry import Transaction
 from tabstop.policy.model import Policy
 
@@ -57,17 +57,11 @@ def _wanted(
     by_hand = assigned(db, reached, session, policy, login)
     if by_hand is not None:
         return {row.id: by_hand.place_for(row.occurred_at) for row in free}
-    current = _current(reached, session, policy, login, rows)
+    current = places_for(reached, session, policy, login, [row.occurred_at for row in rows])
     if not goes_by_evidence(reached, session):
         return {row.id: current.place_for(row.occurred_at) for row in free}
     deciding = Deciding(db, reached, Company(db, session), current, policy, login)
     return {row.id: deciding.place_id(row) for row in free}
-
-
-def _current(reached: Reached, session: SessionRow, policy: Policy, login: str, rows: Sequence[UsageRow]) -> Current:
-    if session.unadmitted:
-        return places_by_time(reached, session, policy, login, [row.occurred_at for row in rows])
-    return current_place(reached, session, policy, login)
 
 
 def _to_move(reached: Reached, rows: Sequence[UsageRow], wanted: Mapping[int, int]) -> dict[int, list[int]]:

@@ -52,3 +52,9 @@ def of_same_engineer(books: Books, session: SessionRow, ids: Iterable[str]) -> I
         other = books.session(other_id)
         if other is not None and other.engineer_id == session.engineer_id:
             yield other
+
+
+def own_sessions(books: Books, session: SessionRow, ids: Iterable[str]) -> Iterator[SessionRow]:
+    """The same without runs, and none for a run: its word counts for its own repository only."""
+    if not session.run_id:
+        yield from (one for one in of_same_engineer(books, session, ids) if not one.run_id)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from app.ledger.beside import of_same_engineer
+from app.ledger.beside import own_sessions
 from app.ledger.books import Books, SessionRow, UsageRow
 from app.ledger.told import Told, learn
 from tabstop.evidence import NOWHERE, Evidence
@@ -41,6 +41,7 @@ class Company:
         """Load the session and all who are beside it, also through a third where they tell of a thread of its own."""
         self._books = books
         self._session = session
+        self._looked_up: dict[str, SessionRow | None] = {}
         self.of_itself = self._teller(session)
         self.members = [self.of_itself]
         self._groups: dict[str, list[Teller]] = {}
@@ -101,13 +102,14 @@ class Company:
 
     def _told_too(self, session: SessionRow) -> Iterator[UsageRow]:
         rows = self._books.reported_too(session.id)
-        hers = {one.id for one in self._hers({row.session_id for row in rows})} | {self._session.id}
-        return (row for row in rows if row.session_id in hers)
+        own = {one.id for one in self._own({row.session_id for row in rows})} | {self._session.id}
+        return (row for row in rows if row.session_id in own)
 
     def _tellers_of(self, rows: Sequence[UsageRow]) -> Iterator[SessionRow]:
-        return self._hers({row.session_id for row in rows} | self._books.witnesses([row.id for row in rows]))
+        return self._own({row.session_id for row in rows} | self._books.witnesses([row.id for row in rows]))
 
-    def _hers(self, ids: set[str]) -> Iterator[SessionRow]:
-        if not self._session.run_id:
-            found = of_same_engineer(self._books, self._session, ids)
-            yield from (one for one in found if not one.run_id)
+    def _own(self, ids: set[str]) -> Iterator[SessionRow]:
+        """Those of these sessions that are the engineer's own, without the first; each is looked up once."""
+        new = ids - self._looked_up.keys()
+        self._looked_up |= dict.fromkeys(new) | {one.id: one for one in own_sessions(self._books, self._session, new)}
+        return (one for name in sorted(ids) if (one := self._looked_up[name]) is not None)

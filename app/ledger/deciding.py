@@ -87,8 +87,9 @@ class Deciding:
 
     @cached_property
     def _proven(self) -> dict[int, Attribution]:
-        """By usage, the tab that a run's identity token proves, of calls which that person's run reported too. A runner with
-        telemetry of its own tells its calls twice, and only the run knows the pull request.
+        """By usage, the tab that a run's identity token proves, of calls which that person's run reported too.
+
+        A runner with telemetry of its own tells its calls twice, and only the run knows the pull request.
         """
         session = self.company.of_itself.session
         found: dict[int, Attribution] = {}

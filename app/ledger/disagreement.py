@@ -28,7 +28,8 @@ _NAMED = 20
 class Telling(NamedTuple):
     """A model and a prompt as they were told, with the smallest and the largest output told with them.
 
-    Where the source does not know how the prompt splits: no model, the whole prompt as input, and None for the cache.
+    Where the source does not know how the prompt splits: no model, the whole prompt as input, None for the cache, and the smallest
+    output twice: the largest contradicts nothing, and is gone where another telling stands for this one.
     """
 
     model: str
@@ -72,8 +73,7 @@ def told_once(model: str, tokens: Tokens, *, splits: bool) -> Told:
     """What one report tells. splits: whether its source knows how the prompt splits."""
     if not splits:
         return (Telling("", tokens.prompt, None, None, None, tokens.output, tokens.output),)
-    prompt = tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
-    return (Telling(model_family(model), *prompt, tokens.output, tokens.output),)
+    return (Telling(model_family(model), *prompt_of(tokens), tokens.output, tokens.output),)
 
 
 def told_of(row: UsageRow) -> Told:
@@ -89,6 +89,11 @@ def outdone_of(row: UsageRow) -> Prompt | None:
         return None
     parts = [one.parts for one in _kept(row.told) if one.splits]
     return longest(parts) if parts else None
+
+
+def prompt_of(tokens: Tokens) -> Prompt:
+    """Its parts, without the output."""
+    return tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
 
 
 def longest(prompts: Sequence[Prompt]) -> Prompt:
@@ -131,7 +136,11 @@ def told_together(one: Told, other: Told) -> Told:
         before = outputs.get(tuple(said), (least, most))
         outputs[tuple(said)] = (min(before[0], least), max(before[1], most))
     told = [Telling._make((*said, *both)) for said, both in outputs.items()]
-    matters = (each for each in told if each.splits or not any(_covers(more, each) for more in told))
+    matters = (
+        each if each.splits else each._replace(most_output=each.least_output)
+        for each in told
+        if each.splits or not any(_covers(more, each) for more in told)
+    )
     return tuple(sorted(matters, key=lambda each: (each.splits, each)))
 
 

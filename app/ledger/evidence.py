@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.ledger.beside import own_sessions
 from app.ledger.books import AuditRow, Books, Job, KnownUsage, SessionRow
 from app.ledger.reached import Reached
 from app.ledger.told import Told, learn
@@ -46,7 +47,7 @@ def believed(
     Whoever knows a call's key could else move it to another tab.
     """
     others = {found.session_id for found in known.values()} - {session.id}
-    strangers = {other for other in others if not _is_the_same_persons(books.session(other), session)}
+    strangers = others - {one.id for one in own_sessions(books, session, others)}
     if not strangers:
         return usages
 
@@ -90,9 +91,3 @@ def ask_others(books: Books, session_ids: Iterable[str], now: datetime) -> None:
     for one in session_ids:
         payload = {"session": one, "by_itself": True}
         books.enqueue(Job("attribute_session", f"{one} by itself", payload, now + SOON))
-
-
-def _is_the_same_persons(other: SessionRow | None, session: SessionRow) -> bool:
-    if other is None or other.engineer_id is None or other.engineer_id != session.engineer_id:
-        return False
-    return not other.run_id and not session.run_id

@@ -27,6 +27,11 @@ AHEAD = timedelta(minutes=10)
 """By how much a machine's clock may be ahead of ours."""
 
 
+def readings_of(books: Books, engineer_id: int) -> tuple[GaugeReading, ...]:
+    """All that is kept of an engineer's gauges: the newest of each, and the earlier ones."""
+    return _Known.of(books, engineer_id).readings
+
+
 def take_gauges(books: Books, session: SessionRow, told: Iterable[GaugeReading], now: datetime) -> None:
     """Keep what is newer than what is known, for the session's engineer; without one there is nobody to keep it for.
 

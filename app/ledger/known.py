@@ -126,8 +126,10 @@ class Registered:
 
 def is_default(db: Transaction, repository: Repository, branch: str, now: datetime) -> bool:
     """Whether whoever says to be on this branch now is on the default one, or on one of before that a clone goes on with."""
-    if branch == repository.default_branch or branch not in db.former_defaults(repository.id):
-        return branch == repository.default_branch
+    if branch == repository.default_branch:
+        return True
+    if branch not in db.former_defaults(repository.id):
+        return False
     known = Registered(db).look_up(repository.full_name, [Evidence(repository.full_name, branch)], (), ())
     return DefaultBranches(known).include(repository.full_name.lower(), branch, now)
 

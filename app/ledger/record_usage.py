@@ -21,7 +21,7 @@ from app.ledger.same_usage import Said, Sorted, joined, said_by, sort_out
 from app.ledger.settling import Settling
 from app.ledger.told import Told
 from app.ledger.true_up import true_up
-from app.ledger.windows import Current, current_place, places_by_time
+from app.ledger.windows import Current, places_for
 from app.registry import Transaction
 from tabstop.alike import Stored, recognized
 from tabstop.budget import Budget
@@ -68,11 +68,8 @@ def record_usage(books: Transaction, session: SessionRow, report: Report, now: d
     `session` was read in this transaction.
     """
     reached = Reached(books, now).reach([session.place_id])
-    if session.unadmitted:
-        times = [usage.occurred_at for usage in report.usages]
-        current = places_by_time(reached, session, report.policy, report.login, times)
-    else:
-        current = current_place(reached, session, report.policy, report.login)
+    times = [usage.occurred_at for usage in report.usages]
+    current = places_for(reached, session, report.policy, report.login, times)
 
     told = learned(books, session, report.usages, report.pull_requests, report.commits)
     usages = recognized(report.usages, _owner(session), lambda keys: _stored(books, keys))

@@ -191,6 +191,11 @@ class KnownUsage(NamedTuple):
     disputed: bool
     told: str
 
+    @property
+    def prompt(self) -> tuple[int, int, int, int]:
+        """The counts of its prompt, in the order above."""
+        return self.input, self.cache_read, self.cache_write_5m, self.cache_write_1h
+
 
 class Entry(NamedTuple):
     """One line of the ledger. nano: real dollars; notional: the equivalent of a subscription's; unknown: +1 / 0 / -1."""

@@ -8,7 +8,7 @@ other, neither their order nor their number matters. What a report may not chang
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from app.ledger.disagreement import (
     longest,
     model_family,
     outdone_of,
+    prompt_of,
     told_of,
     told_once,
     told_together,
@@ -66,12 +67,12 @@ class Sorted:
     """
 
     new: tuple[Usage, ...]
-    several: Mapping[str, Said]
-    fuller: Mapping[int, Said]
-    merged: Mapping[int, int]
-    keys: Mapping[str, int]
-    refused: Mapping[int, Said]
-    repeated: int
+    several: Mapping[str, Said] = field(default_factory=dict)
+    fuller: Mapping[int, Said] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    keys: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[int, Said] = field(default_factory=dict)
+    repeated: int = 0
 
 
 def sort_out(
@@ -79,10 +80,10 @@ def sort_out(
 ) -> Sorted:
     """Sort a batch against what is stored, within the session's bounds. evidence: of the stored usages, by its id."""
     if not known and _all_keys_differ(usages):  # the usual case
-        return Sorted(tuple(usages), {}, {}, {}, {}, {}, 0)
+        return Sorted(tuple(usages))
     fresh = [usage for usage in usages if not _already_said(usage, known, evidence)]
     if not fresh:  # the usual case of a repeated batch
-        return Sorted((), {}, {}, {}, {}, {}, len(usages))
+        return Sorted((), repeated=len(usages))
     groups, refused = _within(bounds, fresh, known)
     new: list[Usage] = []
     several: dict[str, Said] = {}
@@ -90,7 +91,7 @@ def sort_out(
     merged: dict[int, int] = {}
     keys: dict[str, int] = {}
     for members in groups:
-        stored = {found.id: found for usage in members for key in usage.keys if (found := known.get(key)) is not None}
+        stored = _named(members, known)
         if not stored:
             one = members[0]
             if len(members) > 1:
@@ -118,14 +119,14 @@ def joined(one: Said, other: Said) -> Said:
     """
     told = told_together(one.told, other.told)
     both = (one, other)
-    split = [_parts(said) if said.cache_split_known else said.outdone for said in both]
+    split = [prompt_of(said.tokens) if said.cache_split_known else said.outdone for said in both]
     known = [parts for parts in split if parts is not None]
-    whole = max((_parts(said) for said in both if not said.cache_split_known), key=_in_order, default=None)
+    whole = max((prompt_of(said.tokens) for said in both if not said.cache_split_known), key=_in_order, default=None)
     best = longest(known) if known else None
     stands = whole if best is None or (whole is not None and sum(whole) > sum(best)) else best
     return Said(
         Tokens(
-            *(stands or _parts(one)),
+            *(stands or prompt_of(one.tokens)),
             max(one.tokens.output, other.tokens.output),
         ),
         stands is best,
@@ -138,11 +139,6 @@ def joined(one: Said, other: Said) -> Said:
         one.disputed or other.disputed or disagree(told),
         None if stands is best else best,
     )
-
-
-def _parts(counted: Said) -> Prompt:
-    tokens = counted.tokens
-    return tokens.input, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h
 
 
 def _in_order(parts: Prompt) -> tuple[int, Prompt]:
@@ -261,11 +257,9 @@ def _tells_no_more(told: Evidence, stored: int | None, evidence: Mapping[int, Ev
 def _prompt_says_no_more(usage: Usage, stored: KnownUsage) -> bool:
     said = usage.tokens
     if usage.cache_split_known != stored.cache_split_known:
-        counted = stored.input + stored.cache_read + stored.cache_write_5m + stored.cache_write_1h
-        return stored.cache_split_known and said.prompt <= counted
+        return stored.cache_split_known and said.prompt <= sum(stored.prompt)
     if not stored.cache_split_known:
-        parts = stored.input, stored.cache_read, stored.cache_write_5m, stored.cache_write_1h
-        return _in_order((said.input, said.cache_read, said.cache_write_5m, said.cache_write_1h)) <= _in_order(parts)
+        return _in_order(prompt_of(said)) <= _in_order(stored.prompt)
     return (
         said.input <= stored.input
         and said.cache_read <= stored.cache_read
@@ -287,18 +281,23 @@ def _within(
         refused[first] = joined(refused[first], said) if first in refused else said
 
     for usage in usages:
-        named = {found.id: found for key in usage.keys if (found := known.get(key)) is not None}
+        named = _named([usage], known)
         if bounds.allow(named):
             allowed.append(usage)
         else:
             refuse(usage, named)
     groups: list[list[Usage]] = []
     for members in _one_per_response(allowed, known):
-        if bounds.may_be_one({found.id for usage in members for key in usage.keys if (found := known.get(key))}):
+        if bounds.may_be_one(_named(members, known)):
             groups.append(members)
         else:
             groups += _by_owner(members, known, refuse)
     return groups, refused
+
+
+def _named(usages: Sequence[Usage], known: Mapping[str, KnownUsage]) -> dict[int, KnownUsage]:
+    """The stored usages, by id, whose keys these reports have."""
+    return {found.id: found for usage in usages for key in usage.keys if (found := known.get(key)) is not None}
 
 
 def _by_owner(

@@ -55,13 +55,13 @@ def current_place(reached: Reached, session: SessionRow, policy: Policy, login: 
     return Current(turned, (*earlier, (ends, session.place_id)))
 
 
-def places_by_time(
-    reached: Reached, session: SessionRow, policy: Policy, login: str, times: Sequence[datetime]
-) -> Current:
-    """Where usage of an unadmitted session goes: the windows in which it happened, at most 35 days back.
+def places_for(reached: Reached, session: SessionRow, policy: Policy, login: str, times: Sequence[datetime]) -> Current:
+    """Where its usage goes: of an unadmitted session to the windows in which it happened, at most 35 days back.
 
     times: when the usages to be placed happened.
     """
+    if not session.unadmitted:
+        return current_place(reached, session, policy, login)
     at = chargeable_at(min(times, default=reached.now), reached.now)
     earlier: list[tuple[datetime, int]] = []
     while True:

@@ -59,6 +59,11 @@ class MemoryRegistry(MemoryPart):
         names = [name for _, (of, name) in sorted(self._t.former_names.items(), reverse=True) if of == repository_id]
         return [name for name in names if not name.startswith(FORK)]
 
+    def former_owners(self) -> set[str]:
+        """See `Registry`."""
+        names = (name for _, name in self._t.former_names.values())
+        return {name.partition("/")[0] for name in names if not name.startswith(FORK)}
+
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
         """See `Registry`."""
         one = (repository_id, full_name.lower())

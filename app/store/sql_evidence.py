@@ -73,11 +73,7 @@ class SqlEvidence(SqlPart):
 
     def evidence(self, ids: Iterable[int]) -> dict[int, Evidence]:
         """See `Books`."""
-        wanted = sorted(set(ids))
-        found: dict[int, Evidence] = {}
-        for first in range(0, len(wanted), 500):
-            found.update((row.id, _evidence(row)) for row in self._rows(_BY_ID, ids=wanted[first : first + 500]))
-        return found
+        return {row.id: _evidence(row) for row in self._rows_by_id(_BY_ID, ids)}
 
     def add_evidence(self, session_id: str, told: Sequence[Evidence]) -> dict[Evidence, int]:
         """See `Books`."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, CursorResult, Executable, Row
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.store.ids import IdMaker
+
+_AT_ONCE = 500
+"""Ids in one statement: far below what either database takes."""
 
 
 class PerDatabase(NamedTuple):
@@ -55,6 +58,12 @@ class SqlPart:
 
     def _rows(self, statement: Executable, **params: Any) -> Sequence[AnyRow]:
         return self._read(statement, **params).all()
+
+    def _rows_by_id(self, statement: Executable, ids: Iterable[int]) -> Iterator[AnyRow]:
+        """What a select answers for these ids, bound as `ids`: however many they are."""
+        wanted = sorted(set(ids))
+        for first in range(0, len(wanted), _AT_ONCE):
+            yield from self._rows(statement, ids=wanted[first : first + _AT_ONCE])
 
     def _write(self, statement: Executable | PerDatabase, params: Params | Sequence[Params]) -> int:
         """Run a statement that writes, for one row or many; answers how many rows it touched."""

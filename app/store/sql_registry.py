@@ -120,6 +120,10 @@ class SqlRegistry(SqlDefaultBranches):
         rows = self._rows(_NAMES_OF, repository=repository_id)
         return [row.folded for row in sorted(rows, key=lambda one: -one.id) if not row.folded.startswith(FORK)]
 
+    def former_owners(self) -> set[str]:
+        """See `Registry`."""
+        return {row.folded.partition("/")[0] for row in self._rows(_NAMES) if not row.folded.startswith(FORK)}
+
     def keep_former_name(self, repository_id: int, full_name: str) -> None:
         """See `Registry`."""
         name = full_name.lower()

@@ -185,11 +185,7 @@ class SqlUsage(SqlPart):
 
     def usages(self, ids: Sequence[int]) -> dict[int, UsageRow]:
         """See `Books`."""
-        wanted = sorted(set(ids))
-        found: list[AnyRow] = []
-        for first in range(0, len(wanted), 500):
-            found += self._rows(_USAGES, ids=wanted[first : first + 500])
-        return {row.id: usage_of(row) for row in found}
+        return {row.id: usage_of(row) for row in self._rows_by_id(_USAGES, ids)}
 
     def usages_of(self, session_id: str) -> list[UsageRow]:
         """See `Books`."""
@@ -211,9 +207,7 @@ class SqlUsage(SqlPart):
 
     def witnesses(self, usage_ids: Iterable[int]) -> set[str]:
         """See `Books`."""
-        ids = sorted(set(usage_ids))
-        chunks = (ids[first : first + 500] for first in range(0, len(ids), 500))
-        return {row[0] for chunk in chunks for row in self._rows(_WITNESSES, ids=chunk)}
+        return {row[0] for row in self._rows_by_id(_WITNESSES, usage_ids)}
 
     def shares_calls(self, session_id: str) -> bool:
         """See `Books`."""

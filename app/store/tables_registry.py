@@ -162,7 +162,7 @@ class GaugeTable(SQLModel, table=True):
 
 
 class EarlierGaugeTable(SQLModel, table=True):
-    """Readings of those windows from before the newest; what of them is kept, `tabstop.gauge_history` says."""
+    """Readings of engineers' vendor windows from before the newest; which of them are kept, `tabstop.gauge_history` says."""
 
     __tablename__ = "earlier_gauge"
     __table_args__ = {"sqlite_with_rowid": False}

@@ -217,3 +217,19 @@ def test_every_order_of_three() -> None:
         for one in order:
             ledger.tell(one)
         assert (ledger.disputed(), len(ledger.audited())) == (1, 1)
+
+
+def test_what_another_telling_stands_for_leaves_nothing() -> None:
+    """A whole prompt told twice, once in the shadow of one that splits, is remembered alike in every order."""
+    told = [
+        call(0, 1, 0, 0, 2),
+        call(1, 0, 0, 0, 2, cache_split_known=False),
+        call(1, 0, 0, 0, 1, cache_split_known=False),
+    ]
+    remembered = set()
+    for order in permutations(told):
+        ledger = Ledger(MemoryStore())
+        for one in order:
+            ledger.tell(one)
+        remembered.add(ledger.rows()[0].told)
+    assert len(remembered) == 1

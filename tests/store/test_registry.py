@@ -77,6 +77,8 @@ def test_clones_go_on_with_the_names_a_repository_went_by(store: Store) -> None:
         assert books.repository_by_name("acme/two") == second
         assert books.repository_by_name("ACME/ONE") == first
         assert books.former_names(second.id + 1) == []
+        books.keep_former_name(second.id, "Umbrella/two")
+        assert books.former_owners() == {"acme", "umbrella"}
 
 
 def test_a_fork_of_another_name_is_no_former_name(store: Store) -> None:
@@ -85,6 +87,7 @@ def test_a_fork_of_another_name_is_no_former_name(store: Store) -> None:
         first = books.save_repository(Repository(0, 7, "acme/one"))
         books.keep_former_name(first.id, f"{FORK}Eve/Gizmo")
         assert books.former_names(first.id) == []
+        assert books.former_owners() == set()
         assert books.repository_by_name(f"{FORK}eve/gizmo") == first
         assert books.repository_by_name("eve/gizmo") is None
 
