@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tabstop.money import show
+from tabstop.wire import EndAnswer, Placement
 
 
-def amount(cost: int, notional: int, unpriced: int) -> str:
-    """Nano-dollars as billed and at list prices; unpriced: how many responses are in neither."""
+def amount(*parts: EndAnswer | Placement) -> str:
+    """Of these together, as billed and at list prices, which are never added."""
+    cost, notional = sum(part.cost for part in parts), sum(part.notional for part in parts)
     listed = f"{show(notional)} at list prices"
     said = show(cost)
     if notional:
         said = f"{show(cost)} billed, {listed}" if cost else listed
-    return f"{said}, part unknown" if unpriced else said
+    return f"{said}, part unknown" if any(part.unpriced for part in parts) else said

@@ -148,7 +148,7 @@ def _arrived(sessions: tuple[Arrived, ...]) -> str:
             prose(one.start.agent, in_table=True),
             code(one.start.branch, in_table=True),
             prose(one.start.purpose, in_table=True),
-            prose(amount(one.answer.cost, one.answer.notional, one.answer.unpriced), in_table=True),
+            prose(amount(one.answer), in_table=True),
             tokens(one.answer.tokens),
         )
         for one in sessions[:MOST_ROWS]
@@ -176,9 +176,7 @@ def _staying(stays: tuple[Stays, ...], now: datetime) -> str:
 
 
 def _cost(brought: BroughtIn) -> str:
-    answers = [one.answer for one in brought.sessions]
-    cost, notional = sum(one.cost for one in answers), sum(one.notional for one in answers)
-    return amount(cost, notional, sum(one.unpriced for one in answers))
+    return amount(*(one.answer for one in brought.sessions))
 
 
 def _on_no_tab(brought: BroughtIn) -> str:

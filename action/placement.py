@@ -16,7 +16,7 @@ def where_it_lies(start: StartRequest, answer: EndAnswer) -> list[str]:
     """A table in Markdown; nothing where all of it lies on the pull request that the gate named, or the server does not tell."""
     if all(_is_the_runs(start, part) for part in answer.placements):
         return []
-    rows = [(_place(start, part), _amount(part), _why(part)) for part in answer.placements]
+    rows = [(_place(start, part), amount(part), _why(part)) for part in answer.placements]
     found = ["Where it lies:", "", *table(("Place", "Cost", "Why"), rows, right=(1,))]
     after = [_LISTED] if any(map(_is_unplaced, answer.placements)) else []
     after += [_MAY_MOVE] if answer.may_move else []
@@ -31,9 +31,7 @@ def on_no_tab(answers: Iterable[EndAnswer]) -> str:
         return ""
     if len(unplaced) == len(parts):
         return "It is on no pull request or branch."
-    cost, notional = sum(part.cost for part in unplaced), sum(part.notional for part in unplaced)
-    lies = amount(cost, notional, sum(part.unpriced for part in unplaced))
-    return f"Of it {lies} is on no pull request or branch."
+    return f"Of it {amount(*unplaced)} is on no pull request or branch."
 
 
 def _is_the_runs(start: StartRequest, part: Placement) -> bool:
@@ -58,10 +56,6 @@ def _place(start: StartRequest, part: Placement) -> str:
         return f"{prose(named, in_table=True)}#{part.pull_request}"
     where = f" of {code(named, in_table=True)}" if named else ""
     return f"branch {code(part.branch, in_table=True)}{where}, which has no pull request"
-
-
-def _amount(part: Placement) -> str:
-    return amount(part.cost, part.notional, part.unpriced)
 
 
 def _why(part: Placement) -> str:

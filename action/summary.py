@@ -73,7 +73,7 @@ def cost(settled: Settled) -> str:
     answer = settled.answer
     if answer is None:
         return "cost not known" if settled.final else "cost not known yet"
-    return amount(answer.cost, answer.notional, answer.unpriced)
+    return amount(answer)
 
 
 def annotation(settled: Settled) -> Message:

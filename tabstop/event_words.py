@@ -6,7 +6,7 @@ from tabstop.gauge_outlook import window_in_words
 from tabstop.governor.limits import NAMES, shown
 from tabstop.governor.orders import EventKind
 from tabstop.policy.problem import quoted
-from tabstop.quantity import plural
+from tabstop.quantity import listed, plural
 from tabstop.session import Limits
 from tabstop.verdict import Signal
 from tabstop.wire import SessionEvent
@@ -80,8 +80,7 @@ def to_go_on(event: SessionEvent, session: str, *, yours: bool = False) -> str:
 def raised_by(by_how_much: Limits) -> str:
     """`$5.00, 200,000 tokens and 50 tool calls`."""
     amounts: dict[str, int | None] = to_json(by_how_much)
-    parts = [_more(name, amount) for name, amount in amounts.items() if amount]
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return listed([_more(name, amount) for name, amount in amounts.items() if amount])
 
 
 def limits_now(by_how_much: Limits, limits: Limits) -> str:

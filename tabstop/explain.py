@@ -14,7 +14,7 @@ from tabstop.markdown import plain, prose
 from tabstop.money import show as show_money
 from tabstop.money import show_exact
 from tabstop.policy.problem import quoted
-from tabstop.quantity import percent, plural, span
+from tabstop.quantity import listed, percent, plural, span
 from tabstop.quantity import tokens as show_tokens
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 
@@ -126,9 +126,7 @@ def _shower(finding: Finding) -> Callable[[int], str]:
 def approvers_in_words(approvers: Sequence[str]) -> str:
     """Who may grant a raise: "`carol` or the team `platform`"; an organization owner where the policy names nobody."""
     names = [f"the team {quoted(a[5:])}" if a.startswith("team:") else quoted(a) for a in approvers]
-    if not names:
-        return "an organization owner"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    return listed(names, "or") or "an organization owner"
 
 
 def moment(at: datetime, now: datetime) -> str:

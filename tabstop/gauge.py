@@ -33,9 +33,9 @@ Gauge = tuple[str, str, str]
 
 _VENDORS = {"claude-code": "anthropic", "codex": "openai", "gemini-cli": "google"}
 _MODELS = {
-    **dict.fromkeys(("claude",), "anthropic"),
+    "claude": "anthropic",
     **dict.fromkeys(("gpt", "chatgpt", "codex", "o1", "o3", "o4"), "openai"),
-    **dict.fromkeys(("gemini",), "google"),
+    "gemini": "google",
 }
 """By the first word of a model's name."""
 

@@ -17,7 +17,7 @@ FINEST = timedelta(minutes=1)
 """Readings closer together than this are not kept apart."""
 
 MOST_EARLIER = 40
-"""Of one window; no two of three that follow each other are kept within twice the age of the first, so a week has 30 at most."""
+"""Of one window, for certain. Of three kept in a row the oldest is more than twice as old as the youngest, so a week has 30 at most."""
 
 
 def thinned(latest: GaugeReading, earlier: Iterable[GaugeReading]) -> tuple[GaugeReading, ...]:

@@ -1,6 +1,8 @@
-"""How counts, shares and spans are printed for people, in one place so that every surface says them alike."""
+"""How counts, shares, spans and lists are printed for people, in one place so that every surface says them alike."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _STEPS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
@@ -48,3 +50,8 @@ def ordinal(number: int) -> str:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """`1 call`, `3 calls`, `2 retries`."""
     return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`; empty for none. last: the word before the last one."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -14,7 +14,7 @@ from datetime import datetime
 from tabstop.gauge import FULL, MOST_USED, Gauge, GaugeReading, GaugeSource
 from tabstop.gauge_outlook import window_name
 from tabstop.gauge_rate import same_window
-from tabstop.quantity import plural
+from tabstop.quantity import listed, plural
 
 _ROUNDING = FULL // 100
 """By which two sources may differ: some tell whole percents."""
@@ -115,14 +115,14 @@ def in_words(shares: Iterable[tuple[int | None, WindowShare]]) -> str:
     is to be said. Nobody is named: people's plans stand in no order that tells whose they are.
     """
     told = tuple(shares)
-    moved = _listed(_clauses([one for one in told if not one[1].estimated], _at_most))
-    guessed = _listed(_clauses([one for one in told if one[1].estimated], _about))
+    moved = listed(_clauses([one for one in told if not one[1].estimated], _at_most))
+    guessed = listed(_clauses([one for one in told if one[1].estimated], _about))
     unknown = Counter(window_name(share.last) for _, share in told if share.moved is None)
     counted = [f"{plural(count, 'session')} used of {name}" for name, count in sorted(unknown.items())]
     sentences = (
         f"At most {moved} went into this branch: what moved while its sessions ran." if moved else "",
         f"Estimated from usage, since no reading tells: {guessed}." if guessed else "",
-        f"Not known: what {_listed(counted)}." if counted else "",
+        f"Not known: what {listed(counted)}." if counted else "",
     )
     return " ".join(filter(None, sentences))
 
@@ -145,10 +145,6 @@ def _clauses(shares: Iterable[tuple[int | None, WindowShare]], percent: Callable
         f"{percent(moved)} of {'another one' if number and names[number - 1] == name else name}"
         for number, (name, moved) in enumerate(clauses)
     ]
-
-
-def _listed(told: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
 
 
 def _at_most(moved: int) -> str:

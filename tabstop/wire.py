@@ -338,7 +338,7 @@ class GaugeNow(GaugeReading):
 
 def gauge_now(seen: Outlook) -> GaugeNow:
     """An outlook as it is told."""
-    reading = {field.name: getattr(seen.reading, field.name) for field in fields(GaugeReading)}
+    reading = {one.name: getattr(seen.reading, one.name) for one in fields(GaugeReading)}
     return GaugeNow(**reading, used_now=seen.used, an_hour=seen.an_hour, average=seen.average, full_at=seen.full_at)
 
 

@@ -1,10 +1,10 @@
-"""How counts are printed for people."""
+"""How counts, spans and lists are printed for people."""
 
 from __future__ import annotations
 
 import pytest
 
-from tabstop.quantity import exact_span, ordinal
+from tabstop.quantity import exact_span, listed, ordinal
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,13 @@ def test_ordinals(number: int, said: str) -> None:
 def test_an_exact_length_of_time(seconds: int, shown: str) -> None:
     """So that what is used and what is allowed never look alike."""
     assert exact_span(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")],
+)
+def test_a_list(words: list[str], said: str) -> None:
+    """As English says it: one word stands alone, and the last of several behind `or`, or what else is named."""
+    assert listed(words, "or") == said
+    assert listed(words) == said.replace(" or ", " and ")

@@ -37,8 +37,8 @@ READERS: Mapping[str, str] = {
 """Agent, as `Usage.agent` names it: the module with its `discover` and `read`. Imported when asked for, so that a machine without
 one agent's logs does not load its reader."""
 
-
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
+"""Of a folder: then it has no logs, and there is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +128,21 @@ def discover(homes: Homes, agents: Iterable[str] = READERS) -> tuple[LogFile, ..
 
 def read(file: LogFile) -> tuple[LogReading, ...]:
     """Read one file with its agent's reader. Raises `OSError` when it cannot be opened, or is no plain file."""
-    _plain(file.path)
+    plain(file.path)
     reading: Read = import_module(READERS[file.agent]).read
     return tuple(reading(file))
 
 
-def _plain(path: Path) -> None:
-    """A link could lead out of the folder, and opening a pipe would wait for its writer."""
-    mode = os.lstat(path).st_mode
-    if stat.S_ISDIR(mode):
-        raise PermissionError(errno.EACCES, "may not be looked into", str(path))
-    if not stat.S_ISREG(mode):
+def in_text(path: Path) -> str:
+    """A file's name, for what takes only text: names are bytes, and may be none."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def plain(path: str | Path) -> os.stat_result:
+    """The state of a plain file. Raises `OSError` for any other: a link could lead out of the folder, a pipe waits for its writer."""
+    about = os.lstat(path)
+    if not stat.S_ISREG(about.st_mode):
+        if os.path.isdir(path):  # noqa: PTH112 - also what links to a folder that may not be entered
+            raise PermissionError(errno.EACCES, "may not be looked into", str(path))
         raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return about

@@ -11,7 +11,7 @@ from tabstop.agents.claude_code.rows import LONGEST_ROW, Row, RowError, parse_ro
 
 _DECODER = json.JSONDecoder()
 _BEGINS = re.compile(r"[^ \t\r\n,]")
-_WINDOWS = (512, 16 * 1024, 512 * 1024, LONGEST_ROW)
+_LENGTHS = (512, 16 * 1024, 512 * 1024, LONGEST_ROW)
 """Characters that are looked at for an element; more where it does not end in them, so that a small one costs little."""
 
 
@@ -41,7 +41,7 @@ def _objects(text: str, at: int) -> Iterator[Row]:
 
 
 def _element(text: str, at: int) -> tuple[Any, int]:
-    for size in _WINDOWS:
+    for size in _LENGTHS:
         try:
             value, length = _DECODER.raw_decode(text[at : at + size])
         except RecursionError as error:

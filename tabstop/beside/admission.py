@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from tabstop.beside.checkout import checkout_of, repositories_of
-from tabstop.beside.credentials import Credentials
+from tabstop.beside.credentials import Credentials, Login
 from tabstop.beside.fork import Place, place_of
 from tabstop.beside.hook_records import policy_of
 from tabstop.beside.late_reports import bring_along
 from tabstop.beside.payer import StartedWith, payer_of
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
-from tabstop.beside.server_access import NO_SERVER, ServerAccess
+from tabstop.beside.server_access import NO_SERVER, ServerAccess, server_named
 from tabstop.beside.session_folder import Record
 from tabstop.beside.spool import spool_root
 from tabstop.beside.transport import Transport, UrllibTransport
@@ -41,6 +41,7 @@ LONGEST_PAUSE = 1.0
 """Seconds between two tries: somebody waits for the agent to start."""
 
 _OFFLINE = f"To run without a server, set TABSTOP_SERVER={NO_SERVER}."
+_HALF_SET = "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
 
 
 class NotAdmittedError(Exception):
@@ -91,57 +92,49 @@ def ask(
     """
     if not asks_itself(record, environ):
         return Asked(record)
-    access = ServerAccess.from_environ(environ)
+    credentials = Credentials.from_environ(environ)
+    access = ServerAccess.from_environ(environ, credentials=credentials)
     if access is None:
-        half = environ.get("TABSTOP_SERVER", "").strip() not in {"", NO_SERVER}
-        return Asked(
-            record,
-            "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged in there: no server is asked."
-            if half
-            else "",
-        )
+        return Asked(record, _HALF_SET if server_named(environ) not in {"", NO_SERVER} else "")
     by = transport or UrllibTransport()
 
     def server_of(one: ServerAccess) -> Server:
         return Server(one.address, by, lambda seconds: sleep(min(seconds, LONGEST_PAUSE)))
 
     found = checkout_of(record.cwd)
-    access = ServerAccess.from_environ(environ, found.repository) or access
-    place = _place(record, access, found.repository, environ, server_of)
-    access = ServerAccess.from_environ(environ, place.told) or access
+    access = ServerAccess.from_environ(environ, found.repository, credentials) or access
+    place = _place(record, access, found.repository, credentials.at(server_named(environ)), server_of)
+    if place.is_fork:
+        access = ServerAccess.from_environ(environ, place.told, credentials) or access
     if not access.speaks_for(place.told):
         return Asked(record)
     who_pays = _payer(record, environ, now, started)
     found = replace(found, repository=place.told, branch=place.branch(found.branch))
     start = _question(record, access, found, who_pays, now)
-    record = replace(record, fork=place.own if place.is_fork else "")
-    key = secrets.token_hex(16)
-    server = server_of(access)
+    key, fork, server = secrets.token_hex(16), place.own if place.is_fork else "", server_of(access)
+    record = replace(record, server=access.address, start=start, key=key, fork=fork)
     try:
         answer = server.start(start, token=access.token, key=key)
     except NotAcceptedError as error:
         said = " ".join(part for part in (str(error), error.problem.detail, error.problem.remedy, _OFFLINE) if part)
         raise NotAdmittedError(_no(Signal.ACCESS, f"{access.address} did not take the question.", said), now) from error
     except UnreachableError as error:
-        if block or policy_of(Path(record.cwd)).policy.unreachable is Unreachable.BLOCK:
-            said = f"{access.address} could not be asked ({error}), and `server_unreachable: block` is set."
-            raise NotAdmittedError(_no(Signal.SILENCE, said, f"Try again later. {_OFFLINE}"), now) from error
-        said = (
-            f"{access.address} could not be asked ({error}). The session keeps the limits it has and is reported later."
-        )
-        return Asked(replace(record, server=access.address, start=start, key=key), said)
+        return _unanswered(record, error, now, block=block)
     if not answer.session or answer.allowance is None:
         raise NotAdmittedError(answer.verdict, now)
     bring_along(spool_root(environ), server, access.token)
-    admitted = replace(
-        _bound(record, answer.allowance, tighten),
-        server=access.address,
-        server_session=answer.session,
-        token=answer.token,
-        start=start,
-        key=key,
-    )
+    bound = _bound(record, answer.allowance, tighten)
+    admitted = replace(bound, server_session=answer.session, token=answer.token)
     return Asked(admitted, " ".join(explain(one, now) for one in answer.verdict.reasons))
+
+
+def _unanswered(record: Record, error: UnreachableError, now: datetime, *, block: bool) -> Asked:
+    """It begins all the same. Raises `NotAdmittedError` where it may not."""
+    if block or policy_of(Path(record.cwd)).policy.unreachable is Unreachable.BLOCK:
+        said = f"{record.server} could not be asked ({error}), and `server_unreachable: block` is set."
+        raise NotAdmittedError(_no(Signal.SILENCE, said, f"Try again later. {_OFFLINE}"), now) from error
+    said = f"{record.server} could not be asked ({error}). The session keeps the limits it has and is reported later."
+    return Asked(record, said)
 
 
 def worded(verdict: Verdict, now: datetime) -> Verdict:
@@ -167,10 +160,13 @@ def _place(
     record: Record,
     access: ServerAccess,
     own: str,
-    environ: Mapping[str, str],
+    logins: Iterable[Login],
     server_of: Callable[[ServerAccess], Server],
 ) -> Place:
-    """Whose repository it is about. own: that of the clone; where its owner is nobody we speak for, the one it is a fork of."""
+    """Whose repository it is about. own: that of the clone; where its owner is nobody we speak for, the one it is a fork of.
+
+    logins: those at the server.
+    """
     if access.repository:
         return Place(access.repository, access.repository)
     if not own or access.problem or (access.organization and access.speaks_for(own)):
@@ -179,10 +175,7 @@ def _place(
     if names == (own,):
         return Place(own, own)
     if access.organization:
-        named = environ.get("TABSTOP_SERVER", "").strip().rstrip("/")
-        logins = Credentials.from_environ(environ).logins()
-        owners = {owner for one in logins if named in {"", one.server} for owner in one.owners}
-        return place_of(names, owners, own)
+        return place_of(names, {owner for one in logins for owner in one.owners}, own)
     try:  # only the server knows whose token the environment has
         return place_of(names, {server_of(access).who_am_i(token=access.token).organization.lower()}, own)
     except ServerError:

@@ -92,9 +92,13 @@ class Credentials:
         except (OSError, ValueError, RecursionError, WireError):
             return ()
 
+    def at(self, server: str) -> tuple[Login, ...]:
+        """Those at this server, all where it is empty; as `logins` has them."""
+        return tuple(one for one in self.logins() if server in {"", one.server})
+
     def find(self, server: str = "", organization: str = "") -> Login | None:
         """The login at this server (empty for any), of this organization if there is one, else the newest; with its token."""
-        mine = [one for one in self.logins() if server in {"", one.server}]
+        mine = self.at(server)
         owner = organization.lower()
         now = [one for one in mine if owner == one.owners[0]]
         before = [one for one in mine if owner in one.owners]

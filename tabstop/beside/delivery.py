@@ -90,48 +90,65 @@ def deliver(left: Undelivered, server: Server, identity: Identity) -> Delivered:
 
     A session the server does not know, or whose token it no longer takes, is started anew, after the fact.
     """
-    doubted: list[Doubted] = []
-    return replace(_deliver(left, server, identity, doubted), doubted=tuple(doubted))
+    delivery = _Delivery(server, identity)
+    return replace(delivery.run(left), doubted=tuple(delivery.doubted))
 
 
-def _deliver(left: Undelivered, server: Server, identity: Identity, doubted: list[Doubted]) -> Delivered:
-    if left.token:
+class _Delivery:
+    """doubted: of all that arrived, also where sending stopped afterwards."""
+
+    def __init__(self, server: Server, identity: Identity) -> None:
+        self.doubted: list[Doubted] = []
+        self._server = server
+        self._identity = identity
+
+    def run(self, left: Undelivered) -> Delivered:
+        """See `deliver`."""
+        if left.token:
+            try:
+                return self._send(left)
+            except _StoppedError as stopped:
+                left = stopped.rest
+                if not stopped.gone:
+                    return Delivered(left, error=stopped.why)
         try:
-            return _send(left, server, doubted)
+            return self._start_and_send(left)
         except _StoppedError as stopped:
-            left = stopped.rest
-            if not stopped.gone:
-                return Delivered(left, error=stopped.why)
-    try:
-        return _start_and_send(left, server, identity, doubted)
-    except _StoppedError as stopped:
-        return Delivered(stopped.rest, error=stopped.why)
-    except (ServerError, NoTokenError) as error:
-        return Delivered(left, error=error)
+            return Delivered(stopped.rest, error=stopped.why)
+        except (ServerError, NoTokenError) as error:
+            return Delivered(left, error=error)
 
+    def _start_and_send(self, left: Undelivered) -> Delivered:
+        """Ask for the session after the fact, under the report's own key, so that copies of a report are one session.
 
-def _start_and_send(left: Undelivered, server: Server, identity: Identity, doubted: list[Doubted]) -> Delivered:
-    """Ask for the session after the fact, under the report's own key, so that copies of a report are one session.
+        The gate's question may have arrived though its answer did not: then this key brings back that session. Where that
+        answer was a refusal, or its token is no longer good, the session ran all the same and is opened under a second key.
+        """
+        asked = replace(left.start, unadmitted_since=left.begun_at)
+        verdict = Verdict()
+        for ending in ("", "-late") if left.key else ("",):
+            token, fresh = self._identity()
+            answer = self._server.start(asked, token=token, key=f"{left.key or fresh}{ending}")
+            verdict = answer.verdict
+            if not answer.session:
+                continue
+            left = replace(left, session=answer.session, token=answer.token)
+            try:
+                return self._send(left)
+            except _StoppedError as stopped:
+                left = stopped.rest
+                if ending or not (left.key and stopped.gone):
+                    raise
+        return Delivered(left, error=NotTakenError(verdict))
 
-    The gate's question may have arrived though its answer did not: then this key brings back that session. Where that
-    answer was a refusal, or its token is no longer good, the session ran all the same and is opened under a second key.
-    """
-    asked = replace(left.start, unadmitted_since=left.begun_at)
-    verdict = Verdict()
-    for ending in ("", "-late") if left.key else ("",):
-        token, fresh = identity()
-        answer = server.start(asked, token=token, key=f"{left.key or fresh}{ending}")
-        verdict = answer.verdict
-        if not answer.session:
-            continue
-        left = replace(left, session=answer.session, token=answer.token)
+    def _send(self, left: Undelivered) -> Delivered:
         try:
-            return _send(left, server, doubted)
-        except _StoppedError as stopped:
-            left = stopped.rest
-            if ending or not (left.key and stopped.gone):
-                raise
-    return Delivered(left, error=NotTakenError(verdict))
+            while left.batches:
+                self.doubted += self._server.usage(left.session, left.batches[0], token=left.token).doubted
+                left = replace(left, batches=left.batches[1:])
+            return Delivered(left, self._server.end(left.session, left.end, token=left.token))
+        except ServerError as error:
+            raise _StoppedError(left, error) from error
 
 
 class _StoppedError(Exception):
@@ -146,13 +163,3 @@ class _StoppedError(Exception):
     def gone(self) -> bool:
         """Whether the server knows no such session, or takes its token no more."""
         return isinstance(self.why, NotAcceptedError) and self.why.status in _GONE
-
-
-def _send(left: Undelivered, server: Server, doubted: list[Doubted]) -> Delivered:
-    try:
-        while left.batches:
-            doubted += server.usage(left.session, left.batches[0], token=left.token).doubted
-            left = replace(left, batches=left.batches[1:])
-        return Delivered(left, server.end(left.session, left.end, token=left.token))
-    except ServerError as error:
-        raise _StoppedError(left, error) from error

@@ -35,16 +35,16 @@ class KnownPlaces(msgspec.Struct):
             del self.folders[folder]
         return new
 
-    def hear(self, repository: str, now: str, pull_requests: list[PullRequest], at: int) -> None:
-        """Take in what GitHub tells of a repository. now: the name it goes by."""
-        key, name = repository.lower(), now.lower()
-        for one in {key, name}:
+    def hear(self, repository: str, name: str, pull_requests: list[PullRequest], at: int) -> None:
+        """Take in what GitHub tells of a repository. name: the one it goes by now."""
+        told, current = repository.lower(), name.lower()
+        for one in {told, current}:
             self.asked[one] = at
             self.pull_requests.pop(one, None)
             self.names.pop(one, None)
-        self.pull_requests[name] = pull_requests
-        if key != name:
-            self.names[key] = now
+        self.pull_requests[current] = pull_requests
+        if told != current:
+            self.names[told] = name
 
     def is_fresh(self, repository: str, now: float) -> bool:
         """Whether GitHub told of it a moment ago."""

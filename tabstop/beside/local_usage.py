@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -98,22 +97,17 @@ def look(files: Iterable[LogFile]) -> Looked:
         except OSError as error:
             looked.unread.append((path, error.strerror or type(error).__name__))
             continue
-        if numbers is None:
-            looked.unread.append((path, "may not be looked into" if file.path.is_dir() else "not a plain file"))
-            continue
         for beside in file.beside:
             with suppress(OSError):
-                numbers += _numbers(str(beside)) or ()
+                numbers += _numbers(beside)
         looked.files.append(file)
         looked.states.append(FileState(path, file.agent, numbers))
     return looked
 
 
-def _numbers(path: str) -> tuple[int, ...] | None:
-    """See `FileState`; None for a folder, a pipe or a link."""
-    about = os.lstat(path)
-    if not stat.S_ISREG(about.st_mode):
-        return None
+def _numbers(path: str | Path) -> tuple[int, ...]:
+    """See `FileState`. Raises `OSError`."""
+    about = log_files.plain(path)
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from tabstop.beside.fork import owner_of
 from tabstop.beside.transport import NoAnswerError, Request, Transport, UrllibTransport
 from tabstop.evidence import branch_named, repository_named
 from tabstop.report.facts import PullRequest
@@ -30,8 +31,8 @@ _SILENCE = 5.0
 _AT_ONCE = 4
 _API_VERSION = "2022-11-28"
 
-
-_MOVED = re.compile(r"(/repositories/\d{1,18})(?:[/?].*)?")
+_REDIRECTS = frozenset({301, 302, 307, 308})
+_BY_ID = re.compile(r"(/repositories/\d{1,18})(?:[/?].*)?")
 
 
 class NotToldError(Exception):
@@ -164,7 +165,7 @@ class _Asking:
             answer = self._transport.send(Request("GET", self._access.api + path, headers), min(_SILENCE, left))
         except NoAnswerError as error:
             raise NotToldError(f"GitHub did not answer ({error})") from error
-        if answer.status in _MOVES and (place := self._place(answer.body)):
+        if answer.status in _REDIRECTS and (place := self._place(answer.body)):
             raise MovedError(place)
         if answer.status != 200:
             raise NotToldError(_REFUSALS.get(answer.status, f"GitHub answered {answer.status}"))
@@ -174,11 +175,8 @@ class _Asking:
         """Where it has moved; at this GitHub only, for a token goes nowhere else (docs.github.com, REST API, "Follow redirects")."""
         answer = _json(body)
         url = str(answer.get("url")) if isinstance(answer, dict) else ""
-        found = _MOVED.fullmatch(url.removeprefix(self._access.api))
+        found = _BY_ID.fullmatch(url.removeprefix(self._access.api))
         return found[1] if found else ""
-
-
-_MOVES = frozenset({301, 302, 307, 308})
 
 
 _REFUSALS = {
@@ -202,7 +200,7 @@ def read_pull_request(repository: str, row: Any) -> PullRequest | None:
         head, base = row["head"], row["base"]
         owner = (head["repo"] or {}).get("owner", {}).get("login") or (head.get("user") or {}).get("login") or ""
         branch = branch_named(str(head["ref"]))
-        fork = owner and owner.lower() != repository.partition("/")[0].lower()
+        fork = owner and owner.lower() != owner_of(repository)
         merged, closed, created = row.get("merged_at"), row.get("closed_at"), row.get("created_at")
         state = (
             "merged" if merged else "closed" if row["state"] == "closed" else "draft" if row.get("draft") else "open"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tabstop.beside.credentials import Credentials
+from tabstop.beside.fork import owner_of
 
 NO_SERVER = "off"
 """What TABSTOP_SERVER says where no server shall be asked, though somebody is logged in."""
@@ -36,16 +37,13 @@ class ServerAccess:
 
         repository: it is about, so that of several organizations the right one's token is taken. None where nobody is asked.
         """
-        address, token, named = (
-            environ.get(name, "").strip() for name in ("TABSTOP_SERVER", "TABSTOP_TOKEN", "TABSTOP_REPOSITORY")
-        )
-        address = address.rstrip("/")
+        address = server_named(environ)
+        token, named = (environ.get(name, "").strip() for name in ("TABSTOP_TOKEN", "TABSTOP_REPOSITORY"))
         if address == NO_SERVER:
             return None
         if address and token:
             return cls(address, token, named)
-        owner = (named or repository).partition("/")[0]
-        login = (credentials or Credentials.from_environ(environ)).find(address, owner)
+        login = (credentials or Credentials.from_environ(environ)).find(address, owner_of(named or repository))
         if login is None:
             return None
         if token:
@@ -54,12 +52,17 @@ class ServerAccess:
 
     def speaks_for(self, repository: str) -> bool:
         """Whether the server may be told of work there: a login's own organization; anything, where somebody set the token."""
-        return not self.organization or repository.partition("/")[0].lower() in self.owners
+        return not self.organization or owner_of(repository) in self.owners
 
     @property
     def problem(self) -> str:
         """What is wrong with the address: a token is sent to it. Empty for nothing."""
         return problem_of_address(self.address, "TABSTOP_SERVER")
+
+
+def server_named(environ: Mapping[str, str]) -> str:
+    """What `TABSTOP_SERVER` says: an address, NO_SERVER, or nothing."""
+    return environ.get("TABSTOP_SERVER", "").strip().rstrip("/")
 
 
 def problem_of_address(address: str, name: str) -> str:

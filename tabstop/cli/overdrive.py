@@ -13,6 +13,7 @@ import click
 
 from tabstop.beside.control import NotHeardError, Told, tell, who
 from tabstop.beside.credentials import Credentials
+from tabstop.beside.fork import owner_of
 from tabstop.beside.server import NotAcceptedError, Server, ServerError
 from tabstop.beside.server_access import ServerAccess
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, find, sessions_root
@@ -21,6 +22,7 @@ from tabstop.beside.transport import UrllibTransport
 from tabstop.cli import amounts
 from tabstop.cli.session_report import after_raise, after_raise_elsewhere, after_release
 from tabstop.governor.facts import Raised, Released, ServerSaid
+from tabstop.governor.limits import UNITS, option
 from tabstop.money import show_exact
 from tabstop.session import Limits
 from tabstop.wire import OverdriveAnswer, OverdriveRequest
@@ -159,7 +161,7 @@ def _ask_server(of: _Admitted, more: Limits, why: str, sleep: Callable[[float], 
 def _admitted(record: Record, environ: Mapping[str, str]) -> _Admitted:
     """With the environment's token, else that of the login at the session's server."""
     given = environ.get("TABSTOP_TOKEN", "").strip()
-    owner = record.start.repository.partition("/")[0]
+    owner = owner_of(record.start.repository)
     login = None if given else Credentials.from_environ(environ).find(record.server, owner)
     return _Admitted(record.server, record.server_session, login.token if login else given)
 
@@ -188,11 +190,9 @@ def _whom_to_ask(of: _Admitted, more: Limits) -> str:
 
 def _options(more: Limits, dollars: str) -> str:
     """As they are typed. dollars: what stands before an amount of them."""
-    counts = {"tokens": more.tokens, "iterations": more.iterations, "tool-calls": more.tool_calls}
-    given = [f"--{name} {count}" for name, count in counts.items() if count is not None]
     cost = [f"{dollars}'{show_exact(more.cost)}'"] if more.cost is not None else []
-    time_ = [f"--wall-clock {more.wall_clock_seconds}s"] if more.wall_clock_seconds is not None else []
-    return " ".join([*cost, *given, *time_])
+    given = ((name, getattr(more, name)) for name in UNITS if name != "cost")
+    return " ".join([*cost, *(option(name, count) for name, count in given if count is not None)])
 
 
 def _now() -> datetime:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import click
 
-from tabstop.agents.log_files import READERS
+from tabstop.agents.log_files import READERS, in_text
 from tabstop.beside.server import ServerError
 from tabstop.beside.sync.passed import Left, Passed
 from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Wanted
@@ -106,7 +106,7 @@ def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Itera
     if passed.unread:
         yield f"Lines of the logs that could not be used: {passed.unread:,}."
     for path, why in passed.read.missed:
-        yield f"{os.fsencode(path).decode(errors='backslashreplace')} could not be read: {why}."
+        yield f"{in_text(path)} could not be read: {why}."
 
 
 def _pass(wanted: Wanted) -> list[Passed]:

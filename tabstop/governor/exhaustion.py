@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tabstop.governor.facts import Answer, Fact, Raised, Replied, ServerSaid, Unaffordable
 from tabstop.governor.limit_reached import at_the_limit, reached
-from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answer_at, count, kept_back, limits_in_force, shown
+from tabstop.governor.limits import ENDS_AS, UNITS, Totals, answer_at, count, kept_back, limits_in_force, option, shown
 from tabstop.governor.orders import Act, Advice, Event, EventKind
 from tabstop.governor.settings import OnLimit, Settings
 from tabstop.money import NANO_PER_DOLLAR
@@ -16,9 +16,6 @@ from tabstop.verdict import Finding, Signal
 
 SUMMARY_SECONDS = 180
 """How long the last answer may take."""
-
-_FLAGS = {"wall_clock_seconds": "wall-clock", "tool_calls": "tool-calls"}
-"""Of `tabstop overdrive`, where they are not the limit's own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +134,7 @@ def _raise(limit: str, more: int, settings: Settings) -> str:
     """The command."""
     if limit == "cost":
         return f"tabstop overdrive {settings.session} '${-(-more // NANO_PER_DOLLAR)}'"
-    unit = "s" if limit == "wall_clock_seconds" else ""
-    return f"tabstop overdrive {settings.session} --{_FLAGS.get(limit, limit)} {more}{unit}"
+    return f"tabstop overdrive {settings.session} {option(limit, more)}"
 
 
 def _ask(part: Exhausted, finding: Finding, totals: Totals, settings: Settings, now: datetime) -> Standing:

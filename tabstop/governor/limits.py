@@ -41,6 +41,9 @@ NAMES = {
 }
 """What people call them."""
 
+_FLAGS = {"wall_clock_seconds": "wall-clock", "tool_calls": "tool-calls"}
+"""Of `tabstop overdrive`, where they are not the limit's own name."""
+
 ENDS_AS = {
     "cost": SessionOutcome.STOPPED_COST,
     "tokens": SessionOutcome.STOPPED_TOKENS,
@@ -299,6 +302,11 @@ def shown_of(name: str, amount: int, limit: int) -> str:
     """An amount beside its limit: `51.2k of 50k tokens`, `$4.80 of $5.00`."""
     first = show_tokens(amount) if name == "tokens" else shown(name, amount)
     return f"{first} of {shown(name, limit)}"
+
+
+def option(name: str, more: int) -> str:
+    """So much more of a limit, as `tabstop overdrive` takes it: `--tool-calls 20`, `--wall-clock 60s`. Dollars need no name there."""
+    return f"--{_FLAGS.get(name, name)} {more}{'s' if name == 'wall_clock_seconds' else ''}"
 
 
 def _sum(one: Limits, other: Limits, *, only_where_bound: bool = False) -> Limits:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from tabstop.policy import notation as n
 from tabstop.policy.problem import nearest
+from tabstop.quantity import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,7 @@ def _words(words: Iterable[str]) -> str:
 def choice(kind: type[StrEnum], words: tuple[str, ...] = (), slips: tuple[tuple[str, str], ...] = ()) -> Form:
     """One of an enum's words."""
     words = words or tuple(kind)
-    shown = [f"`{word}`" for word in words]
-    allowed = f"{', '.join(shown[:-1])} or {shown[-1]}"
+    allowed = listed([f"`{word}`" for word in words], "or")
     return Form("a word that may stand here", allowed, _words(words), kind, choices=words, slips=slips)
 
 

@@ -45,9 +45,8 @@ class Sum:
     """Amounts added up.
 
     cost: nano-dollars of priced calls that are billed by token. notional: the same of those a plan pays for: what the API would
-    have cost; the two are never added. unpriced: calls without a price; they are in neither; notional_unpriced: those of them that a plan
-    pays for. estimated: priced calls whose price
-    is not certain. sessions: (agent, session).
+    have cost; the two are never added. unpriced: calls without a price, which are in neither. notional_unpriced: those of them
+    that a plan pays for. estimated: priced calls whose price is not certain. sessions: (agent, session).
     """
 
     cost: Nano = 0

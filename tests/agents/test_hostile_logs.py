@@ -106,10 +106,12 @@ def test_what_is_no_plain_file(agent: str, tmp_path: Path) -> None:
     (tmp_path / "whole.jsonl").write_text("{}\n")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "whole.jsonl")
     (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "other.jsonl").symlink_to(tmp_path / "folder.jsonl")
     for name, why in (
         ("pipe", "not a plain file"),
         ("link", "not a plain file"),
         ("folder", "may not be looked into"),
+        ("other", "may not be looked into"),
         ("nothing", "No such file"),
     ):
         with pytest.raises(OSError, match=why):

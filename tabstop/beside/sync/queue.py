@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tabstop.agents.claude_code.client_count import ClientCount
+from tabstop.agents.log_files import in_text
 from tabstop.beside.delivery import call_of
 from tabstop.beside.sync.queue_file import opened
 from tabstop.evidence import CommitMade, PullRequestLink
@@ -69,7 +69,7 @@ class Queue:
 
     def seen(self, path: Path) -> str:
         """How the file was when it was last read; empty before."""
-        row = self._db.execute("select seen from files where path = ?", (_named(path),)).fetchone()
+        row = self._db.execute("select seen from files where path = ?", (in_text(path),)).fetchone()
         return row[0] if row else ""
 
     def unread(self) -> int:
@@ -119,7 +119,7 @@ class Queue:
                     "after = excluded.after, counts = excluded.counts where excluded.after >= after",
                     (agent, session, after.timestamp(), counted),
                 )
-            db.execute("insert or replace into files values (?, ?, ?)", (_named(path), seen, unread))
+            db.execute("insert or replace into files values (?, ?, ?)", (in_text(path), seen, unread))
 
     def waiting(self) -> list[Part]:
         """What has something to tell, by when it began."""
@@ -290,11 +290,6 @@ def _take_call(db: sqlite3.Connection, part: Part, usage: Usage, price: Price) -
     at, cost = usage.occurred_at.timestamp(), price(usage)
     row = (key, part.agent, part.session, part.repository, at, usage.model, counts, usage.web_searches, cost, wire)
     db.execute("insert or replace into calls values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
-
-
-def _named(path: Path) -> str:
-    """As SQLite can keep it: a file's name need not be text."""
-    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _text(value: object) -> str:

@@ -20,7 +20,7 @@ from tabstop.evidence import CommitMade, Evidence, PullRequestLink
 from tabstop.gauge import GaugeReading
 from tabstop.usage import Usage
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def _place_of(made: CommitMade, placed: list[tuple[Part, Usage]]) -> Place:
     return _then(places, made.at) or Place("", "")
 
 
-def _then(made: Sequence[tuple[datetime, T]], at: datetime | None) -> T | None:
+def _then(made: Sequence[tuple[datetime, _T]], at: datetime | None) -> _T | None:
     """The last that was made by then, else the first."""
     before = [one for when, one in made if at is None or when <= at]
     found = before or [one for _, one in made[:1]]

@@ -19,7 +19,7 @@ from tabstop.beside.gauge_file import keep_gauges, machine_gauges, read_gauges
 from tabstop.beside.late_reports import bring_along
 from tabstop.beside.pricing import from_price_book
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
-from tabstop.beside.server_access import NO_SERVER, ServerAccess
+from tabstop.beside.server_access import NO_SERVER, ServerAccess, server_named
 from tabstop.beside.session_folder import sessions_root
 from tabstop.beside.spool import spool_root
 from tabstop.beside.sync.passed import Left, Passed
@@ -91,6 +91,7 @@ class _Pass:
         self._server = server
         self._tokens = {one.organization.lower(): one.token for one in logins}
         self._owners = {owner: one.organization.lower() for one in logins for owner in one.owners}
+        # A name that another organization has by now is that one's.
         self._owners |= {organization: organization for organization in self._tokens}
 
     def run(self) -> Passed:
@@ -185,7 +186,7 @@ def _why(address: str, error: ServerError) -> str:
 def _servers(environ: Mapping[str, str]) -> dict[str, list[Login]]:
     """Servers, each with whose tokens there are, newest first; the environment's is of an organization that is not known yet."""
     access = ServerAccess.from_environ(environ)
-    named = environ.get("TABSTOP_SERVER", "").strip().rstrip("/")
+    named = server_named(environ)
     if named == NO_SERVER:
         raise NobodyToTellError(f"TABSTOP_SERVER={NO_SERVER} says that no server is told of anything.")
     if access is None:
@@ -196,8 +197,8 @@ def _servers(environ: Mapping[str, str]) -> dict[str, list[Login]]:
         return {access.address: [Login(access.address, "", "", access.token)]}
     found: dict[str, list[Login]] = {}
     credentials = Credentials.from_environ(environ)
-    for one in credentials.logins():
-        login = credentials.with_token(one) if named in {"", one.server} else None
+    for one in credentials.at(named):
+        login = credentials.with_token(one)
         if login is not None:
             found.setdefault(one.server, []).append(login)
     return found
