@@ -35,7 +35,7 @@ class DefaultBranches:
         Also on one that was it before: clones go on with it that were not told. But one that has been a pull request's head
         since is a branch like any other from then on.
         """
-        until = self._until(repository, branch)
+        until = self._until(repository, branch) if self._former else None
         if until is None:
             return branch == self.of(repository)
         heads = self._heads.get((repository, branch), ())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,15 +65,27 @@ def local_usage(
         return msgspec.structs.replace(told.usage, unread=(*told.usage.unread, *looked.unread), read=0)
     from tabstop.beside.local_reading import read_again  # noqa: PLC0415 - most of the time nothing has changed
 
-    gc.disable()  # tens of thousands of things are made, none in a circle: looking for circles takes a tenth of the time
-    try:
+    with made_to_last():
         usage = read_again(
             looked.files, looked.states, remembered, PricesHere(prices, own), now, processes or _cores(), progress
         )
-    finally:
-        gc.freeze()  # it stays until the process ends, which would look through it once more
-        gc.enable()
     return msgspec.structs.replace(usage, unread=(*usage.unread, *looked.unread))
+
+
+@contextmanager
+def made_to_last() -> Iterator[None]:
+    """For work that makes tens of thousands of things, none in a circle: looking for circles meanwhile takes a tenth of its time.
+
+    What it made stays until the process ends, which would look through it once more.
+    """
+    looks = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if looks:
+            gc.enable()
 
 
 @dataclass(slots=True)

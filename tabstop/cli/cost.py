@@ -14,7 +14,7 @@ import click
 
 from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS
-from tabstop.beside.local_usage import cache_path, local_usage
+from tabstop.beside.local_usage import cache_path, local_usage, made_to_last
 from tabstop.cli.moments import since_option
 from tabstop.report.tally import By
 
@@ -84,7 +84,7 @@ def cost(
         offline=offline,
     )
     cache = None if no_cache else cache_path(os.environ)
-    with _progress() as progress:
+    with _progress() as progress, made_to_last():
         homes = Homes.from_environ(os.environ)
         usage = local_usage(homes, cache=None if exports else cache, exports=exports, progress=progress)
         found = local_cost(usage, wanted, os.environ, cache and cache.with_name("places.json"))

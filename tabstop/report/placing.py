@@ -121,18 +121,16 @@ class _Placing:
         known = self._facts.folders
         for key, groups in self._sessions.items():
             links = {link.repository for link in self._linked.get(key, Linked()).pull_requests}
-            there = {
-                (one.branch, one.folder): known[one.folder] for one in groups if one.branch and one.folder in known
-            }
-            for group in groups:
-                folder = group.folder
-                if not folder or folder in known:
+            spots = {(one.branch, one.folder, one.repository) for one in groups if one.folder}
+            there = {(branch, folder): known[folder] for branch, folder, _ in spots if branch and folder in known}
+            for branch, folder, repository in spots:
+                if folder in known:
                     continue
-                if group.repository:
-                    said.setdefault(folder, set()).add(group.repository)
-                spots = ((group.branch, str(one)) for one in PurePosixPath(folder).parents)
-                if (spot := next((one for one in spots if one in there), None)) is not None:
-                    around.setdefault(folder, set()).add(there[spot])
+                if repository:
+                    said.setdefault(folder, set()).add(repository)
+                above = PurePosixPath(folder).parents if there else ()
+                if found := next(filter(None, (there.get((branch, str(one))) for one in above)), ""):
+                    around.setdefault(folder, set()).add(found)
                 seen.setdefault(folder, set()).update(links)
         return {folder: next(iter(names)) for folder, names in {**seen, **around, **said}.items() if len(names) == 1}
 
@@ -198,8 +196,8 @@ class _Placing:
 
     def _settled(self, found: Attribution, evidence: Evidence, *, guessed: bool) -> Attribution:
         """The ladder's word, as far as it can be had without a server."""
-        default = self._default_of(evidence.repository.lower(), Counter())
         if not found.repository and evidence.repository:
+            default = self._default_of(evidence.repository.lower(), Counter())
             branch = "" if evidence.branch == default else evidence.branch
             confidence = Confidence.CLAIMED if branch else Confidence.REPOSITORY_ONLY
             told = "the branch that was checked out" if branch else f"work on {evidence.branch or 'no branch'}"
