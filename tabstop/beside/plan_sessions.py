@@ -29,6 +29,12 @@ def is_marked(environ: Mapping[str, str], agent: str, session: str, told: str) -
         return False
 
 
+def is_on_plan(environ: Mapping[str, str], agent: str, session: str) -> bool:
+    """Whether the session is remembered, whatever was said of its windows."""
+    path = _path(environ, agent, session)
+    return path is not None and path.is_file()
+
+
 def mark_plan_session(environ: Mapping[str, str], agent: str, session: str, told: str) -> None:
     """Remember it, as far as the disk lets us. told: what was said of its windows, in any form."""
     path = _path(environ, agent, session)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tabstop.beside.git_folder import branch_now, common_folder, git_folder, own_folder, shown, tree_of
-from tabstop.beside.plan_sessions import is_marked, mark_plan_session
+from tabstop.beside.plan_sessions import is_marked, is_on_plan, mark_plan_session
 from tabstop.beside.status_windows import earlier_windows, keep_windows
 from tabstop.beside.tab_file import is_due, make_tabs, read_tab, tab_file
 from tabstop.status_line import Status, line, read_status
@@ -50,6 +50,9 @@ def status_line(
     if payload is None:
         return "tabstop: what the client told could not be read", None
     status = read_status(payload, now)
+    told = status.on_plan
+    if not told and is_on_plan(environ, AGENT, status.session):  # before a first answer the client tells of no windows
+        status = replace(status, on_plan=True)
     if status.gauges:
         status = replace(status, earlier=earlier_windows(environ))
     repository, branch = _place(status, environ)
@@ -57,7 +60,7 @@ def status_line(
     tab = read_tab(tabs, repository, branch) if tabs and repository and branch else None
     text = line(status, branch, tab, now, None, colour=colour)
     due = tabs is not None and is_due(tabs, time.time())
-    gauges = status.on_plan and not is_marked(environ, AGENT, status.session, _told(status))
+    gauges = told and not is_marked(environ, AGENT, status.session, _told(status))
     if not (due or gauges):
         return text, None
 

@@ -23,6 +23,9 @@ from tabstop.window import LATE_LIMIT
 EVERY = 60
 """Seconds between two passes of `--watch`."""
 
+LONGEST_OWN_NAP, LONGEST_NAP = 900, 3_600
+"""Seconds between two passes, where they go wrong and where a server asks for patience."""
+
 _BILLINGS = tuple(one.value for one in Billing if one is not Billing.UNKNOWN)
 
 
@@ -60,6 +63,7 @@ def sync(watch: bool, back: str | None, agents: tuple[str, ...], billing: str | 
     since = since_option(back, datetime.now(UTC), None)
     wanted = Wanted(agents, since, Billing(billing or Billing.UNKNOWN), dry_run)
     brief = False  # the first pass of many says what stays here
+    failed = 0  # passes in a row
     try:
         while True:
             passed = _pass(wanted)
@@ -69,11 +73,18 @@ def sync(watch: bool, back: str | None, agents: tuple[str, ...], billing: str | 
             if not watch:
                 break
             brief = True
-            time.sleep(max(EVERY, *(one.retry_after for one in passed)))
+            failed = failed + 1 if any(one.problem for one in passed) else 0
+            time.sleep(nap(failed, max(one.retry_after for one in passed)))
     except KeyboardInterrupt:
         return
     if any(one.problem for one in passed):
         raise click.exceptions.Exit(1)
+
+
+def nap(failed: int, asked: int) -> int:
+    """Seconds until the next pass. failed: how many passes went wrong in a row, each of which doubles them. asked: by a server."""
+    own = min(EVERY << max(0, min(failed, 9) - 1), LONGEST_OWN_NAP)
+    return min(max(own, asked), LONGEST_NAP)
 
 
 def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Iterator[str]:

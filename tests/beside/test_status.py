@@ -150,6 +150,16 @@ def test_gauges_are_kept_where_reports_find_them(environ: dict[str, str]) -> Non
     assert [one.used for one in read_gauges(machine)] == [4270, 9200]
 
 
+def test_a_plans_session_stays_one(environ: dict[str, str]) -> None:
+    """Resumed, it tells of no windows before its first answer: what it costs is the plan's all the same. Another one is not its like."""
+    paid = status_line(given(environ, rate_limits=LIMITS), environ, NOW, colour=False)[1]
+    assert paid is not None
+    paid()
+    again, _ = status_line(given(environ), environ, NOW, colour=False)
+    other, _ = status_line(given(environ, session_id="another"), environ, NOW, colour=False)
+    assert ("session ≈ $" in again, "session $" in other) == (True, True)
+
+
 def test_the_rate_is_of_the_recent_past(environ: dict[str, str]) -> None:
     """From what was told before, to any session of this machine; on average where nothing was."""
     keep_month(environ)

@@ -55,6 +55,23 @@ def test_what_goes_wrong_for_one_organization(home: Home, status: int, said: str
     assert (passed.waiting, home.told) == (1, [("2", "umbrella/gadget")])
 
 
+def test_a_server_that_asks_for_patience_is_left_alone(home: Home) -> None:
+    """It is the server's wish, whichever organization's work it was said about: no other is sent, and the wait is kept."""
+    home.organizations = ("Acme", "Umbrella")
+    home.log("s1", an_answer("1", home.clone("widget", origin="acme/widget")))
+    home.log("s2", an_answer("2", home.clone("gadget", origin="umbrella/gadget"), 50))
+    asked: list[str] = []
+
+    @dataclass
+    class Busy:
+        def send(self, request: Request, timeout: float) -> Response:
+            asked.append(request.headers["Authorization"])
+            return Response(429, b"{}", retry_after=1_800)
+
+    (passed,) = sync(home.environ, Wanted(), NOW, lambda _seconds: None, Busy())
+    assert (len(set(asked)), passed.retry_after, passed.waiting) == (1, 1_800, 2)
+
+
 @pytest.mark.parametrize("away", [True, False])
 def test_the_environments_token(home: Home, away: bool) -> None:
     """Whose organization it speaks for only the server knows: without it nothing is read, so that nothing is taken wrongly."""

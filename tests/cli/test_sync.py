@@ -56,6 +56,24 @@ def test_what_people_read() -> None:
     assert len(list(command.lines_of(AWAY, brief=True))) == 1
 
 
+@pytest.mark.parametrize(
+    ("failed", "asked", "seconds"),
+    [
+        (0, 0, 60),
+        (1, 0, 60),
+        (2, 0, 120),
+        (4, 0, 480),
+        (50, 0, 900),
+        (0, 300, 300),
+        (50, 300, 900),
+        (1, 999_999, 3_600),
+    ],
+)
+def test_watching_is_patient(failed: int, asked: int, seconds: int) -> None:
+    """Longer each time a pass fails, and as long as a server asks; but what it uses is told within an hour of its coming back."""
+    assert command.nap(failed, asked) == seconds
+
+
 def test_a_log_whose_name_is_no_text() -> None:
     """Can be named: what is printed has to be text."""
     odd = Path(os.fsdecode(b"/-\xff.jsonl"))

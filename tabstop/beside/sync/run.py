@@ -142,6 +142,8 @@ class _Pass:
                 send(queue, mine, ways, self._now, passed.sent)
             except ServerError as error:  # what is wrong with one organization's work need not be with another's
                 self._failed(passed, error)
+                if passed.retry_after:
+                    return  # it is the server that asks for patience
                 continue
             late = bring_along(spool_root(self._environ), self._server, token)
             if late is not None:
