@@ -5,6 +5,15 @@ from __future__ import annotations
 from tests.git_histories.scene import Scene, opened_elsewhere
 
 
+def _somebodys_pull_request(scene: Scene) -> None:
+    """#1, of the branch `theirs`, by a person without an agent."""
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c theirs")
+    bob.commit("something")
+    bob.push()
+    opened_elsewhere(scene, 1, "theirs")
+
+
 def a_branch_and_its_pull_request(scene: Scene) -> None:
     """A branch, and its pull request
 
@@ -177,11 +186,7 @@ def a_review(scene: Scene) -> None:
 
     a | theirs #1 | claimed | named by the engineer's own token
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c theirs")
-    bob.commit("something")
-    bob.push()
-    opened_elsewhere(scene, 1, "theirs")
+    _somebodys_pull_request(scene)
     agent = scene.claude()
     agent.git("switch theirs")
     agent.call("a")
@@ -194,11 +199,7 @@ def a_word_on_somebodys(scene: Scene) -> None:
     a b | mine | claimed | named by the engineer's own token
     c | theirs #1 | claimed | the branch that was checked out
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c theirs")
-    bob.commit("something")
-    bob.push()
-    opened_elsewhere(scene, 1, "theirs")
+    _somebodys_pull_request(scene)
     agent = scene.claude()
     agent.git("switch -c mine main")
     agent.call("a")
@@ -215,11 +216,7 @@ def a_word_between_main_and_a_branch(scene: Scene) -> None:
     a | mine #2 | inferred | work on main that led to mine in this session
     b c | mine #2 | verified | the agent's own client saw pull request #2 of this branch
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c theirs")
-    bob.commit("something")
-    bob.push()
-    opened_elsewhere(scene, 1, "theirs")
+    _somebodys_pull_request(scene)
     agent = scene.claude()
     agent.call("a")
     agent.git("switch -c mine")

@@ -13,6 +13,17 @@ def _work(agent: Agent, call: str, commit: str, branch: str = "") -> None:
     agent.push()
 
 
+def _merged_from_wip(scene: Scene, how: str) -> None:
+    """Work on `wip`, pushed as `feature`, whose pull request is merged."""
+    agent = scene.claude()
+    agent.git("switch -c wip")
+    agent.call("a")
+    agent.commit("one")
+    agent.push("feature")
+    opened_elsewhere(scene, 1, "feature")
+    scene.merge(1, how, delete=True)
+
+
 def squash_merged(scene: Scene) -> None:
     """A squash merge, and the branch is deleted
     Its commits are in no branch any more; the pull request still has them.
@@ -30,13 +41,7 @@ def squash_merged_under_another_name(scene: Scene) -> None:
 
     a | feature #1 | verified | a commit made on wip in this session is in pull request #1 | cost: wip
     """
-    agent = scene.claude()
-    agent.git("switch -c wip")
-    agent.call("a")
-    agent.commit("one")
-    agent.push("feature")
-    opened_elsewhere(scene, 1, "feature")
-    scene.merge(1, "squash", delete=True)
+    _merged_from_wip(scene, "squash")
 
 
 def rebase_merged(scene: Scene) -> None:
@@ -45,13 +50,7 @@ def rebase_merged(scene: Scene) -> None:
 
     a | feature #1 | verified | a commit made on wip in this session is in pull request #1 | cost: wip
     """
-    agent = scene.claude()
-    agent.git("switch -c wip")
-    agent.call("a")
-    agent.commit("one")
-    agent.push("feature")
-    opened_elsewhere(scene, 1, "feature")
-    scene.merge(1, "rebase", delete=True)
+    _merged_from_wip(scene, "rebase")
 
 
 def merged(scene: Scene) -> None:
@@ -59,13 +58,7 @@ def merged(scene: Scene) -> None:
 
     a | feature #1 | verified | a commit made on wip in this session is in pull request #1 | cost: wip
     """
-    agent = scene.claude()
-    agent.git("switch -c wip")
-    agent.call("a")
-    agent.commit("one")
-    agent.push("feature")
-    opened_elsewhere(scene, 1, "feature")
-    scene.merge(1, "merge", delete=True)
+    _merged_from_wip(scene, "merge")
 
 
 def goes_on_after_the_merge(scene: Scene) -> None:

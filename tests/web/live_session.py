@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from werkzeug.test import TestResponse
 
 from app.ledger.books import SessionRow
+from tabstop.beside.pricing import Pricer
+from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.beside.transport import Request, Response
+from tabstop.governor.settings import settings_of
 from tabstop.money import dollars
+from tabstop.price_card import PriceCard
+from tabstop.wire import Allowance, StartRequest
+from tabstop.wire_json import from_json
 from tests.web.conftest import Bench, json_of
 
 POLICY = "session:\n  cost: $1\n  tokens: 150k\n  on_tokens: suspend\n  on_limit: halt\nslack:\n  channel: '#spend'\n"
@@ -93,3 +100,20 @@ class OverTheBench:
         path = request.url.removeprefix("http://localhost")
         answer = self.bench.client.open(path, method=request.method, data=request.body, headers=dict(request.headers))
         return Response(answer.status_code, answer.get_data())
+
+
+def beside(bench: Bench, tmp_path: Path, started: Any) -> tuple[SessionFolder, Pricer]:
+    """The folder of a started session on the machine where it runs, and its prices."""
+    allowance = from_json(Allowance, started["allowance"])
+    settings = settings_of(allowance.governor, allowance.limits, "s1", ci=False, can_summarize=False)
+    record = Record(
+        "s1",
+        bench.clock.now,
+        StartRequest("claude-code"),
+        settings,
+        allowance.price_card,
+        server="http://localhost",
+        server_session=started["session"],
+        token=started["token"],
+    )
+    return create(tmp_path, record), Pricer(PriceCard.from_json(allowance.price_card))

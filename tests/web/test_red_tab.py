@@ -9,18 +9,12 @@ import pytest
 from tabstop.agents.dialect import dialect_of
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hooked_session import HookedSession
-from tabstop.beside.pricing import Pricer
 from tabstop.beside.reporting import reporter_for
-from tabstop.beside.session_folder import Record, create
 from tabstop.governor.orders import Act
-from tabstop.governor.settings import settings_of
-from tabstop.price_card import PriceCard
 from tabstop.usage import Tokens, Usage
-from tabstop.wire import Allowance, StartRequest
-from tabstop.wire_json import from_json
 from tests.support.hook_payloads import payload
 from tests.web.conftest import Bench, json_of
-from tests.web.live_session import OverTheBench
+from tests.web.live_session import OverTheBench, beside
 
 SAID = (
     "Tabstop: The tab's budget is spent: new sessions are refused, this one goes on. "
@@ -39,21 +33,9 @@ def test_red_tab_then_next_prompt(bench: Bench, tmp_path: Path, agent: str, prom
     bench.report(other, bench.a_call("greedy", output=140_000))
     assert bench.start().status_code == 403
 
-    answer = json_of(started)
-    allowance = from_json(Allowance, answer["allowance"])
-    settings = settings_of(allowance.governor, allowance.limits, "s1", ci=False, can_summarize=False)
-    record = Record(
-        "s1",
-        bench.clock.now,
-        StartRequest("claude-code"),
-        settings,
-        allowance.price_card,
-        server="http://localhost",
-        server_session=answer["session"],
-        token=answer["token"],
-    )
-    folder = create(tmp_path, record)
-    governed = GovernedSession(settings, Pricer(PriceCard.from_json(allowance.price_card)), bench.clock)
+    folder, pricer = beside(bench, tmp_path, json_of(started))
+    record = folder.record()
+    governed = GovernedSession(record.settings, pricer, bench.clock)
     reporter = reporter_for(record, governed, folder, {"TABSTOP_STATE": str(tmp_path)}, transport=OverTheBench(bench))
     assert reporter is not None
     reporter.begin()

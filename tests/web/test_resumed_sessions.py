@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tabstop.beside.control import tell
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.journal import Journal
-from tabstop.beside.pricing import Pricer
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.server import Server
-from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.governor.facts import Released, ToolFinished
 from tabstop.governor.orders import Act
-from tabstop.governor.settings import settings_of
 from tabstop.money import dollars
-from tabstop.price_card import PriceCard
 from tabstop.session import Limits, SessionOutcome
 from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Outcome, Signal
-from tabstop.wire import Allowance, OverdriveRequest, StartRequest
-from tabstop.wire_json import from_json
+from tabstop.wire import OverdriveRequest
 from tests.web.conftest import ORGANIZATIONS, Bench, json_of
-from tests.web.live_session import POLICY, OverTheBench, resume, row
+from tests.web.live_session import POLICY, OverTheBench, beside, resume, row
 
 pytestmark = pytest.mark.usefixtures("approvers")
 
@@ -80,23 +74,6 @@ def test_a_session_that_goes_on_next_month_is_charged_there(bench: Bench) -> Non
 
 
 # The price card.
-
-
-def beside(bench: Bench, tmp_path: Path, started: Any) -> tuple[SessionFolder, Pricer]:
-    """The folder of a started session on the machine where it runs, and its prices."""
-    allowance = from_json(Allowance, started["allowance"])
-    settings = settings_of(allowance.governor, allowance.limits, "s1", ci=False, can_summarize=False)
-    record = Record(
-        "s1",
-        bench.clock.now,
-        StartRequest("claude-code"),
-        settings,
-        allowance.price_card,
-        server="http://localhost",
-        server_session=started["session"],
-        token=started["token"],
-    )
-    return create(tmp_path, record), Pricer(PriceCard.from_json(allowance.price_card))
 
 
 def test_suspended_raised_and_resumed_from_beside_the_agent(bench: Bench, tmp_path: Path) -> None:
