@@ -3,10 +3,7 @@
 A pull request adopts the open tab of its branch. Merge or close ends the tab's generation, unless another open pull
 request (of the same branch, into another base) still runs on it; so a reused branch starts with a new tab. A pull
 request that is opened again goes on with its branch's newest tab, which is then open again: closing and reopening is
-no way to a fresh budget.
-
-When it ended is GitHub's word, not when we heard of it. One that had ended before another of its branch was opened, and of
-whose end we hear later, leaves the tab to the other and gets one that has ended.
+no way to a fresh budget. `app.events.tab_choice` chooses.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from datetime import datetime
 
 from app.events.arrival import Account
 from app.events.seen import engineer_of
+from app.events.tab_choice import choose_tab
 from app.github_api.protocol import RemotePullRequest
 from app.jobs.digest import is_answered, to_be_sent_again
 from app.ledger.books import Job
@@ -57,14 +55,18 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
         payload = {"repository": repository.id, "number": remote.number}
         db.enqueue(Job("read_pull_request", f"{repository.id}#{remote.number}", payload))
         return known
-    seen = replace(seen, tab_id=_tab_of(db, known, seen, sighting.now))
-    stored = db.save_pull_request(seen)
+    choice = choose_tab(db, known, seen, sighting.now)
+    stored = db.save_pull_request(replace(seen, tab_id=choice.tab_id))
     if known is not None and known.state != "open" and stored.state == "open":
         # While it was closed nobody answered for its head: Re-run may have left the check waiting.
         stored = replace(stored, check_digest=to_be_sent_again(stored.check_digest))
         db.note_posted(stored)
-    _end_tab_without_work(db, stored, sighting.now)
-    _ask_about_sessions(db, repository, known, stored)
+    moved = [(other, db.save_pull_request(replace(other, tab_id=tab_id))) for other, tab_id in choice.moved]
+    changes = [(known, stored), *moved]
+    for tab_id in {one.tab_id for change in changes for one in change if one is not None}:
+        _end_tab_without_work(db, tab_id, sighting.now)
+    for before, after in changes:
+        _ask_about_sessions(db, repository, before, after)
     if _needs_check(known, stored):
         _ask_for_check(db, stored, sighting.run_at)
     return stored
@@ -119,38 +121,22 @@ def _as_seen(
     )
 
 
-def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: datetime) -> int:
-    if seen.ended_at is not None and (known is None or known.state == "open"):
-        tab = db.tab(known.tab_id) if known is not None else db.tab_of_branch(seen.repository_id, seen.head_branch)
-        if tab is not None and _is_a_later_ones(db, tab.id, seen.ended_at):
-            return db.past_tab(seen.repository_id, seen.head_branch, seen.ended_at).id
-    if known is None:
-        return db.open_tab(seen.repository_id, seen.head_branch, now).id
-    if known.state != "open" and seen.state == "open":
-        return db.reopen_tab(seen.repository_id, seen.head_branch, now).id
-    return known.tab_id
-
-
-def _is_a_later_ones(db: Transaction, tab_id: int, ended_at: datetime) -> bool:
-    """Whether a pull request has this tab that was opened after another had ended then."""
-    return any(one.opened_at is not None and ended_at <= one.opened_at for one in db.pull_requests_of_tab(tab_id))
-
-
-def _end_tab_without_work(db: Transaction, stored: PullRequest, now: datetime) -> None:
-    if stored.state == "open":
+def _end_tab_without_work(db: Transaction, tab_id: int, now: datetime) -> None:
+    pulls = db.pull_requests_of_tab(tab_id)
+    if not pulls or any(one.state == "open" for one in pulls):
         return
-    pulls = db.pull_requests_of_tab(stored.tab_id)
-    if not any(other.state == "open" for other in pulls):
-        db.end_tab(stored.tab_id, min(max((one.ended_at or now for one in pulls), default=now), now))
+    tab, ended = db.tab(tab_id), [one.ended_at for one in pulls]
+    if None not in ended or (tab is not None and tab.ended_at is None):
+        db.end_tab(tab_id, min(max(at or now for at in ended), now))
 
 
 def _ask_about_sessions(
     db: Transaction, repository: Repository, known: PullRequest | None, stored: PullRequest
 ) -> None:
     """Sessions that saw this pull request, its branch or its newest commit may have worked on it; or on what came after it."""
-    if known is not None and (known.head_sha, known.state) == (stored.head_sha, stored.state):
+    turned = known is None or (known.state, known.tab_id) != (stored.state, stored.tab_id)
+    if known is not None and not turned and known.head_sha == stored.head_sha:
         return
-    turned = known is None or known.state != stored.state
     branch = stored.head_branch.rpartition(":")[2] if turned else ""
     names = [repository.full_name, *db.former_names(repository.id)]
     found = {one for name in names for one in db.sessions_that_saw(name, stored.number, branch, stored.head_sha)}

@@ -88,7 +88,7 @@ class Books(Protocol):
         """The branch's tab of the current generation; opened when there is none."""
 
     def end_tab(self, tab_id: int, now: datetime) -> None:
-        """End a tab's generation; the next session on its branch opens another."""
+        """End a tab's generation; the next session on its branch opens another. One that has ended may have ended later, not earlier."""
 
     def reopen_tab(self, repository_id: int, branch: str, now: datetime) -> Tab:
         """The branch's newest tab, not ended any more; opened when there is none. A pull request was opened again."""

@@ -50,7 +50,7 @@ class MemorySessions(MemoryPart):
     def end_tab(self, tab_id: int, now: datetime) -> None:
         """See `Books`."""
         tab = self._t.tabs.get(tab_id)
-        if tab and tab.ended_at is None:
+        if tab and (tab.ended_at is None or tab.ended_at < now):
             self._put(self._t.tabs, tab_id, replace(tab, ended_at=now))
 
     def generations(self, repository_id: int, branch: str) -> list[Tab]:

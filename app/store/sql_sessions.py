@@ -9,7 +9,7 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from app.ledger.books import Place, SessionChange, SessionRow, StartAttempt, Tab
 from app.store.sql_part import SqlPart, per_database
@@ -31,7 +31,8 @@ _TAB = select(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindpa
 _ADD_TAB = insert(TAB).values(organization_id=bindparam("org"))
 _END_TAB = (
     update(TAB)
-    .where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"), _T.ended_at.is_(None))
+    .where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab"))
+    .where(or_(_T.ended_at.is_(None), _T.ended_at < bindparam("at", type_=_T.ended_at.type)))
     .values(ended_at=bindparam("at", type_=_T.ended_at.type))
 )
 _REOPEN_TAB = update(TAB).where(_T.organization_id == bindparam("org"), _T.id == bindparam("tab")).values(ended_at=None)

@@ -14,8 +14,9 @@ from tests.jobs.town import NOW, SITE, WIDGET, Town
 
 def tab_of(town: Town, number: int) -> Tab:
     """The tab a pull request runs on."""
+    tab_id = town.seen(number).tab_id
     with town.store.look(town.org) as db:
-        tab = db.tab(town.seen(number).tab_id)
+        tab = db.tab(tab_id)
     assert tab
     return tab
 
@@ -163,13 +164,21 @@ def test_what_was_closed_while_we_were_away_is_found_out(town: Town) -> None:
     assert tab_of(town, 1).ended_at is not None
 
 
-def heard(town: Town, number: int, opened: float, ended: float | None = None, branch: str = "feature-1") -> None:
-    """We hear of a pull request that was opened and ended at these minutes, by GitHub's own clock."""
+def heard(town: Town, number: int, opened: float, ended: float | None = None, **changes: object) -> None:
+    """We hear of a pull request of one branch that was opened and ended at these minutes, by GitHub's own clock."""
     first = NOW - timedelta(hours=6)
     state = "open" if ended is None else "merged"
     ended_at = None if ended is None else first + timedelta(minutes=ended)
     opened_at = first + timedelta(minutes=opened)
-    happens(town, "edited", number, state=state, opened_at=opened_at, ended_at=ended_at, head_branch=branch)
+    happens(
+        town,
+        "edited",
+        number,
+        state=state,
+        opened_at=opened_at,
+        ended_at=ended_at,
+        **{"head_branch": "feature-1", **changes},
+    )
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["first heard of when it is over", "its end is heard of late"])

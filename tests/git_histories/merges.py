@@ -233,6 +233,28 @@ def into_two_bases(scene: Scene) -> None:
     agent.call("c")
 
 
+def into_another_base_while_closed(scene: Scene) -> None:
+    """Closed, opened anew into another base, and reopened beside it
+    Two that were open at once are one piece of work, and have one tab: that of the second.
+
+    a b c d | feature/2 #1 #2 | verified | the agent's own client saw pull request #1 of this branch | cost: feature #1
+    """
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c release")
+    bob.push()
+    agent = scene.claude()
+    _work(agent, "a", "one", "feature")
+    agent.opens(1)
+    scene.close(1)
+    agent.call("b")
+    agent.opens(2, into="release")
+    agent.call("c")
+    scene.reopen(1)
+    agent.call("d")
+    scene.merge(2)
+    scene.merge(1)
+
+
 def a_release_from_main(scene: Scene) -> None:
     """A release's pull request, from main into another branch
     It has everything that is on main. What was done there is not work on it.

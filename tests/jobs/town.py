@@ -151,8 +151,9 @@ class Town:
 
     def seen(self, number: int) -> PullRequest:
         """A pull request as stored."""
+        repository = self.repository()
         with self.store.look(self.org) as db:
-            found = db.pull_request(self.repository().id, number)
+            found = db.pull_request(repository.id, number)
         assert found
         return found
 

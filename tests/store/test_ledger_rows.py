@@ -100,9 +100,10 @@ def test_a_branch_has_one_tab_at_a_time(store: Store) -> None:
         assert books.open_tab(REPOSITORY, "x", at(1)) == first
         assert books.open_tab(REPOSITORY, "y", NOW).id != first.id
         books.end_tab(first.id, at(2))
+        books.end_tab(first.id, at(1))
+        assert books.tab(first.id) == replace(first, ended_at=at(2))
         books.end_tab(first.id, at(3))
-        ended = books.tab(first.id)
-        assert ended == replace(first, ended_at=at(2))
+        assert books.tab(first.id) == replace(first, ended_at=at(3))
         assert books.tab_of_branch(REPOSITORY, "x") is None
         assert books.reopen_tab(REPOSITORY, "x", at(4)) == first
         assert books.tab_of_branch(REPOSITORY, "x") == first
