@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 import msgspec
 
@@ -124,7 +123,7 @@ def call_table(
     return CallTable(
         who=tuple(who.given),  # type: ignore[arg-type]
         where=tuple(where.given),  # type: ignore[arg-type]
-        columns=array("q", chain.from_iterable(columns)).tobytes(),
+        columns=b"".join(array("q", column).tobytes() for column in columns),
         keys="\n".join(keys),
         key_rows=array("Q", key_rows).tobytes(),
         sums=_sums(columns) if columns else (),

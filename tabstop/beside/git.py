@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 LONGEST = 5.0
 """Seconds git may take."""
 
@@ -14,6 +11,9 @@ def git_says(folder: str, *words: str) -> bytes:
 
     It takes no lock the agent's own git may want, and starts no monitor.
     """
+    import shutil  # noqa: PLC0415 - both take as long to load as what comes before a question, and often there is none
+    import subprocess  # noqa: PLC0415
+
     git = shutil.which("git")
     if git is None:
         return b""

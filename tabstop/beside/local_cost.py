@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
+
+import msgspec
 
 from tabstop.beside.known_places import KnownPlaces, keep_known_places, read_known_places
 from tabstop.beside.local_git import Seen, look
 from tabstop.beside.local_usage_facts import LocalUsage
 from tabstop.beside.own_prices import POLICY_FILE
 from tabstop.beside.plan_sessions import plan_sessions
+from tabstop.report.by import By
 from tabstop.report.facts import Facts, PullRequest
 from tabstop.report.placing import Linked, Placed, linked_repositories, place
 from tabstop.report.renamed import by_new_names
 from tabstop.report.report import Charts, Report
-from tabstop.report.tally import By, Plans, Row, day_in, tally, total, unplaced, unpriced
+from tabstop.report.tally import Plans, Row, day_in, tally, total, unplaced, unpriced
 from tabstop.usage_groups import QUARTER
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What is asked. paths: absolute folders, without links; none for everywhere. zone: of days; None for this machine's.
 
     plans: agents that a plan pays for.
@@ -37,8 +38,7 @@ class Wanted:
     offline: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LocalCost:
+class LocalCost(msgspec.Struct, frozen=True):
     """The report, and what it was made of. names: those that repositories go by now, by a name they had before, in lower case."""
 
     report: Report
@@ -70,7 +70,7 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
     sessions = {(one.agent, one.session): Linked(one.pull_requests, one.commits) for one in usage.sessions}
 
     def joined() -> tuple[Mapping[tuple[str, str], Linked], Facts, list[Placed]]:
-        told = usage.groups, sessions, replace(here, pull_requests=_remembered(known))
+        told = usage.groups, sessions, here._replace(pull_requests=_remembered(known))
         groups, linked, facts = by_new_names(told, known.names)
         return linked, facts, _chosen(place(groups, linked, facts), wanted, seen.roots, facts)
 

@@ -9,8 +9,8 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tabstop.beside.checkout import addresses_of
 from tabstop.beside.git import git_says
@@ -45,8 +45,7 @@ _AT_GITHUB = re.compile(r"(?:[a-z+]+://)?(?:[^@/\s]+@)?(?:ssh\.|www\.)?github\.c
 """A remote's address at github.com, over any protocol; port 443 of ssh.github.com is for those whose network has no other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What git tells. folders: the repository's name by folder; elsewhere: of the others, how people write them; roots: the working
     tree's root by folder.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -35,15 +35,17 @@ def read_again(
     now: int,
     processes: int,
     progress: Progress,
+    meanwhile: Callable[[], object],
 ) -> LocalUsage:
     """Read what is not in the cache as it is now, and write the cache anew.
 
     states: of the files, each at its place. prices: those of now; other prices in the cache are replaced. now: ns.
+    meanwhile: see `read_logs`.
     """
     known = {file.state.path: file for file in (cache.files(list[FileMemory]) if cache else None) or ()}
     changed = [place for place, state in enumerate(states) if not _same(known.get(state.path), state)]
     wanted = [_wanted(files[place], states[place], known.get(states[place].path)) for place in changed]
-    readings = read_logs(wanted, processes, progress) if wanted else []
+    readings = read_logs(wanted, processes, progress, meanwhile) if wanted else []
     memories = [known.get(state.path) for state in states]
     for place, reading in zip(changed, readings, strict=True):
         memories[place] = _memory(states[place], reading, now)

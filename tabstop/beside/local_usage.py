@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -43,13 +42,15 @@ def local_usage(
     exports: Iterable[Path] = (),
     processes: int | None = None,
     progress: Progress = lambda _done, _all: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> LocalUsage:
     """Read what changed since the last time.
 
     cache: the file to remember in; None to remember nothing. exports: files that `opencode export` wrote; where some are named,
     they are read and the agents' logs are not; take no cache then. processes: how many may read; as many as there are cores.
     progress: told while much is read: bytes read, and of how many. Show nothing before it is called for the first time: a thread
-    that draws on the screen keeps this process from starting others.
+    that draws on the screen keeps this process from starting others. meanwhile: done while other processes begin to read; not at
+    all where nothing is read.
     """
     now = time.time_ns()
     named = [LogFile("opencode", path) for path in exports]
@@ -67,7 +68,14 @@ def local_usage(
 
     with made_to_last():
         usage = read_again(
-            looked.files, looked.states, remembered, PricesHere(prices, own), now, processes or _cores(), progress
+            looked.files,
+            looked.states,
+            remembered,
+            PricesHere(prices, own),
+            now,
+            processes or _cores(),
+            progress,
+            meanwhile,
         )
     return msgspec.structs.replace(usage, unread=(*usage.unread, *looked.unread))
 
@@ -88,13 +96,12 @@ def made_to_last() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(slots=True)
-class Looked:
+class Looked(msgspec.Struct):
     """Files that are there, with their states; and what could not be looked at."""
 
-    files: list[LogFile] = field(default_factory=list)
-    states: list[FileState] = field(default_factory=list)
-    unread: list[tuple[str, str]] = field(default_factory=list)
+    files: list[LogFile] = []
+    states: list[FileState] = []
+    unread: list[tuple[str, str]] = []
 
 
 def look(files: Iterable[LogFile]) -> Looked:

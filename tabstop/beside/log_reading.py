@@ -102,16 +102,19 @@ def _mark(stream: BinaryIO, size: int) -> bytes:
     return blake2b(begin + end, digest_size=16).digest() if end.endswith(b"\n") else b""
 
 
-def read_logs(wanted: Sequence[Wanted], processes: int, progress: Progress) -> list[Reading]:
+def read_logs(
+    wanted: Sequence[Wanted], processes: int, progress: Progress, meanwhile: Callable[[], object] = lambda: None
+) -> list[Reading]:
     """Read all of them, in the order given.
 
-    processes: how many may work. progress: told now and then.
+    processes: how many may work. progress: told now and then. meanwhile: done here once the others have begun.
     A process that dies is not missed: what it did not finish is read here.
     """
     total = sum(one.size for one in wanted)
     helpers = min(processes - 1, total // _WORTH_A_PROCESS) if _can_fork() else 0
     batches = _batches(wanted, total)
     with _Team(wanted, batches, helpers) as team:
+        meanwhile()
         found = dict(team.work(0, lambda: progress(team.done(), total)))
         found.update(team.gathered(lambda: progress(team.done(), total)))
     progress(total, total)

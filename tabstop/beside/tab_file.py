@@ -84,7 +84,7 @@ def make_tabs(environ: Mapping[str, str]) -> None:
     from tabstop.agents.homes import Homes  # noqa: PLC0415 - as above
     from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415
     from tabstop.beside.local_usage import cache_path, local_usage  # noqa: PLC0415
-    from tabstop.report.tally import By  # noqa: PLC0415
+    from tabstop.report.by import By  # noqa: PLC0415
 
     path, cache = tab_file(environ), cache_path(environ)
     if path is None or cache is None or not _begin(path):

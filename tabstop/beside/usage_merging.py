@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -43,10 +42,10 @@ def merged(files: Sequence[FileMemory], prices: PricesHere) -> list[UsageGroup]:
 
 def _shared(files: Iterable[FileMemory]) -> set[int]:
     """Hashes of the keys that more than one table has. Within a table each key is there once."""
-    every = array("q")
+    every: list[int] = []
     for file in files:
         for table in file.tables:
-            every.extend(map(hash, table.calls.keys.splitlines()))
+            every += map(hash, table.calls.keys.splitlines())
     if len(set(every)) == len(every):
         return set()
     seen: set[int] = set()

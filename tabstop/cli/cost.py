@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from tabstop.agents.homes import Homes
 from tabstop.agents.log_files import READERS
 from tabstop.beside.local_usage import cache_path, local_usage, made_to_last
 from tabstop.cli.moments import since_option
-from tabstop.report.tally import By
+from tabstop.report.by import By
 
 if TYPE_CHECKING:
     from tabstop.beside.local_cost import LocalCost
@@ -71,24 +72,35 @@ def cost(
     zone = _zone(timezone)
     real = [Path(os.path.realpath(one)) for one in paths]
     exports = tuple(one for one in real if one.is_file())
-    from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - after the options are known to be right
-
-    wanted = Wanted(
-        by=By(by),
-        now=now,
-        since=since_option(back, now, zone),
-        since_words=back or "",
-        paths=tuple(one for one in real if one not in exports),
-        zone=zone,
-        plans=tuple(READERS) if EVERY_AGENT in plans else plans,
-        offline=offline,
-    )
+    since = since_option(back, now, zone)
     cache = None if no_cache else cache_path(os.environ)
     with _progress() as progress, made_to_last():
-        homes = Homes.from_environ(os.environ)
-        usage = local_usage(homes, cache=None if exports else cache, exports=exports, progress=progress)
+        usage = local_usage(
+            Homes.from_environ(os.environ),
+            cache=None if exports else cache,
+            exports=exports,
+            progress=progress,
+            meanwhile=_load_what_comes_next,
+        )
+        from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - other processes have begun to read by now
+
+        wanted = Wanted(
+            by=By(by),
+            now=now,
+            since=since,
+            since_words=back or "",
+            paths=tuple(one for one in real if one not in exports),
+            zone=zone,
+            plans=tuple(READERS) if EVERY_AGENT in plans else plans,
+            offline=offline,
+        )
         found = local_cost(usage, wanted, os.environ, cache and cache.with_name("places.json"))
     _show(found, as_what, html, everything=everything)
+
+
+def _load_what_comes_next() -> None:
+    """What joins and shows takes longer to load than a megabyte of logs to read."""
+    import_module("tabstop.beside.local_cost")
 
 
 def _show(found: LocalCost, as_what: str | None, html: Path | None, *, everything: bool) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Checkouts:
+class Checkouts(NamedTuple):
     """Which branch a working tree had checked out when. changes: (seconds since 1970 UTC, branch), oldest first; empty: detached.
 
     before: the branch before the first change.
@@ -30,8 +29,7 @@ class Checkouts:
         return self.changes[number - 1][1] if same else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A repository on this machine. name: `owner/name`; of one without a remote, its folder (`~/src/widget`).
 
     default_branch: empty where nothing tells. branches: the local ones; merged: those that lie in the default branch.
@@ -46,8 +44,7 @@ class Repository:
     on_github: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """A pull request as GitHub tells it. branch: its head, `owner:branch` from a fork. state: `open`, `draft`, `merged`, `closed`."""
 
     repository: str
@@ -61,16 +58,15 @@ class PullRequest:
     default_branch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """All of it.
 
     folders: the repository's name by the folder an agent worked in; elsewhere: of the other folders, how people write them.
     checkouts: by folder. repositories: by name in lower case.
     """
 
-    folders: Mapping[str, str] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
-    checkouts: Mapping[str, Checkouts] = field(default_factory=dict)
-    repositories: Mapping[str, Repository] = field(default_factory=dict)
+    folders: Mapping[str, str] = {}
+    elsewhere: Mapping[str, str] = {}
+    checkouts: Mapping[str, Checkouts] = {}
+    repositories: Mapping[str, Repository] = {}
     pull_requests: tuple[PullRequest, ...] = ()

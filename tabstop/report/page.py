@@ -7,10 +7,11 @@ from html import escape
 
 from tabstop.money import show
 from tabstop.quantity import tokens
+from tabstop.report.by import By
 from tabstop.report.chart import chart, legend
 from tabstop.report.page_style import STYLE
 from tabstop.report.report import Charts, Report, clean
-from tabstop.report.tally import By, Of, Row, Sum
+from tabstop.report.tally import Of, Row, Sum
 from tabstop.report.words import HEADS, by_repository, cost_of, empty, footnotes, name_of, notional_of, state_of, title
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

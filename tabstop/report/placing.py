@@ -6,12 +6,14 @@ from local git: the repository of a folder, the branch that was checked out.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
+
+import msgspec
 
 from tabstop.attribution import AT_THE_END, Attribution, Confidence, Known, KnownPullRequest, Work
 from tabstop.evidence import ASK_GIT_WITH_EVERY_CALL, CommitMade, Evidence, PullRequestLink
@@ -34,8 +36,7 @@ class Linked(NamedTuple):
     commits: tuple[CommitMade, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """A group of calls and where it belongs. repository: empty for none; branch: empty for none of its own.
 
     checked_out: the branch it was made on, as its log or git tells; empty where neither does.
@@ -135,10 +136,10 @@ class _Placing:
         return {folder: next(iter(names)) for folder, names in {**seen, **around, **said}.items() if len(names) == 1}
 
     def _known(self, told: Mapping[tuple[str, str], list[tuple[Evidence, bool]]]) -> Known:
-        branches: dict[str, Counter[str]] = {}
+        branches: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for evidences in told.values():
             for evidence, _ in evidences:
-                branches.setdefault(evidence.repository.lower(), Counter())[evidence.branch] += 1
+                branches[evidence.repository.lower()][evidence.branch] += 1
         branches.pop("", None)
         defaults = {name: self._default_of(name, used) for name, used in branches.items()}
         for link in (link for one in self._linked.values() for link in one.pull_requests):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
+from msgspec import structs
 
 from tabstop.report.facts import Facts, Repository
 from tabstop.report.placing import Linked
@@ -31,13 +31,12 @@ def by_new_names(told: Told, names: Mapping[str, str]) -> Told:
         )
 
     return (
-        [msgspec.structs.replace(one, repository=now(one.repository)) for one in groups],
+        [structs.replace(one, repository=now(one.repository)) for one in groups],
         {key: links(one) for key, one in linked.items()},
-        replace(
-            facts,
+        facts._replace(
             folders={folder: now(name) for folder, name in facts.folders.items()},
             repositories=_joined(
-                replace(one, name=now(one.name), fork_of=now(one.fork_of), on_github=_on_github(one, now(one.name)))
+                one._replace(name=now(one.name), fork_of=now(one.fork_of), on_github=_on_github(one, now(one.name)))
                 for one in facts.repositories.values()
             ),
         ),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from tabstop.report.tally import By, Row, Sum
+import msgspec
+
+from tabstop.report.by import By
+from tabstop.report.tally import Row, Sum
 
 AGENTS = {"claude-code": "Claude Code", "codex": "Codex", "gemini-cli": "Gemini CLI", "opencode": "OpenCode"}
 """What people call the agents."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What was found.
 
     since: nothing before it counts; None for everything; since_words: the same for people. timezone: its name, for days. unpriced: calls without a price, by model.
@@ -30,17 +31,16 @@ class Report:
     since: datetime | None = None
     since_words: str = ""
     paths: Sequence[str] = ()
-    unpriced: Mapping[str, int] = field(default_factory=dict)
+    unpriced: Mapping[str, int] = {}
     files: int = 0
     skipped: int = 0
     skipped_lines: Sequence[tuple[str, int, str]] = ()
     unread: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
-    unplaced: Sum = field(default_factory=Sum)
+    unplaced: Sum = msgspec.field(default_factory=Sum)
 
 
-@dataclass(frozen=True, slots=True)
-class Charts:
+class Charts(msgspec.Struct, frozen=True):
     """The same calls by other measures. days: by agent, each by day."""
 
     days: Mapping[str, Sequence[Row]]

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from tabstop.quantity import plural, tokens
+from tabstop.report.by import By
 from tabstop.report.report import Report, clean
-from tabstop.report.tally import By, Of, Row, Sum
+from tabstop.report.tally import Of, Row, Sum
 from tabstop.report.words import HEADS, by_repository, cost_of, empty, footnotes, name_of, notional_of, state_of, title
 
 MOST_ROWS = 30

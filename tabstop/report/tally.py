@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 
+import msgspec
+
 from tabstop.attribution import Confidence
 from tabstop.money import Nano
+from tabstop.report.by import By
 from tabstop.report.facts import Facts, PullRequest, Repository
 from tabstop.report.placing import Placed
 from tabstop.usage import Tokens
 from tabstop.usage_groups import UsageGroup
-
-
-class By(StrEnum):
-    """What makes one row."""
-
-    PR = "pr"
-    BRANCH = "branch"
-    REPO = "repo"
-    MODEL = "model"
-    AGENT = "agent"
-    DAY = "day"
 
 
 class Of(StrEnum):
@@ -40,8 +31,7 @@ class Of(StrEnum):
     DAY = "day"
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(msgspec.Struct):
     """Amounts added up.
 
     cost: nano-dollars of priced calls that are billed by token. notional: the same of those a plan pays for: what the API would
@@ -64,7 +54,7 @@ class Sum:
     web_searches: int = 0
     first: int = 0
     last: int = 0
-    sessions: set[tuple[str, str]] = field(default_factory=set)
+    sessions: set[tuple[str, str]] = set()
 
     def add(self, group: UsageGroup, *, notional: bool) -> None:
         """Add a group of calls. notional: a plan pays for them."""
@@ -121,11 +111,10 @@ class Sum:
         return self.cost + self.notional, self.tokens.total
 
 
-_COUNTS = tuple(one.name for one in fields(Sum) if one.name not in {"first", "last", "sessions"})
+_COUNTS = tuple(name for name in Sum.__struct_fields__ if name not in {"first", "last", "sessions"})
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One row. name: the model, agent or day (`2026-11-01`). state: of the pull request (`open`, `draft`, `merged`, `closed`);
 
     of a branch, as local git tells: `contained` when all its commits are in the default branch, `gone` when it is not here any
@@ -141,12 +130,11 @@ class Row:
     default_branch: str = ""
     confidence: Confidence | None = None
     reason: str = ""
-    sum: Sum = field(default_factory=Sum)
+    sum: Sum = msgspec.field(default_factory=Sum)
     heaviest: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Plans:
+class Plans(msgspec.Struct, frozen=True):
     """What a plan pays for: every call of these agents, and of these sessions (agent, session)."""
 
     agents: Container[str] = ()

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from tabstop.money import Nano, show
 from tabstop.quantity import plural
+from tabstop.report.by import By
 from tabstop.report.report import AGENTS, Report, clean
-from tabstop.report.tally import By, Of, Row, Sum
+from tabstop.report.tally import Of, Row, Sum
 
 UNKNOWN = "?"
 """An amount nobody knows."""

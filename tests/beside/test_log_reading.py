@@ -63,6 +63,30 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     assert read_log(gone) == log_reading.Reading(problem="No such file or directory")
 
 
+def test_what_is_done_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is done once, when the other processes have begun and before this one reads."""
+    done: list[str] = []
+    start, read = os.fork, log_reading.read_log
+
+    def started() -> int:
+        done.append("another")
+        return start()
+
+    def was_read(one: Wanted) -> log_reading.Reading:
+        done.append("a file")
+        return read(one)
+
+    monkeypatch.setattr(log_reading, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(os, "fork", started)
+    monkeypatch.setattr(log_reading, "read_log", was_read)
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_bytes(many(0, 5))
+    files = [wanted(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+    log_reading.read_logs(files, 2, lambda _done, _all: None, lambda: done.append("meanwhile"))
+    assert done[:2] == ["another", "meanwhile"]
+    assert set(done[2:]) <= {"a file"}
+
+
 def test_no_more_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where none can be started, this one reads alone."""
 

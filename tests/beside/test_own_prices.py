@@ -12,7 +12,7 @@ from tabstop.beside.local_cost import Wanted, local_cost
 from tabstop.beside.local_usage import local_usage
 from tabstop.beside.local_usage_facts import LocalUsage
 from tabstop.beside.own_prices import OwnPrices
-from tabstop.report.tally import By
+from tabstop.report.by import By
 from tests.agents.claude_code.test_bulk import an_answer, lines
 
 OPUS = 10 * 4_000 + 5 * 20_000

@@ -11,7 +11,7 @@ import pytest
 from tabstop.agents.homes import Homes
 from tabstop.beside.local_cost import Wanted, local_cost
 from tabstop.beside.local_usage import local_usage
-from tabstop.report.tally import By
+from tabstop.report.by import By
 from tests.git_histories.git import environ_of, git
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

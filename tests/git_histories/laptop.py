@@ -7,9 +7,9 @@ import msgspec
 from tabstop.beside.known_places import KnownPlaces
 from tabstop.beside.local_cost import Wanted, local_cost
 from tabstop.beside.local_usage import local_usage
+from tabstop.report.by import By
 from tabstop.report.facts import PullRequest
 from tabstop.report.placing import Placed
-from tabstop.report.tally import By
 from tabstop.usage_groups import QUARTER
 from tests.git_histories.scene import Scene
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, tzinfo
 
 from tabstop.evidence import CommitMade, PullRequestLink
 from tabstop.money import dollars
+from tabstop.report.by import By
 from tabstop.report.facts import Facts, PullRequest, Repository
 from tabstop.report.placing import Linked, Placed, place
 from tabstop.report.report import Charts, Report
-from tabstop.report.tally import By, Plans, day_in, tally, total, unplaced, unpriced
+from tabstop.report.tally import Plans, day_in, tally, total, unplaced, unpriced
 from tabstop.usage_groups import UsageGroup
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

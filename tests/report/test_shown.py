@@ -6,22 +6,23 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from tabstop.report.as_json import as_csv, as_json
+from tabstop.report.by import By
 from tabstop.report.facts import Checkouts, Facts, Repository
 from tabstop.report.page import page
 from tabstop.report.placing import place
 from tabstop.report.report import Charts, Report
 from tabstop.report.table import print_table
-from tabstop.report.tally import By, Of, Plans, Sum, tally, total
+from tabstop.report.tally import Of, Plans, Sum, tally, total
 from tabstop.report.words import cost_of, name_of, notional_of
 from tests.report.groups import FORMULA, charts, group, link, linked, placed_month, report
 from tests.support.golden import expect
@@ -95,7 +96,7 @@ def test_many_rows_are_cut() -> None:
 @pytest.mark.parametrize(("files", "words"), [(0, "no logs of Claude Code"), (3, "3 log files, and no model call")])
 def test_nothing(files: int, words: str) -> None:
     """An empty machine is told so, not shown a table of zeros."""
-    found = replace(report((), Facts()), files=files)
+    found = msgspec.structs.replace(report((), Facts()), files=files)
     assert words in table(found, 80)
     assert words in page(found, Charts({}, (), ()))
 

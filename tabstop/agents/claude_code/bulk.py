@@ -8,7 +8,7 @@ reads, is refused by Python's parser.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import BinaryIO
 
@@ -47,8 +47,10 @@ from tabstop.evidence import branch_named
 _PIECE = 64 * 1024
 """Bytes read at once, few enough to stay in a core's own memory until they are through."""
 
+_OPENS, _CLOSES = b"{}"
 _NO_MESSAGE = Message()
 _TOO_LONG = "longer than 8 MiB"
+_NOT_THE_CLIENTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _HOW = ("speed", "service_tier", "inference_geo")
 
 
@@ -86,6 +88,33 @@ def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes | int]:
             kept, long = bytearray(), len(kept)
     if long or kept:
         yield long or bytes(kept)
+
+
+def _rows_of(piece: bytes) -> Sequence[BulkRow]:
+    """All of its rows, sooner than one by one; none where a line is not one object, or one of another shape than the client's."""
+    objects = _objects(piece)
+    if not objects:
+        return ()
+    try:
+        rows = DECODER.decode_lines(piece)
+    except _NOT_THE_CLIENTS:
+        return ()
+    return rows if len(rows) == objects else ()
+
+
+def _objects(piece: bytes) -> int:
+    """How many lines there are, where each begins and ends as an object; else 0.
+
+    msgspec takes an object over two lines, and two on one, and then counts them. A line's end between `}` and `{` is never within
+    an object: so there are as many objects as lines only where each has its own.
+    """
+    found = at = 0
+    find, end = piece.find, len(piece)
+    while at := find(b"\n", at) + 1:  # three times as fast as `bytes.count`, which looks at every byte by itself
+        if piece[at - 2] != _CLOSES or (at < end and piece[at] != _OPENS):
+            return 0
+        found += 1
+    return found if piece[:1] == b"{" and piece[-1:] == b"\n" else 0
 
 
 class _Reader:
@@ -128,23 +157,29 @@ class _Reader:
             self._skips.add(self._number, _TOO_LONG)
             return
         self._size += len(piece)
-        lines = piece.split(b"\n")
-        tail = lines.pop()
-        decode, take = DECODER.decode, self._take
-        longer = len(piece) > LONGEST_ROW
+        if len(piece) <= LONGEST_ROW and (rows := _rows_of(piece)):
+            for row in rows:
+                self._number += 1
+                self._take(row)
+            return
+        *lines, tail = piece.split(b"\n")
         for line in lines:
             self._number += 1
-            try:
-                if longer and len(line) > LONGEST_ROW:
-                    self._odd(line)
-                else:
-                    take(decode(line))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._odd(line)
+            self._line(line)
         if tail:
             self._number += 1
             self._size = 0  # what is still being written is read again, from the beginning
             self._odd(tail, whole=False)
+
+    def _line(self, line: bytes) -> None:
+        try:
+            row = DECODER.decode(line) if len(line) <= LONGEST_ROW else None
+        except _NOT_THE_CLIENTS:
+            row = None
+        if row is None:
+            self._odd(line)
+        else:
+            self._take(row)
 
     def _odd(self, line: bytes, *, whole: bool = True) -> None:
         """A line that is none of the client's, or has no end: as `transcript` reads it."""

@@ -18,21 +18,25 @@ class Answers:
 
     def add(self, request: str, message: str, row: Row) -> None:
         """Take in one row. request, message: its ids; one of them may be empty."""
-        by_request = self._requests.get(request) if request else None
-        by_message = self._messages.get(message) if message else None
-        place = by_request if by_request is not None else by_message
-        if place is None:
-            place = len(self._rows)
+        new = len(self._rows)
+        by_request = self._requests.setdefault(request, new) if request else new
+        by_message = self._messages.setdefault(message, new) if message else new
+        if by_request == new == by_message:
             self._rows.append(row)
+            return
+        if by_request == new:
+            place = by_message
+            if request:
+                self._requests[request] = place
         else:
-            if by_request is not None and by_message is not None and by_request != by_message:
+            place = by_request
+            if by_message == new:
+                if message:
+                    self._messages[message] = place
+            elif by_message != place:
                 row = self._take_out(by_message, place, row)
-            held = self._rows[place]
-            self._rows[place] = row if held is None else self._joined(held, row)
-        if request and by_request is None:
-            self._requests[request] = place
-        if message and by_message is None:
-            self._messages[message] = place
+        held = self._rows[place]
+        self._rows[place] = row if held is None else self._joined(held, row)
 
     def table(self) -> CallTable:
         """Every answer once."""

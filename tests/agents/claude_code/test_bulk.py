@@ -209,6 +209,30 @@ def test_blank_lines() -> None:
     assert (table.lines, table.skip_reasons) == (4, {})
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"%b%b\n",
+        b"%b%b\n\n",
+        b"%b %b\n\n",
+        b'{"type":\n"user"}\n%b%b\n',
+        b'{"type":[{}\n,{}]}\n%b%b\n',
+        b'{"said":"{}\n{}"}%b%b\n',
+        b"%b\n[]\n%b\n",
+        b"\n%b\n%b\n",
+        b"%b\r\n%b\n",
+        b"%b\n%b",
+        b"%b\n%b}\n",
+        b"\n%b%b",
+    ],
+)
+def test_lines_and_objects(odd: bytes) -> None:
+    """A line is one object: where one goes over two lines, or two stand on one, both readers skip the same lines."""
+    one, two = (lines(an_answer(name)).strip() for name in ("req_1", "req_2"))
+    body = lines(an_answer("req_3")) + odd % (one, two)
+    assert quick(body) == thorough(body)
+
+
 def test_what_is_being_written_is_read_again() -> None:
     """A file whose last row has no end yet is not gone on with."""
     assert read_bulk(io.BytesIO(lines(an_answer())[:-1])).size == 0
