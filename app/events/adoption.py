@@ -3,7 +3,11 @@
 A pull request adopts the open tab of its branch. Merge or close ends the tab's generation, unless another open pull
 request (of the same branch, into another base) still runs on it; so a reused branch starts with a new tab. A pull
 request that is opened again goes on with its branch's newest tab, which is then open again: closing and reopening is
-no way to a fresh budget. `app.events.tab_choice` chooses.
+no way to a fresh budget.
+
+When it was opened and ended is GitHub's word, not when we heard of it: one that we hear of late goes to the tab of another that
+was open when it was. One that had ended before another of its branch was opened, and of whose end we hear later, leaves the
+tab to the other and gets one that has ended. Whoever had a tab keeps it, whatever is heard of others.
 """
 
 from __future__ import annotations
@@ -13,10 +17,10 @@ from datetime import datetime
 
 from app.events.arrival import Account
 from app.events.seen import engineer_of
-from app.events.tab_choice import choose_tab
 from app.github_api.protocol import RemotePullRequest
 from app.jobs.digest import is_answered, to_be_sent_again
 from app.ledger.books import Job
+from app.ledger.rows import Tab
 from app.registry import FORK, PullRequest, Repository, Transaction
 
 
@@ -55,18 +59,15 @@ def record(db: Transaction, repository: Repository, sighting: Sighting) -> PullR
         payload = {"repository": repository.id, "number": remote.number}
         db.enqueue(Job("read_pull_request", f"{repository.id}#{remote.number}", payload))
         return known
-    choice = choose_tab(db, known, seen, sighting.now)
-    stored = db.save_pull_request(replace(seen, tab_id=choice.tab_id))
+    seen = replace(seen, tab_id=_tab_of(db, known, seen, sighting.now))
+    stored = db.save_pull_request(seen)
     if known is not None and known.state != "open" and stored.state == "open":
         # While it was closed nobody answered for its head: Re-run may have left the check waiting.
         stored = replace(stored, check_digest=to_be_sent_again(stored.check_digest))
         db.note_posted(stored)
-    moved = [(other, db.save_pull_request(replace(other, tab_id=tab_id))) for other, tab_id in choice.moved]
-    changes = [(known, stored), *moved]
-    for tab_id in {one.tab_id for change in changes for one in change if one is not None}:
+    for tab_id in {stored.tab_id, known.tab_id} if known is not None else {stored.tab_id}:
         _end_tab_without_work(db, tab_id, sighting.now)
-    for before, after in changes:
-        _ask_about_sessions(db, repository, before, after)
+    _ask_about_sessions(db, repository, known, stored)
     if _needs_check(known, stored):
         _ask_for_check(db, stored, sighting.run_at)
     return stored
@@ -121,11 +122,54 @@ def _as_seen(
     )
 
 
+def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: datetime) -> int:
+    branch = seen.repository_id, seen.head_branch
+    if known is None or _was_opened_again(known, seen):
+        newest_first = db.generations(*branch)[::-1]
+        if seen.state == "open":
+            goes_on = known is not None or any(_is_shared(db, tab, seen) for tab in newest_first[:1])
+            return (db.reopen_tab if goes_on else db.open_tab)(*branch, now).id
+        if shared := next((tab for tab in newest_first if _is_shared(db, tab, seen)), None):
+            return shared.id
+    if seen.ended_at is not None and (known is None or known.state == "open"):
+        tab = db.tab(known.tab_id) if known is not None else db.tab_of_branch(*branch)
+        if tab is not None and _is_a_later_ones(db, tab.id, seen.ended_at):
+            return db.past_tab(*branch, seen.ended_at).id
+    return known.tab_id if known is not None else db.open_tab(*branch, now).id
+
+
+def _was_opened_again(known: PullRequest, seen: PullRequest) -> bool:
+    """Whether it was closed and is open; or ended later than it had, and we did not hear of what was in between."""
+    if known.state == "open" or seen.state == "open":
+        return known.state != seen.state == "open"
+    return known.ended_at is not None and seen.ended_at is not None and known.ended_at < seen.ended_at
+
+
+def _is_shared(db: Transaction, tab: Tab, seen: PullRequest) -> bool:
+    """Whether another pull request has this tab that was open at the same time."""
+    return any(one.number != seen.number and _at_once(one, seen) for one in db.pull_requests_of_tab(tab.id))
+
+
+def _at_once(one: PullRequest, other: PullRequest) -> bool:
+    """Whether both were open at some moment; not where nobody told when they were opened."""
+    if one.opened_at is None or other.opened_at is None:
+        return False
+    return (one.ended_at is None or other.opened_at < one.ended_at) and (
+        other.ended_at is None or one.opened_at < other.ended_at
+    )
+
+
+def _is_a_later_ones(db: Transaction, tab_id: int, ended_at: datetime) -> bool:
+    """Whether a pull request has this tab that was opened after another had ended then."""
+    return any(one.opened_at is not None and ended_at <= one.opened_at for one in db.pull_requests_of_tab(tab_id))
+
+
 def _end_tab_without_work(db: Transaction, tab_id: int, now: datetime) -> None:
     pulls = db.pull_requests_of_tab(tab_id)
     if not pulls or any(one.state == "open" for one in pulls):
         return
     tab, ended = db.tab(tab_id), [one.ended_at for one in pulls]
+    # A tab that has ended must not end anew whenever something is heard of one whose end nobody told.
     if None not in ended or (tab is not None and tab.ended_at is None):
         db.end_tab(tab_id, min(max(at or now for at in ended), now))
 

@@ -11,7 +11,7 @@ def git_says(folder: str, *words: str) -> bytes:
 
     It takes no lock the agent's own git may want, and starts no monitor.
     """
-    import shutil  # noqa: PLC0415 - both take as long to load as what comes before a question, and often there is none
+    import shutil  # noqa: PLC0415 - 5 ms, and a status line or a hook often has nothing to ask git
     import subprocess  # noqa: PLC0415
 
     git = shutil.which("git")

@@ -82,7 +82,7 @@ def cost(
             progress=progress,
             meanwhile=_load_what_comes_next,
         )
-        from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - other processes have begun to read by now
+        from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - see `_load_what_comes_next`
 
         wanted = Wanted(
             by=By(by),
@@ -99,7 +99,7 @@ def cost(
 
 
 def _load_what_comes_next() -> None:
-    """What joins and shows takes longer to load than a megabyte of logs to read."""
+    """What joins and shows takes as long to load as 10 MB of logs to read: other processes read them meanwhile."""
     import_module("tabstop.beside.local_cost")
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Checkouts(NamedTuple):
@@ -65,8 +68,8 @@ class Facts(NamedTuple):
     checkouts: by folder. repositories: by name in lower case.
     """
 
-    folders: Mapping[str, str] = {}
-    elsewhere: Mapping[str, str] = {}
-    checkouts: Mapping[str, Checkouts] = {}
-    repositories: Mapping[str, Repository] = {}
+    folders: Mapping[str, str] = _NONE
+    elsewhere: Mapping[str, str] = _NONE
+    checkouts: Mapping[str, Checkouts] = _NONE
+    repositories: Mapping[str, Repository] = _NONE
     pull_requests: tuple[PullRequest, ...] = ()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
 
 from app.events.seen import ask_about
 from app.github_api.protocol import RemotePullRequest
 from app.ledger.books import Tab
-from tests.jobs.town import NOW, SITE, WIDGET, Town
+from tests.jobs.town import NOW, SITE, WIDGET, Town, a_town_in_memory
 
 
 def tab_of(town: Town, number: int) -> Tab:
@@ -164,21 +166,18 @@ def test_what_was_closed_while_we_were_away_is_found_out(town: Town) -> None:
     assert tab_of(town, 1).ended_at is not None
 
 
-def heard(town: Town, number: int, opened: float, ended: float | None = None, **changes: object) -> None:
-    """We hear of a pull request of one branch that was opened and ended at these minutes, by GitHub's own clock."""
+def heard(town: Town, number: int, opened: float, ended: float | None = None, told: float | None = None) -> None:
+    """We hear of a pull request of one branch that was opened and ended at these minutes, by GitHub's own clock.
+
+    told: when it told so; None for now.
+    """
     first = NOW - timedelta(hours=6)
-    state = "open" if ended is None else "merged"
-    ended_at = None if ended is None else first + timedelta(minutes=ended)
-    opened_at = first + timedelta(minutes=opened)
-    happens(
-        town,
-        "edited",
-        number,
-        state=state,
-        opened_at=opened_at,
-        ended_at=ended_at,
-        **{"head_branch": "feature-1", **changes},
-    )
+    changes: dict[str, object] = {"state": "open" if ended is None else "closed", "head_branch": "feature-1"}
+    changes |= {"opened_at": first + timedelta(minutes=opened)}
+    changes |= {"ended_at": None if ended is None else first + timedelta(minutes=ended)}
+    if told is not None:
+        changes |= {"updated_at": first + timedelta(minutes=told)}
+    happens(town, "edited", number, **changes)
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["first heard of when it is over", "its end is heard of late"])
@@ -201,3 +200,43 @@ def test_two_that_ran_side_by_side_keep_one_tab(town: Town) -> None:
     assert town.seen(1).tab_id == town.seen(2).tab_id
     heard(town, 2, 20, 40)
     assert tab_of(town, 1).ended_at == town.seen(2).ended_at
+
+
+REOPENED_BESIDE_ANOTHER = (
+    (1, 0, None, 0),
+    (1, 0, 10, 10),
+    (1, 0, None, 30),
+    (1, 0, 60, 60),
+    (2, 20, None, 20),
+    (2, 20, 50, 50),
+)
+"""Number, opened, ended, told: the first is closed, and opened again while the second is open."""
+
+
+@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(order=st.permutations(REOPENED_BESIDE_ANOTHER))
+@example(order=REOPENED_BESIDE_ANOTHER)
+@example(order=REOPENED_BESIDE_ANOTHER[::-1])
+def test_two_that_were_open_at_once_share_a_tab(order: list[tuple[int, int, int | None, int]]) -> None:
+    """In whatever order we hear of them; it ends when the last of them does."""
+    town = a_town_in_memory()
+    for number, opened, ended, told in order:
+        heard(town, number, opened, ended, told)
+    assert tab_of(town, 1) == tab_of(town, 2)
+    assert tab_of(town, 1).ended_at == town.seen(1).ended_at
+    town.store.close()
+
+
+def test_one_that_is_opened_again_gathers_no_others(town: Town) -> None:
+    """Those that came and went while it was closed keep their tabs, and it goes on with the newest."""
+    for number in (1, 2, 3):
+        heard(town, number, 10 * number)
+        heard(town, number, 10 * number, 10 * number + 5)
+    second, third = tab_of(town, 2), tab_of(town, 3)
+    heard(town, 4, 40)
+    heard(town, 1, 10)
+    assert tab_of(town, 1).id == tab_of(town, 4).id
+    heard(town, 1, 10, 50)
+    assert tab_of(town, 1).id == tab_of(town, 4).id
+    assert (tab_of(town, 2), tab_of(town, 3)) == (second, third)
+    assert len({tab_of(town, number).id for number in (2, 3, 4)}) == 3

@@ -18,7 +18,7 @@ class Answers:
 
     def add(self, request: str, message: str, row: Row) -> None:
         """Take in one row. request, message: its ids; one of them may be empty."""
-        new = len(self._rows)
+        new = len(self._rows)  # the place of an answer whose ids nobody has told yet
         by_request = self._requests.setdefault(request, new) if request else new
         by_message = self._messages.setdefault(message, new) if message else new
         if by_request == new == by_message:
