@@ -90,6 +90,8 @@ class _Reading:
             return
         try:
             for reading in read(file):
+                if reading.problem:
+                    self.skipped[f"file: {reading.problem}"] += 1
                 self._readings.setdefault(reading.session, []).append(reading)
         except OSError as error:
             self.skipped[f"file: cannot be read ({type(error).__name__})"] += 1

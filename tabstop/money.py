@@ -10,6 +10,9 @@ NANO_PER_DOLLAR = 1_000_000_000
 Nano = int
 """An amount in billionths of a US dollar. 64 bits hold nine billion dollars."""
 
+UNKNOWN = "?"
+"""An amount nobody knows."""
+
 _DOLLARS = re.compile(r"^\$?\s*(\d{1,3}(?:[,_]\d{3})+|\d+)(\.\d{1,9})?$")
 
 
@@ -54,6 +57,16 @@ def show(nano: Nano) -> str:
         digits = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
         return f"{sign}${digits:f}"
     return f"{sign}${exact.quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):,f}"
+
+
+def show_known(nano: Nano | None, unpriced: int) -> str:
+    """Print what is known of an amount: `$1.20`; `$1.20 + ?` where some calls have no price, `?` where none has one.
+
+    nano: None where none has a price. unpriced: how many have none.
+    """
+    if nano is None:
+        return UNKNOWN
+    return f"{show(nano)} + {UNKNOWN}" if unpriced else show(nano)
 
 
 def show_exact(nano: Nano) -> str:

@@ -15,7 +15,7 @@ from tabstop.agents.claude_code.window_names import windows_named
 from tabstop.evidence import repository_named
 from tabstop.gauge import FULL, MOST_USED, WEEKLY, GaugeReading, GaugeSource, believable
 from tabstop.gauge_rate import Outlook, outlook
-from tabstop.money import Nano, round_half_up, show
+from tabstop.money import Nano, round_half_up, show, show_known
 
 SHORTEST = 60
 """Seconds of a session before dollars an hour say anything."""
@@ -44,11 +44,15 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """What a branch has cost on this machine. cost: None where it is not known. notional: what plans paid for, at API prices."""
+    """What a branch has cost on this machine. notional: what plans paid for, at API prices.
+
+    Each is None where none of its calls has a price; unpriced, notional_unpriced: its calls without one.
+    """
 
     cost: Nano | None
-    notional: Nano = 0
     unpriced: int = 0
+    notional: Nano | None = 0
+    notional_unpriced: int = 0
     pull_request: int | None = None
 
 
@@ -84,13 +88,10 @@ def _tab(branch: str, tab: Tab | None) -> str:
     if tab is None:
         return name
     number = f" #{tab.pull_request}" if tab.pull_request else ""
-    costs = []
-    if tab.cost is None:
-        costs.append("?")
-    elif tab.cost or not tab.notional:
-        costs.append(f"{show(tab.cost)} + ?" if tab.unpriced else show(tab.cost))
-    if tab.notional:
-        costs.append(f"≈ {show(tab.notional)}")
+    by_plan = tab.notional != 0 or tab.notional_unpriced
+    costs = [f"≈ {show_known(tab.notional, tab.notional_unpriced)}"] if by_plan else []
+    if tab.cost != 0 or tab.unpriced or not by_plan:
+        costs.insert(0, show_known(tab.cost, tab.unpriced))
     return f"{name}{number} {' and '.join(costs)}"
 
 

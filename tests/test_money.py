@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabstop.money import NANO_PER_DOLLAR, dollars, plain, round_half_up, show, show_exact
+from tabstop.money import NANO_PER_DOLLAR, dollars, plain, round_half_up, show, show_exact, show_known
 
 amounts = st.integers(-(10**18), 10**18)
 
@@ -85,3 +85,12 @@ def test_exact_forms_lose_nothing(nano: int) -> None:
 def test_an_amount_is_never_printed_as_zero(nano: int) -> None:
     """The smallest spend shows."""
     assert any(digit in show(nano) for digit in "123456789")
+
+
+@pytest.mark.parametrize(
+    ("nano", "unpriced", "shown"),
+    [(0, 0, "$0.00"), (1_200_000_000, 0, "$1.20"), (1_200_000_000, 3, "$1.20 + ?"), (None, 3, "?")],
+)
+def test_what_has_no_price_is_said(nano: int | None, unpriced: int, shown: str) -> None:
+    """An unknown price is never zero."""
+    assert show_known(nano, unpriced) == shown

@@ -11,10 +11,10 @@ from tabstop.beside.usage_cache import FileState
 class FileMemory(msgspec.Struct, array_like=True):
     """What a file told when it was in this state.
 
-    tables: one per session in it, or, of a file that grows, one per reading. mark: a hash of both ends of what was read, to know
-    that a longer file goes on where this one ended.
+    tables: one per session in it, or, of a file that grows, one per reading. sum: CRC-32 of all that was read, to know that a longer
+    file goes on where this one ended; 0 where it was not taken, as of a file that was read once.
     """
 
     state: FileState
-    mark: bytes
+    sum: int
     tables: list[LogTable]

@@ -23,8 +23,8 @@ _SETTLED = 2_000_000_000
 _FIRST = 50
 """Skipped lines that are told one by one, per file."""
 
-_SIZE, _TIMES = 2, slice(3, None, 5)
-"""Places in the numbers of a state: the size, and the times of the last change of content."""
+_WHICH, _SIZE, _TIMES = slice(2), 2, slice(3, None, 5)
+"""Places in the numbers of a state: device and inode, the size, and the times of the last change of content."""
 
 
 def read_again(
@@ -67,15 +67,20 @@ def _same(known: FileMemory | None, state: FileState) -> bool:
 def _wanted(file: LogFile, state: FileState, known: FileMemory | None) -> Wanted:
     """What is known of a file counts only where it grew: as long as before, and yet changed, it was written anew."""
     size = state.numbers[_SIZE]
-    if known is not None and known.state.agent == state.agent and known.tables and known.tables[-1].size < size:
-        return Wanted(file, size, known.tables, known.mark)
-    return Wanted(file, size)
+    if known is None:
+        return Wanted(file, size)
+    same = (known.state.agent, known.state.numbers[_WHICH]) == (state.agent, state.numbers[_WHICH])
+    if same and known.tables and known.tables[-1].size < size:
+        return Wanted(file, size, changes=True, known=known.tables, sum=known.sum)
+    return Wanted(file, size, changes=True)
 
 
 def _memory(state: FileState, reading: Reading, now: int) -> FileMemory:
     """A file that was written to a moment ago may be again, at the same time by its file system's clock: it is looked at again."""
     settled = not reading.problem and max(state.numbers[_TIMES]) < now - _SETTLED
-    return FileMemory(state if settled else FileState(state.path, state.agent, ()), reading.mark, reading.tables)
+    if not settled:
+        state = FileState(state.path, state.agent, state.numbers[_WHICH])
+    return FileMemory(state, reading.sum, reading.tables)
 
 
 def _told(groups: Sequence[UsageGroup], found: Plausible, unread: Sequence[tuple[str, str]]) -> LocalUsage:

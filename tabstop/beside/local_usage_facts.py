@@ -32,7 +32,7 @@ class LocalUsage(msgspec.Struct, frozen=True, array_like=True):
     """What the logs tell.
 
     groups: oldest first. sessions: those with a pull request or a commit. files: how many there are; read: how many of them were
-    opened this time, the others are known from the cache. unread: files that could not be opened, each with the reason.
+    opened this time, the others are known from the cache. unread: files that could not be read, or not to their end, each with the reason.
     unpriced: calls by model of which no price is known. own_prices: working trees whose policies name prices; False where such a
     policy has a problem, and the list's prices were taken.
     """

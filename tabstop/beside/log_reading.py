@@ -11,8 +11,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from hashlib import blake2b
+from io import FileIO
 from typing import BinaryIO, Self
+from zlib import crc32
 
 import msgspec
 
@@ -22,8 +23,8 @@ from tabstop.agents.claude_code.transcript import AGENT as CLAUDE_CODE
 from tabstop.agents.log_files import LogFile
 from tabstop.agents.log_table import LogTable, log_table
 
-_MARKED = 4_096
-"""Bytes at both ends of what was read that must be the same for a longer file to be the same, only longer."""
+_PIECE = 64 * 1024
+"""Bytes that are compared at once."""
 
 _MOST_PIECES = 8
 """A file that was read in so many pieces is read anew: each piece costs a little whenever it is looked at."""
@@ -48,10 +49,10 @@ _NUMBER = 4
 
 
 class Reading(msgspec.Struct, array_like=True):
-    """What one file told. problem: why it could not be opened; then it told nothing. See `FileMemory` for the mark."""
+    """What one file told. problem: why it could not be read, or not to its end. See `FileMemory` for the sum."""
 
     tables: list[LogTable] = []
-    mark: bytes = b""
+    sum: int = 0
     problem: str = ""
 
 
@@ -63,43 +64,60 @@ Progress = Callable[[int, int], object]
 
 
 class Wanted(msgspec.Struct, array_like=True):
-    """A file to read, of this size, with what is known of its beginning."""
+    """A file to read, of this size. changes: it was read before and is another now, so it may be again.
+
+    known, sum: what is known of its beginning; see `FileMemory`.
+    """
 
     file: LogFile
     size: int
+    changes: bool = False
     known: list[LogTable] = []
-    mark: bytes = b""
+    sum: int = 0
 
 
 def read_log(wanted: Wanted) -> Reading:
     """Read one file, or what was added to it. Never raises for what it holds."""
     try:
         if wanted.file.agent != CLAUDE_CODE:
-            return Reading([log_table(one) for one in log_files.read(wanted.file)])
-        with open(wanted.file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - Path.open costs twice as much
+            readings = log_files.read(wanted.file)
+            return Reading([log_table(one) for one in readings], problem="".join(one.problem for one in readings))
+        if not wanted.changes:  # most files never do, and the sum of all would cost a first run a twentieth
+            with FileIO(wanted.file.path) as stream:
+                return Reading([read_bulk(stream)])
+        with _Summed(wanted.file.path) as stream:
             tables = wanted.known if _goes_on(stream, wanted) else []
             tables = [*tables, read_bulk(stream, tables[-1] if tables else None)]
-            return Reading(tables, _mark(stream, tables[-1].size))
+            return Reading(tables, stream.sum)
     except OSError as error:
         return Reading(problem=error.strerror or type(error).__name__)
 
 
-def _goes_on(stream: BinaryIO, wanted: Wanted) -> bool:
-    """Whether what is known of a file is still its beginning."""
+class _Summed(FileIO):
+    """A file read from its beginning, and the checksum of what was read: 30 ms for 100 MB, whose rows take more than half a second."""
+
+    sum = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Also adds them to the sum."""
+        data = super().read(size)
+        self.sum = crc32(data, self.sum)
+        return data
+
+
+def _goes_on(stream: _Summed, wanted: Wanted) -> bool:
+    """Whether what is known of a file is still its beginning, to the last byte; then the stream is behind it."""
     known = wanted.known
-    if not known or len(known) >= _MOST_PIECES or not wanted.mark:
+    if not known or len(known) >= _MOST_PIECES or not (wanted.sum and known[-1].size):
         return False
-    return os.fstat(stream.fileno()).st_size >= known[-1].size > 0 and _mark(stream, known[-1].size) == wanted.mark
-
-
-def _mark(stream: BinaryIO, size: int) -> bytes:
-    """Both ends of the first `size` bytes, hashed; nothing where they do not end with a line."""
+    left = known[-1].size
+    while left and (data := stream.read(min(left, _PIECE))):
+        left -= len(data)
+    if not left and stream.sum == wanted.sum:
+        return True
     stream.seek(0)
-    begin = stream.read(min(size, _MARKED))
-    stream.seek(max(0, size - _MARKED))
-    end = stream.read(min(size, _MARKED))
-    stream.seek(0)
-    return blake2b(begin + end, digest_size=16).digest() if end.endswith(b"\n") else b""
+    stream.sum = 0
+    return False
 
 
 def read_logs(

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tabstop.status_line import Tab
 
 if TYPE_CHECKING:
+    from tabstop.money import Nano
     from tabstop.report.placing import Placed
-    from tabstop.report.tally import Plans
+    from tabstop.report.tally import Plans, Sum
 
 AGE = 60
 """Seconds after which it is made anew."""
@@ -38,9 +39,9 @@ def read_tab(path: Path, repository: str, branch: str) -> Tab | None:
         if path.stat().st_size > _SIZE:
             return None
         row: Any = json.loads(path.read_bytes())["tabs"][repository.lower()][branch]
-        cost, notional, unpriced, number = row
+        cost, unpriced, notional, notional_unpriced, number = row
         if all(one is None or type(one) is int for one in row):
-            return Tab(cost, notional or 0, unpriced or 0, number)
+            return Tab(cost, unpriced or 0, notional, notional_unpriced or 0, number)
     return None
 
 
@@ -67,14 +68,19 @@ def keep_tabs(path: Path, placed: Iterable[Placed], plans: Plans, names: Mapping
                 numbers[place] = max(numbers.get(place, (0, 0)), (one.group.began, one.pull_request))
     tabs = {
         repository: {
-            branch: (one.billed, one.notional, one.unpriced, numbers.get((repository, branch), (0, None))[1])
+            branch: (*_amounts(one), numbers.get((repository, branch), (0, None))[1])
             for branch, one in branches.items()
         }
         for repository, branches in sums.items()
     }
     tabs |= {old: tabs[now.lower()] for old, now in (names or {}).items() if now.lower() in tabs}
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_privately(path, json.dumps({"version": 1, "tabs": tabs}).encode())
+    write_privately(path, json.dumps({"version": 2, "tabs": tabs}).encode())
+
+
+def _amounts(one: Sum) -> tuple[Nano | None, int, Nano | None, int]:
+    """As a `Tab` has them."""
+    return one.billed, one.billed_unpriced, one.by_plan, one.notional_unpriced
 
 
 def make_tabs(environ: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from importlib import import_module
@@ -21,7 +21,9 @@ from tabstop.report.by import By
 
 if TYPE_CHECKING:
     from tabstop.beside.local_cost import LocalCost
+    from tabstop.beside.local_usage_facts import LocalUsage
     from tabstop.beside.log_reading import Progress
+    from tabstop.report.report import Report
 
 EVERY_AGENT = "all"
 
@@ -32,8 +34,8 @@ EVERY_AGENT = "all"
 @click.option(
     "--by", type=click.Choice([one.value for one in By]), default=By.PR.value, help="What makes one row.  [pr]"
 )
-@click.option("--json", "as_what", flag_value="json", help="As JSON; money in nano-dollars.")
-@click.option("--csv", "as_what", flag_value="csv", help="As CSV.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; money in nano-dollars.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As a page, in this file."
 )
@@ -52,7 +54,8 @@ def cost(
     paths: tuple[Path, ...],
     back: str | None,
     by: str,
-    as_what: str | None,
+    as_json: bool,
+    as_csv: bool,
     html: Path | None,
     everything: bool,
     plans: tuple[str, ...],
@@ -66,12 +69,13 @@ def cost(
     asked for the titles and states of pull requests. PATHS: only work in these folders or their repositories; or files that
     `opencode export` wrote, which are then read instead of the logs.
     """
-    if as_what and html:
-        raise click.UsageError("--html writes a page; take it or --json and --csv, not both.")
+    if as_json + as_csv + (html is not None) > 1:
+        raise click.UsageError("--json, --csv and --html are three forms of the same; take one of them.")
     now = datetime.now(UTC)
     zone = _zone(timezone)
     real = [Path(os.path.realpath(one)) for one in paths]
-    exports = tuple(one for one in real if one.is_file())
+    there = [one for one in real if os.path.exists(one)]  # noqa: PTH110 - pathlib raises where one may not look
+    exports = tuple(one for one in there if not one.is_dir())
     since = since_option(back, now, zone)
     cache = None if no_cache else cache_path(os.environ)
     with _progress() as progress, made_to_last():
@@ -82,6 +86,8 @@ def cost(
             progress=progress,
             meanwhile=_load_what_comes_next,
         )
+        _check_unread(exports, usage)
+        _check_gone((one for one in real if one not in there), usage)
         from tabstop.beside.local_cost import Wanted, local_cost  # noqa: PLC0415 - see `_load_what_comes_next`
 
         wanted = Wanted(
@@ -95,7 +101,31 @@ def cost(
             offline=offline,
         )
         found = local_cost(usage, wanted, os.environ, cache and cache.with_name("places.json"))
-    _show(found, as_what, html, everything=everything)
+    if as_json:
+        _print_json(found.report)
+    elif as_csv:
+        _print_csv(found.report)
+    elif html:
+        _write_page(found, html)
+    else:
+        _print_table(found.report, everything=everything)
+
+
+def _check_unread(exports: Sequence[Path], usage: LocalUsage) -> None:
+    """Files that were named and tell nothing are a slip, and no cost of zero. Raises `ClickException`."""
+    if exports and len(usage.unread) == len(exports) and not usage.groups:
+        lines = [f"{path}: {why}" for path, why in usage.unread]
+        advice = (
+            "Name files that `opencode export` wrote, or folders. The agents' own logs are found without being named."
+        )
+        raise click.ClickException("\n".join(("Nothing that was named can be read.", *lines, advice)))
+
+
+def _check_gone(paths: Iterable[Path], usage: LocalUsage) -> None:
+    """A folder may be gone and have had sessions; one that never had any is a slip. Raises `UsageError`."""
+    for path in paths:
+        if not any(Path(folder).is_relative_to(path) for folder in usage.folders):
+            raise click.UsageError(f"{path} does not exist, and no session in the logs worked in it.")
 
 
 def _load_what_comes_next() -> None:
@@ -103,31 +133,40 @@ def _load_what_comes_next() -> None:
     import_module("tabstop.beside.local_cost")
 
 
-def _show(found: LocalCost, as_what: str | None, html: Path | None, *, everything: bool) -> None:
-    if as_what == "json":
-        from json import dumps  # noqa: PLC0415
+def _print_json(report: Report) -> None:
+    from json import dumps  # noqa: PLC0415
 
-        from tabstop.report.as_json import as_json  # noqa: PLC0415
+    from tabstop.report.as_json import as_json  # noqa: PLC0415
 
-        click.echo(dumps(as_json(found.report), indent=2))
-    elif as_what == "csv":
-        from tabstop.report.as_json import as_csv  # noqa: PLC0415
+    click.echo(dumps(as_json(report), indent=2))
 
-        click.echo(as_csv(found.report), nl=False)
-    elif html:
-        from tabstop.report.page import page  # noqa: PLC0415
 
-        try:
-            html.write_text(page(found.report, found.charts()), encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(html), f"{error.strerror}. Name a file that can be written.") from error
-        click.echo(f"{html}: open it in a browser; it needs no network.")
-    else:
-        from rich.console import Console  # noqa: PLC0415 - the table alone needs it
+def _print_csv(report: Report) -> None:
+    """Rows alone, so that what is in none of them is told beside them."""
+    from tabstop.report.as_json import as_csv  # noqa: PLC0415
+    from tabstop.report.words import unused  # noqa: PLC0415
 
-        from tabstop.report.table import print_table  # noqa: PLC0415
+    click.echo(as_csv(report), nl=False)
+    for line in unused(report):
+        click.echo(line, err=True)
 
-        print_table(found.report, Console(highlight=False), everything=everything)
+
+def _write_page(found: LocalCost, file: Path) -> None:
+    from tabstop.report.page import page  # noqa: PLC0415
+
+    try:
+        file.write_text(page(found.report, found.charts()), encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(file), f"{error.strerror}. Name a file that can be written.") from error
+    click.echo(f"{file}: open it in a browser; it needs no network.")
+
+
+def _print_table(report: Report, *, everything: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the table alone needs it
+
+    from tabstop.report.table import print_table  # noqa: PLC0415
+
+    print_table(report, Console(highlight=False), everything=everything)
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
@@ -28,8 +33,20 @@ _COMMANDS = {
 }
 """Subcommand: (module, the click command in it)."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""A disk without room, the output's or our own files'."""
+
 
 class _Lazy(click.Group):
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Click itself is quiet about a reader that went away (`| head -1`); of a full disk it would show a traceback."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _end_of_room(error)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_COMMANDS)
 
@@ -39,6 +56,16 @@ class _Lazy(click.Group):
         module, name = _COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(module), name)
         return command
+
+
+def _end_of_room(error: OSError) -> NoReturn:
+    where = f"{error.filename}: " if error.filename else ""
+    with suppress(OSError):
+        click.echo(f"Error: {where}{error.strerror}. Make room, or let it write elsewhere, and try again.", err=True)
+    with suppress(OSError):
+        # What of the output waits to be written would fail once more when Python ends, and say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def _say_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:

@@ -17,6 +17,8 @@ from tabstop.beside.sync.run import AlreadyRunningError, NobodyToTellError, Want
 from tabstop.beside.sync.run import sync as sync_once
 from tabstop.cli.moments import since_option
 from tabstop.money import show
+from tabstop.quantity import plural
+from tabstop.report.report import clean
 from tabstop.usage import Billing
 from tabstop.window import LATE_LIMIT
 
@@ -115,9 +117,11 @@ def lines_of(passed: Passed, *, brief: bool = False, dry: bool = False) -> Itera
     for why, count in sorted(sent.doubted.items()):
         yield f"{_calls(count)} not counted as told: {why}"
     if passed.unread:
-        yield f"Lines of the logs that could not be used: {passed.unread:,}."
+        (first, count), *others = passed.unread.items()
+        more = f"; {sum(many for _, many in others):,} in {plural(len(others), 'other file')}" if others else ""
+        yield f"Lines of the logs that could not be used: {count:,} in {clean(first)}{more}. `tabstop cost --json` says which."
     for path, why in passed.read.missed:
-        yield f"{in_text(path)} could not be read: {why}."
+        yield f"{clean(in_text(path))} could not be read: {why}."
 
 
 def _pass(wanted: Wanted) -> list[Passed]:

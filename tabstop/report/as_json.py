@@ -78,12 +78,11 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _sum(one: Sum) -> dict[str, Any]:
-    notional = None if one.billed is None and not one.notional else one.by_plan
     return {
         "nano_dollars": one.billed,
         "dollars": _dollars(one.billed),
-        "notional_nano_dollars": notional,
-        "notional_dollars": _dollars(notional),
+        "notional_nano_dollars": one.by_plan,
+        "notional_dollars": _dollars(one.by_plan),
         "calls": one.calls,
         "unpriced_calls": one.unpriced,
         "estimated_calls": one.estimated,

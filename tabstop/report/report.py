@@ -19,7 +19,7 @@ class Report(msgspec.Struct, frozen=True):
 
     since: nothing before it counts; None for everything; since_words: the same for people. timezone: its name, for days. unpriced: calls without a price, by model.
     files: log files there are; skipped: their lines that could not be used; skipped_lines: the first fifty of
-    each file (path, number from 1, reason; 0 for a call that was left out, whatever lines tell it); unread: files that could not be opened (path, reason).
+    each file (path, number from 1, reason; 0 for a call that was left out, whatever lines tell it); unread: files that could not be read, or not to their end (path, reason).
     notes: what people should know of how it was made. unplaced: what of the total is on no pull request and no branch.
     """
 

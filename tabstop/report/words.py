@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from tabstop.money import Nano, show
+from tabstop.money import UNKNOWN, show_known
 from tabstop.quantity import plural
 from tabstop.report.by import By
 from tabstop.report.report import AGENTS, Report, clean
 from tabstop.report.tally import Of, Row, Sum
-
-UNKNOWN = "?"
-"""An amount nobody knows."""
 
 HEADS = {
     By.PR: "pull request or branch",
@@ -65,18 +62,12 @@ def cost_of(one: Sum) -> str:
     """`$1.20`; `$1.20 + ?` where some calls have no price, `?` where none has one; empty where a plan pays for all."""
     if one.notional_calls and one.notional_calls == one.calls and not one.cost:
         return ""
-    return _amount(one.billed, one.billed_unpriced)
+    return show_known(one.billed, one.billed_unpriced)
 
 
 def notional_of(one: Sum) -> str:
     """`≈ $3.10`: what the API would have cost; `?` as in `cost_of`; empty where no plan pays."""
-    return f"≈ {_amount(one.by_plan, one.notional_unpriced)}" if one.notional or one.notional_unpriced else ""
-
-
-def _amount(nano: Nano | None, unpriced: int) -> str:
-    if nano is None:
-        return UNKNOWN
-    return f"{show(nano)} + {UNKNOWN}" if unpriced else show(nano)
+    return f"≈ {show_known(one.by_plan, one.notional_unpriced)}" if one.notional or one.notional_unpriced else ""
 
 
 def footnotes(report: Report) -> Iterator[str]:
@@ -93,14 +84,15 @@ def footnotes(report: Report) -> Iterator[str]:
         how = "" if report.by in {By.PR, By.BRANCH} else "; `--by pr` tells it apart"
         yield f"Of the total {amounts} is on no pull request or branch: work on a default branch, or in no repository{how}"
     if report.total.estimated:
-        yield f"{plural(report.total.estimated, 'call')} priced by an estimate (a similar model, or a total over several calls)"
+        yield f"{plural(report.total.estimated, 'call')} priced by an estimate: the log or the price list does not tell enough"
     if report.total.notional_calls:
         yield "≈: paid by a plan; what the same calls would have cost by the API. Never added to dollars."
-    yield from _unused(report)
+    yield from unused(report)
     yield from report.notes
 
 
-def _unused(report: Report) -> Iterator[str]:
+def unused(report: Report) -> Iterator[str]:
+    """What of the logs is in no amount, because it could not be read."""
     if report.skipped:
         which = "; `--json` says which" if report.skipped_lines else ""
         yield f"{plural(report.skipped, 'line')} of the logs could not be used{which}"
@@ -117,7 +109,7 @@ def empty(report: Report) -> Iterator[str]:
     else:
         yield "Nothing: no logs of Claude Code, Codex, Gemini CLI or OpenCode are here."
         yield "They are looked for where each agent keeps them; CLAUDE_CONFIG_DIR, CODEX_HOME and the like are heeded."
-    yield from _unused(report)
+    yield from unused(report)
 
 
 def by_repository(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:

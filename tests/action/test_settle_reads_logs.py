@@ -235,6 +235,17 @@ def test_what_geminis_hooks_told_is_told_by_its_chats_too() -> None:
     assert as_governed(replace(by_chats, readable=False), governed).usages == (hooked,)
 
 
+def test_a_database_that_is_damaged(job: Job) -> None:
+    """Is told as not counted, with the reason."""
+
+    def damaged(job: Job) -> None:
+        left(job.home / ".local" / "share" / "opencode" / "opencode.db", b"SQLite format 3\0" + bytes(3_000))
+
+    known = settled(job, "opencode", damaged)
+    assert known.end is not None
+    assert known.end.skipped["file: a damaged database"] == 1
+
+
 def test_files_that_cannot_be_opened_and_a_python_without_sqlite(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reasons, no errors."""
 

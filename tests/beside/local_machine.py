@@ -5,8 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 from tabstop.agents.homes import Homes
+from tabstop.beside.file_memory import FileMemory
 from tabstop.beside.local_usage import local_usage
 from tabstop.beside.local_usage_facts import LocalUsage
+from tabstop.beside.usage_cache import UsageCache
 from tabstop.usage import Tokens
 
 OLD = 1_700_000_000
@@ -36,6 +38,11 @@ class Machine:
         fresh = local_usage(self.homes, cache=None, processes=1)
         assert told(usage) == told(fresh)
         return usage
+
+    def known(self, name: str) -> FileMemory:
+        """What the cache has of a file."""
+        files = UsageCache(self.cache).files(list[FileMemory])
+        return next(one for one in files or () if Path(one.state.path).stem == name)
 
 
 def told(usage: LocalUsage) -> tuple[object, ...]:

@@ -67,6 +67,20 @@ def _replaced(path: Path) -> None:
     new.rename(path)
 
 
+def _changed_in_the_middle_and_grown(path: Path) -> None:
+    """In place, far from both ends."""
+    body = bytearray(path.read_bytes())
+    middle = body.find(b'"output_tokens": 5', len(body) // 2)
+    body[middle + 17 : middle + 18] = b"7"
+    path.write_bytes(body + lines(an_answer("req_8")))
+
+
+def _another_that_begins_and_ends_so(path: Path) -> None:
+    """Another inode, other content between the same first and last lines, and more behind them."""
+    _changed_in_the_middle_and_grown(path)
+    _replaced(path)
+
+
 def _cut_and_grown(path: Path) -> None:
     body = path.read_bytes()
     path.write_bytes(body[: body.find(b"\n") + 1] + lines(*(an_answer(f"req_x{n}") for n in range(60))))
@@ -82,13 +96,20 @@ def _a_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [_shrunk, _rewritten_as_long, _rewritten_longer, _replaced, _cut_and_grown, _removed, _a_folder]
-)
+    "change",
+    [
+        _shrunk, _rewritten_as_long, _rewritten_longer, _replaced, _changed_in_the_middle_and_grown,
+        _another_that_begins_and_ends_so, _cut_and_grown, _removed, _a_folder,
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("same_time", [True, False])
 def test_whatever_happens_to_a_file(change: object, same_time: bool, machine: Machine) -> None:
     """Shorter, other content of the same length and time, another file under the name: told as it is now."""
-    path = machine.write("a", lines(*(an_answer(f"req_{n}") for n in range(20))))
+    body = lines(*(an_answer(f"req_{n}") for n in range(60)))
+    machine.write("a", body[: len(body) // 2])
     machine.write("b", lines(an_answer("req_b")))
+    machine.read()
+    path = machine.write("a", body)
     machine.read()
     assert callable(change)
     change(path)
@@ -96,6 +117,22 @@ def test_whatever_happens_to_a_file(change: object, same_time: bool, machine: Ma
         os.utime(path, (OLD, OLD) if same_time else (OLD + 5, OLD + 5))
     machine.read()
     machine.read()
+
+
+def test_another_file_under_the_name_is_read_whole(machine: Machine) -> None:
+    """Even one that goes on as the first did: that they are the same is for nobody to guess."""
+    path = machine.write("a", lines(*(an_answer(f"req_{n}") for n in range(20))))
+    machine.read()
+    pieces = []
+    for number in range(20, 23):
+        with path.open("ab") as stream:
+            stream.write(lines(an_answer(f"req_{number}")))
+        machine.read()
+        pieces.append(len(machine.known("a").tables))
+    assert pieces == [1, 2, 3]
+    _replaced(path)
+    machine.read()
+    assert len(machine.known("a").tables) == 1
 
 
 def test_a_call_in_several_files_counts_once(machine: Machine) -> None:
@@ -128,7 +165,7 @@ def test_a_cache_of_any_content(machine: Machine) -> None:
     expected = told(machine.read())
     whole = machine.cache.read_bytes()
     chance = random.Random(4)
-    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 3", b"cache 2"), whole + b"x"]
+    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 4", b"cache 3"), whole + b"x"]
     broken += [whole[: chance.randrange(len(whole))] for _ in range(20)]
     for _ in range(60):
         place = chance.randrange(len(whole))

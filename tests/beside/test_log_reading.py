@@ -12,8 +12,14 @@ from tests.agents.claude_code.test_bulk import an_answer, lines
 
 
 def wanted(path: Path, known: log_reading.Reading | None = None) -> Wanted:
-    known = known or log_reading.Reading()
-    return Wanted(LogFile("claude-code", path), path.stat().st_size, known.tables, known.mark)
+    """As the file is now. known: what an earlier reading gave."""
+    file, size = LogFile("claude-code", path), path.stat().st_size
+    return Wanted(file, size, changes=True, known=known.tables, sum=known.sum) if known else Wanted(file, size)
+
+
+def read_twice(path: Path) -> log_reading.Reading:
+    """What is known of a file that is not read for the first time."""
+    return read_log(wanted(path, read_log(wanted(path))))
 
 
 def many(start: int, end: int) -> bytes:
@@ -21,10 +27,10 @@ def many(start: int, end: int) -> bytes:
 
 
 def test_only_what_was_added(tmp_path: Path) -> None:
-    """A table for each reading; after some of them the file is read anew."""
+    """A table for each reading, from the second on; after some of them the file is read anew."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(many(0, 50))
-    reading = read_log(wanted(path))
+    reading = read_twice(path)
     for step in range(1, 20):
         with path.open("ab") as stream:
             stream.write(many(50 * step, 50 * step + 50))
@@ -34,24 +40,34 @@ def test_only_what_was_added(tmp_path: Path) -> None:
         assert reading.tables[-1].lines == 50 * step + 50
 
 
-@pytest.mark.parametrize("place", [100, -100])
-def test_another_beginning_or_end(place: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [100, 12_000, -100])
+def test_another_beginning_middle_or_end(place: int, tmp_path: Path) -> None:
     """A longer file whose known part is not what it was is read whole."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(many(0, 50))
-    before = read_log(wanted(path))
+    before = read_twice(path)
     body = bytearray(path.read_bytes())
     body[place] ^= 1
     path.write_bytes(bytes(body) + many(50, 60))
     assert len(read_log(wanted(path, before)).tables) == 1
 
 
+def test_a_file_that_shrinks_while_it_is_looked_at(tmp_path: Path) -> None:
+    """It was longer when it was found: it is read whole."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(many(0, 50))
+    longer = wanted(path, read_twice(path))
+    path.write_bytes(many(0, 20))
+    (table,) = read_log(longer).tables
+    assert len(table.calls) == 20
+
+
 def test_a_row_that_is_being_written(tmp_path: Path) -> None:
     """Nothing is gone on with before it has its end."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(many(0, 5) + many(5, 6)[:50])
-    before = read_log(wanted(path))
-    assert before.mark == b""
+    before = read_twice(path)
+    assert before.tables[-1].size == 0
     path.write_bytes(many(0, 6))
     (table,) = read_log(wanted(path, before)).tables
     assert (len(table.calls), table.skip_reasons) == (6, {})

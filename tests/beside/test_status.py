@@ -77,11 +77,17 @@ def test_tabs_that_are_kept(environ: dict[str, str]) -> None:
         group(branch="a"),
         group(None, branch="b", session="s2"),
         group("3", branch="c", session="s3", agent="codex"),
+        group(None, branch="e", session="s4", agent="codex"),
+        group("3", branch="f", session="s5", agent="codex"),
+        group(None, branch="f", session="s6", agent="codex"),
+        group(None, branch="f", session="s7"),
     ]
     keep_tabs(path, place(groups, linked(link(7, "a")), a_month()[2]), Plans(frozenset({"codex"})))
     assert read_tab(path, "Acme/Widget", "a") == Tab(dollars(1), pull_request=7)
     assert read_tab(path, "acme/widget", "b") == Tab(None, unpriced=10)
-    assert read_tab(path, "acme/widget", "c") == Tab(0, dollars(3))
+    assert read_tab(path, "acme/widget", "c") == Tab(0, notional=dollars(3))
+    assert read_tab(path, "acme/widget", "e") == Tab(0, notional=None, notional_unpriced=10)
+    assert read_tab(path, "acme/widget", "f") == Tab(None, 10, dollars(3), 10)
     assert read_tab(path, "acme/widget", "d") is None
 
 
@@ -92,7 +98,8 @@ def test_tabs_that_are_kept(environ: dict[str, str]) -> None:
         b"[]",
         b'{"tabs": 1}',
         b'{"tabs": {"acme/widget": {"a": [1]}}}',
-        b'{"tabs": {"acme/widget": {"a": [1, "x", 0, null]}}}',
+        b'{"tabs": {"acme/widget": {"a": [1, 0, "x", 0, null]}}}',
+        b'{"version": 1, "tabs": {"acme/widget": {"a": [1, 0, 0, null]}}}',
         b"[" * 100_000,
     ],
 )
@@ -264,7 +271,7 @@ def test_tabs_are_made_by_one_at_a_time(environ: dict[str, str], monkeypatch: py
     assert not path.exists()
     os.utime(lock, (1, 1))
     make_tabs(environ)
-    assert json.loads(path.read_bytes()) == {"version": 1, "tabs": {}}
+    assert json.loads(path.read_bytes()) == {"version": 2, "tabs": {}}
     assert not lock.exists()
     assert not is_due(path, time.time())
     assert is_due(path, time.time() + 61)

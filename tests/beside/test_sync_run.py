@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,21 +22,43 @@ from tabstop.gauge import GaugeReading, GaugeSource
 from tabstop.wire import EndRequest, StartRequest, UsageBatch
 from tests.beside.synced_home import ADDRESS, NOW, Home, ago, an_answer, home
 from tests.beside.test_working_tree import git
+from tests.support.samples import SAMPLES
 
 __all__ = ["home"]
 
 
 def test_files_that_cannot_be_read(home: Home) -> None:
-    """Are named with the reason, and the others are read; lines that cannot be used are counted."""
+    """Are named with the reason, and the others are read; lines that cannot be used are counted, by file."""
     clone = home.clone("widget", origin="acme/widget")
     home.log("s1", an_answer("1", clone))
     bad = home.path / ".claude" / "projects" / "p" / "s2.jsonl"
     bad.symlink_to(home.path / "gone")
-    home.path.joinpath(".claude", "projects", "p", "s3.jsonl").write_text("{broken\n")
+    broken = home.path.joinpath(".claude", "projects", "p", "s3.jsonl")
+    broken.write_text("{broken\n")
     passed = home.sync()
     assert passed.sent.calls == 1
     assert passed.read.missed == ((bad, "No such file or directory"),)
-    assert passed.unread == 1
+    assert passed.unread == {str(broken): 1}
+
+
+def test_a_database_that_cannot_be_read(home: Home) -> None:
+    """Is named by every pass until it can be: what is in it goes nowhere. Then its calls are sent."""
+    clone = home.clone("widget", origin="acme/widget")
+    there = home.path / ".local" / "share" / "opencode" / "opencode.db"
+    there.parent.mkdir(parents=True)
+    rows = (SAMPLES / "opencode" / "database.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(there)) as database:
+        database.executescript(rows.replace("/home/dev/widget", str(clone)))
+    whole = there.read_bytes()
+    there.write_bytes(whole[:16] + bytes(4_096))
+    for _ in range(2):
+        passed = home.sync()
+        assert passed.read.missed == ((there, "a damaged database"),)
+        assert (passed.sent.calls, passed.unread) == (0, {})
+    there.write_bytes(whole)
+    passed = home.sync(after=timedelta(days=4))
+    assert passed.read.missed == ()
+    assert passed.sent.calls == 10
 
 
 def test_a_database_changes_beside_itself(tmp_path: Path) -> None:

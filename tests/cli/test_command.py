@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,47 @@ def test_a_checkout_has_the_command(words: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["cost", "--offline"], ["cost", "--json"], ["cost", "--csv"], ["--help"]])
+def test_an_output_without_room(words: list[str], unbuffered: str, tmp_path: Path) -> None:
+    """Is told in one line, and is a failure."""
+    with FULL.open("wb") as full:
+        done = started(words, full.fileno(), tmp_path, PYTHONUNBUFFERED=unbuffered)
+    said = "Error: No space left on device. Make room, or let it write elsewhere, and try again.\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.parametrize("words", [["cost", "--offline"], ["cost", "--json"], ["cost", "--csv"], ["--help"]])
+def test_a_reader_that_went_away(words: list[str], tmp_path: Path) -> None:
+    """Such as `head -1`: it has what it wanted, and nobody complains."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = started(words, writing, tmp_path)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def started(words: list[str], output: int, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command as a process, in an empty home."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.cli.run_tabstop", *words],
+        stdout=output, stderr=subprocess.PIPE, text=True, check=False, cwd=Path(__file__).parents[2],
+        env={**os.environ, "HOME": str(home), **environ},
+    )  # fmt: skip
+
+
+def test_other_failures_of_the_system_are_no_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told to make room for them."""
+    monkeypatch.setattr("tabstop.cli.cost.cache_path", _refused)
+    done = CliRunner().invoke(main, ["cost", "--offline"])
+    assert isinstance(done.exception, PermissionError)
+
+
+def _refused(_environ: object) -> Path:
+    raise PermissionError(13, "Permission denied")

@@ -133,7 +133,8 @@ def test_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert told(".")["rows"] == inside["rows"]
     assert told("/home/dev/widget")["total"]["calls"] < told()["total"]["calls"]
-    assert told(str(home / "nowhere"))["rows"] == []
+    (home / "new").mkdir()
+    assert told(str(home / "new"))["rows"] == []
     unknown = next(one for one in inside["rows"] if one["branch"] == "fix/a")
     assert (unknown["dollars"], unknown["unpriced_calls"]) == (None, 1)
     assert inside["unpriced_models"] == {"frobnicate-9": 1}
@@ -156,7 +157,7 @@ def test_an_empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "arguments",
     [
         ("--since", "soon"), ("--timezone", "Mars/Olympus"), ("--by", "moon"), ("--json", "--html", "x.html"),
-        ("--html", "/nowhere/at/all.html"), ("--plan", "gpt"),
+        ("--html", "/nowhere/at/all.html"), ("--plan", "gpt"), ("--json", "--csv"), ("/home/dev/wigdet",),
     ],
 )  # fmt: skip
 def test_what_is_refused(home: Path, arguments: tuple[str, ...]) -> None:

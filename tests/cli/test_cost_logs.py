@@ -107,7 +107,52 @@ def test_an_export_of_opencode(home: Path) -> None:
     alone = told(str(export))
     assert {one["repository"] for one in alone["rows"]} == {None}
     assert (alone["files"], alone["total"]["calls"]) == (1, 5)
+    (home / "elsewhere").mkdir()
     assert told(str(export), str(home / "elsewhere"))["total"]["calls"] == 0
     assert told()["total"] == before
-    (home / "notes.txt").write_text("no export")
-    assert "could not be used" in run("--offline", str(home / "notes.txt")).output
+
+
+def test_files_that_are_no_exports(home: Path) -> None:
+    """Where nothing that was named can be read, that is an error, which names each and says what to name; beside one that can, they are named."""
+    notes, rollout = home / "README.md", next(home.glob(".codex/**/rollout-*.jsonl"))
+    notes.write_text("# Widget\n")
+    neither = "neither a database nor an export of OpenCode (not JSON)"
+    for form in ((), ("--json",), ("--csv",), ("--html", str(home / "page.html"))):
+        done = run("--offline", *form, str(notes), str(rollout))
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"{notes}: {neither}\n{rollout}: {neither}\n" in done.stderr
+        assert "Name files that `opencode export` wrote" in done.stderr
+    assert not (home / "page.html").exists()
+    export = str(SAMPLES / "opencode" / "export.json")
+    both = told(export, str(notes))
+    assert (both["total"]["calls"], both["unread_files"]) == (5, [{"path": str(notes), "reason": neither}])
+    rows = run("--offline", "--csv", export, str(notes))
+    assert f"1 file could not be read: {notes} ({neither})" in rows.stderr
+    assert "could not" not in rows.stdout
+
+
+def test_a_pipe_is_no_export(home: Path) -> None:
+    """Nor is it waited for."""
+    os.mkfifo(home / "pipe")
+    done = run("--offline", str(home / "pipe"))
+    assert done.exit_code == 1
+    assert f"{home / 'pipe'}: not a plain file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"SQLite format 3\x00" + bytes(3_000), bytes(range(250)) * 12, b'{"info": {"id": "ses']
+)
+def test_a_database_that_cannot_be_read(content: bytes, home: Path) -> None:
+    """Is named with the reason each time, however the report is read, until it can be: its spend is missing."""
+    path = home / ".local" / "share" / "opencode" / "opencode.db"
+    whole, before = path.read_bytes(), told()["total"]
+    path.write_bytes(content)
+    for _ in range(2):
+        found = told()
+        [unread] = found["unread_files"]
+        assert (unread["path"], found["skipped_lines"]) == (str(path), 0)
+        assert 0 < found["total"]["calls"] < before["calls"]
+        said = run("--offline").output.replace("\n", "").replace(" ", "")
+        assert f"1 file could not be read: {path} ({unread['reason']})".replace(" ", "") in said
+    path.write_bytes(whole)
+    assert (told()["total"], told()["unread_files"]) == (before, [])

@@ -38,7 +38,7 @@ OF_ALL_KINDS = Passed(
     },
     waiting=4,
     too_late=2,
-    unread=17,
+    unread={"/home/alice/.codex/sessions/y.jsonl": 1_200, "/home/alice/.codex/sessions/z.jsonl": 17},
 )
 AWAY = Passed(SERVER, ("acme",), Read(1), waiting=12, problem=f"{SERVER} could not be asked (no route to host).")
 DRY = Passed(SERVER, ("acme",), Read(1), waiting=12)

@@ -114,14 +114,14 @@ def test_json(by: By) -> None:
 
 
 def test_an_unknown_price_is_never_zero() -> None:
-    """Neither in a table nor for programs."""
+    """Neither in a table nor for programs. Of what a plan pays there is nothing, and that is known."""
     placed = place([group(None, session="s1")], {}, Facts())
     found = report(placed, Facts())
     row = as_json(found)["rows"][0]
     assert (row["nano_dollars"], row["dollars"], row["notional_nano_dollars"], row["unpriced_calls"]) == (
         None,
         None,
-        None,
+        0,
         10,
     )
     assert as_json(found)["total"]["dollars"] is None
@@ -146,6 +146,18 @@ def test_an_unknown_price_of_a_plan() -> None:
     assert (cost_of(some.total), notional_of(some.total)) == ("$2.00", "≈ $1.00 + ?")
     assert "≈ $1.00 + ?" in table(some, 80)
     assert '<td class="number alarm">≈ $1.00 + ?</td>' in page(some, Charts({}, (), ()))
+
+
+def test_a_file_that_could_not_be_read_is_named() -> None:
+    """With the reason, wherever the report is read: its spend is missing in it."""
+    gone = (("/logs/opencode.db", "a damaged database"), ("/logs/opencode-x.json", "larger than 64 MiB"))
+    placed, facts = placed_month()
+    for rows in (placed, ()):
+        found = report(rows, facts, unread=gone)
+        named = "2 files could not be read: /logs/opencode.db (a damaged database), and 1 more"
+        assert named in " ".join(table(found, 120).split())
+        assert named in page(found, charts(rows, facts, Plans()))
+        assert as_json(found)["unread_files"] == [{"path": path, "reason": reason} for path, reason in gone]
 
 
 def test_csv() -> None:

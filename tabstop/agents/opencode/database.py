@@ -24,6 +24,17 @@ _MOST_STEPS = 50_000
 
 _TABLES = frozenset({"session", "message", "part"})
 
+_ANOTHER = "a database of another kind, or of a version that is not known"
+_DAMAGED = "a damaged database"
+_PROBLEMS = {
+    "SQLITE_BUSY": "its client keeps it locked",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_ERROR": _ANOTHER,
+    "SQLITE_INTERRUPT": "a database whose queries do not end",
+    "SQLITE_NOTADB": _DAMAGED,
+}
+"""By SQLite's own names: https://sqlite.org/rescode.html."""
+
 _SESSIONS = "SELECT id, parent_id, directory, workspace_id FROM session ORDER BY time_created, id"
 _MESSAGES = """SELECT id, CASE WHEN length(data) <= :longest THEN data END
 FROM message WHERE session_id = :session ORDER BY time_created, id"""
@@ -36,7 +47,10 @@ AND (data LIKE '%"step-finish"%' OR data LIKE '%"bash"%' OR data LIKE '%"callID"
 
 
 class OpenCodeDatabase:
-    """One database, session by session. What cannot be read is in `skips` of the reading it belongs to, by its row's number."""
+    """One database, session by session. A row that cannot be read is told with its session, by its number.
+
+    Where nothing more can be read, a last reading has the `problem`.
+    """
 
     def __init__(self, path: Path) -> None:
         """Nothing is opened yet."""
@@ -50,7 +64,9 @@ class OpenCodeDatabase:
             with closing(self._open()) as database:
                 yield from self._sessions(database)
         except sqlite3.Error as error:
-            yield _nothing(f"the database cannot be read ({type(error).__name__})")
+            # Errors that Python itself found have none of SQLite's names.
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            yield LogReading(problem=_PROBLEMS.get(name, f"a database that cannot be read ({name})"))
 
     def _open(self) -> sqlite3.Connection:
         """Read-only. A client that has ended left no `-wal` with something in it: then no file is made beside the database either."""
@@ -68,7 +84,7 @@ class OpenCodeDatabase:
         database.execute("PRAGMA trusted_schema = OFF")
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables >= _TABLES:
-            yield _nothing("a database of another kind, or of a version that is not known")
+            yield LogReading(problem=_ANOTHER)
             return
         branches = _branches(database) if "workspace" in tables else {}
         parents: dict[str, str] = {}
@@ -139,7 +155,3 @@ def _root(session: str, parents: dict[str, str]) -> str:
         session = parent
         seen.add(parent)
     return session
-
-
-def _nothing(reason: str) -> LogReading:
-    return LogReading(skip_reasons={reason: 1})

@@ -13,19 +13,27 @@ from tabstop.agents.opencode.messages import Messages, Place
 LONGEST_EXPORT = 64 * 1024 * 1024
 """Bytes; it is one JSON object."""
 
+_NEITHER = "neither a database nor an export of OpenCode"
+
 
 def read_export(stream: BinaryIO) -> LogReading:
-    """Read an export. The number of what was skipped is its message's. Never raises for its content."""
+    """Read an export. The number of what was skipped is its message's. Never raises for its content.
+
+    What is none has a `problem`.
+    """
     content = stream.read(LONGEST_EXPORT + 1)
     if len(content) > LONGEST_EXPORT:
-        return LogReading(skip_reasons={"longer than 64 MiB": 1})
+        return LogReading(problem="larger than 64 MiB")
     # The client prints a line of its own before it when its output is a terminal.
     parts = parts_of(content[max(0, content.find(b"{")) :], "messages")
     try:
         about = mapping(next(parts).get("info"))
     except RowError as error:
-        return LogReading(skip_reasons={str(error): 1})
-    messages = Messages(ident(about.get("id")), Place(text(about.get("directory"))))
+        return LogReading(problem=f"{_NEITHER} ({error})")
+    session = ident(about.get("id"))
+    if not session:
+        return LogReading(problem=_NEITHER)
+    messages = Messages(session, Place(text(about.get("directory"))))
     skips, responses, number = Skips(), Responses(), 0
     try:
         for number, one in enumerate(parts, start=1):
@@ -33,7 +41,7 @@ def read_export(stream: BinaryIO) -> LogReading:
     except RowError as error:
         skips.add(number + 1, str(error))
     return LogReading(
-        session=ident(about.get("parentID")) or messages.session,
+        session=ident(about.get("parentID")) or session,
         usages=responses.usages(),
         pull_requests=messages.git.pull_requests,
         commits=messages.git.commits,

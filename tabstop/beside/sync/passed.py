@@ -33,7 +33,7 @@ class Passed:
 
     elsewhere: in repositories of others, which the server is never told of. nowhere: where no repository is known.
     kept: what the server did not take and a later pass tries again, by its reason. waiting: all calls that are kept for later.
-    unread: lines of logs that could not be used. problem: why not all was told. retry_after: seconds the server asked for.
+    unread: lines of logs that could not be used, by file, the most first. problem: why not all was told. retry_after: seconds the server asked for.
     """
 
     server: str
@@ -45,6 +45,6 @@ class Passed:
     kept: dict[str, Left] = field(default_factory=dict)
     waiting: int = 0
     too_late: int = 0
-    unread: int = 0
+    unread: dict[str, int] = field(default_factory=dict)
     problem: str = ""
     retry_after: int = 0

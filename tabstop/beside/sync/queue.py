@@ -72,9 +72,9 @@ class Queue:
         row = self._db.execute("select seen from files where path = ?", (in_text(path),)).fetchone()
         return row[0] if row else ""
 
-    def unread(self) -> int:
-        """Lines that could not be used, in all files."""
-        return int(self._db.execute("select coalesce(sum(unread), 0) from files").fetchone()[0])
+    def unread(self) -> dict[str, int]:
+        """Lines that could not be used, by the file they are in; the most first."""
+        return dict(self._db.execute("select path, unread from files where unread order by unread desc, path"))
 
     def repositories_of(self, folder: str) -> tuple[str, ...]:
         """Of the folder's remotes, as they were when it was last there; empty before."""

@@ -25,7 +25,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """files: how many were read. missed: those that could not be opened, with the reason. gauges: readings of vendors' windows."""
+    """files: how many were read. missed: those that could not be read, or not to their end, with the reason.
+
+    gauges: readings of vendors' windows.
+    """
 
     files: int = 0
     missed: tuple[tuple[Path, str], ...] = ()
@@ -50,6 +53,10 @@ def read_changed(
         except OSError as error:
             missed.append((file.path, error.strerror or type(error).__name__))
             continue
+        problem = "".join(one.problem for one in readings)
+        if problem:  # such as a lock, which may be gone the next time; until then every pass tells of it
+            missed.append((file.path, problem))
+            seen = ""
         taking.take(file, seen, readings)
         gauges += [gauge for one in readings for gauge in one.gauges]
         count += 1

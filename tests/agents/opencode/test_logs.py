@@ -212,17 +212,33 @@ def test_what_cannot_be_read_is_told_with_its_number(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_kind_or_broken(tmp_path: Path) -> None:
-    """One reason, no error."""
+    """One problem, no error; what was read before it counts."""
     path = tmp_path / "opencode.db"
+    another = LogReading(problem="a database of another kind, or of a version that is not known")
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE message(id)")
-    assert readings(path)[0].skip_reasons == {"a database of another kind, or of a version that is not known": 1}
+    assert readings(path) == [another]
+    for statement in ("ALTER TABLE message RENAME TO messages;", "ALTER TABLE session RENAME COLUMN directory TO dir;"):
+        path.unlink()
+        assert readings(build(path, statement)) == [another]
     path.unlink()
     whole = build(path).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert "the database cannot be read (DatabaseError)" in readings(path)[-1].skip_reasons
-    path.write_bytes(whole[:16] + bytes(4_096))
-    assert list(readings(path)[0].skip_reasons) == ["the database cannot be read (DatabaseError)"]
+    assert readings(path)[-1] == LogReading(problem="a damaged database")
+    for damaged in (whole[:16] + bytes(4_096), whole[:16] + bytes(range(256)) * 16):
+        path.write_bytes(damaged)
+        assert readings(path) == [LogReading(problem="a damaged database")]
+
+
+def test_a_database_that_its_client_keeps_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a problem that another time may not have."""
+    monkeypatch.setattr(database_reader, "_PATIENCE", 0.01)
+    path = build(tmp_path / "opencode.db")
+    with closing(sqlite3.connect(path)) as client:
+        client.execute("BEGIN EXCLUSIVE")
+        path.with_name("opencode.db-wal").write_bytes(b"by which a client that runs is known")
+        assert readings(path) == [LogReading(problem="its client keeps it locked")]
+    assert len(readings(path)) == 4
 
 
 def test_a_database_made_to_never_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +252,7 @@ def test_a_database_made_to_never_end_is_left(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(database_reader, "_STEPS", 100)
     monkeypatch.setattr(database_reader, "_MOST_STEPS", 10)
     began = time.monotonic()
-    assert readings(path)[-1].skip_reasons == {"the database cannot be read (OperationalError)": 1}
+    assert readings(path)[-1] == LogReading(problem="a database whose queries do not end")
     assert time.monotonic() - began < 5
 
 
@@ -257,14 +273,20 @@ def test_an_export_is_the_session(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
     path.write_bytes(b"Exporting session: x\n" + (SAMPLES / "opencode" / "export.json").read_bytes())
     assert readings(path)[0].usages == reading.usages
-    for content, reason in ((b"", "not JSON"), (b"no export", "not JSON"), (b'{"info": {}', "not JSON")):
+    neither = "neither a database nor an export of OpenCode"
+    broken = [b"", b"no export", b'{"info": {}', bytes(range(256)), b'{"type": "a"}\n{"type": "b"}\n']
+    others = [b"{}", b'{"info": 7, "messages": []}', b'{"sessionId": "a Gemini chat", "messages": [{"id": 1}]}']
+    for content in broken:
         path.write_bytes(content)
-        assert readings(path)[0].skip_reasons == {reason: 1}
+        assert readings(path) == [LogReading(problem=f"{neither} (not JSON)")]
+    for content in others:
+        path.write_bytes(content)
+        assert readings(path) == [LogReading(problem=neither)]
     path.write_bytes((SAMPLES / "opencode" / "export.json").read_bytes()[:-400])
     (cut,) = readings(path)
     assert cut.usages == reading.usages[:4]
     assert cut.skip_reasons == {"half-written": 1}
-    path.write_bytes(json.dumps({"info": 7, "messages": [7, {"info": message(tokens=7)}]}).encode())
+    path.write_bytes(json.dumps({"info": {"id": "ses_1"}, "messages": [7, {"info": message(tokens=7)}]}).encode())
     assert [one.line for one in readings(path)[0].skipped] == [2]
 
 
@@ -315,7 +337,7 @@ def test_an_export_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """It is held whole while its messages are read."""
     monkeypatch.setattr("tabstop.agents.opencode.export.LONGEST_EXPORT", 100)
     (reading,) = readings(SAMPLES / "opencode" / "export.json")
-    assert reading.skip_reasons == {"longer than 64 MiB": 1}
+    assert reading == LogReading(problem="larger than 64 MiB")
 
 
 def test_a_message_that_works_elsewhere(tmp_path: Path) -> None:
