@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.governor_call import governor_socket, hooks_folder
 from tabstop.beside.hook_desk import HookDesk
-from tabstop.beside.hook_gate import question_about
+from tabstop.beside.hook_question import question_about
 from tabstop.beside.hook_socket import Answer, HookSocket, make_private
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.session_folder import Record, SessionFolder, sessions_root
@@ -63,7 +63,7 @@ class Governor:
             self.log,
             self._socket,
             self._reporter,
-            lambda record, started: question_about(record, started, environ, now(), self.log),
+            lambda record, payload: question_about(record, payload, environ, now(), self.log),
         )
 
     def run(self) -> int:

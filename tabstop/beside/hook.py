@@ -15,8 +15,9 @@ import os
 import sys
 import time
 
-LARGEST = 64 * 1024 * 1024 - 1024
-"""Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation. A governor takes 64 MB."""
+LARGEST = 62 * 1024 * 1024
+"""Bytes of a payload that is handed on; Gemini's BeforeModel carries the whole conversation. A governor takes 64 MB, with
+what is told of the environment."""
 
 LARGEST_KEPT, MOST_KEPT = 1024 * 1024, 500
 """Bytes of a payload that is kept for later, and how many are."""
@@ -30,7 +31,7 @@ Answer = tuple[int, float, bytes]
 """Exit code, seconds to wait, what to print."""
 
 BEGINS = ("SessionStart", "UserPromptSubmit", "BeforeAgent")
-"""Events at which the governor asks whether the session may begin, and so has to know who pays."""
+"""Events at which the governor asks whether the session may begin, and so has to know whom to ask, and who pays."""
 
 VARIABLES = (
     "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY", "CLAUDE_CODE_USE_ANTHROPIC_AWS",
@@ -39,6 +40,9 @@ VARIABLES = (
 )  # fmt: skip
 NO = ("", "0", "false", "no", "off")
 """What tells who pays, as `tabstop.agents.*.billing` have it, and what counts as unset."""
+
+SERVER = ("TABSTOP_SERVER", "TABSTOP_TOKEN", "TABSTOP_REPOSITORY", "XDG_CONFIG_HOME", "HOME")
+"""What tells which server is asked and whose login counts, as `tabstop.beside.server_access` has it."""
 
 LONGEST_PATH = 100
 """Bytes of a socket's path."""
@@ -62,13 +66,12 @@ def main() -> int:
     try:
         payload = read_all(0, LARGEST)
         session = os.environ.get("TABSTOP_SESSION") or "-"
-        told = telling(event, payload)
-        request = f"hook {agent} {event} {session} {len(told)}\n".encode() + told
-        answer = heard(request, home, f"{agent} {event}")
+        words = f"hook {agent} {event} {session}"
+        answer = heard(asking(words, telling(event, payload)), home, f"{agent} {event}")
         if answer:
             count_anew(payload)
         else:
-            unheard = keep(home, request, payload)
+            unheard = keep(home, asking(words, payload), payload)  # as it came: no token lies on a disk
             answer = last_order(home, agent, event, payload)
             if answer is None and unheard >= MOST_UNHEARD:
                 answer = ready(f"{os.path.dirname(os.path.abspath(__file__))}/unheard/{agent}/{event}")
@@ -84,15 +87,21 @@ def main() -> int:
     return code
 
 
-def telling(event: str, payload: bytes) -> bytes:
-    """The payload with which of VARIABLES are set in this session; their names only.
+def asking(words: str, body: bytes) -> bytes:
+    """A request: so many words and the length of what follows, and that."""
+    return f"{words} {len(body)}\n".encode() + body
 
-    It is the payload's first field, not another word of the request: the governor that runs may be older than this file.
+
+def telling(event: str, payload: bytes) -> bytes:
+    """The payload with which of VARIABLES are set in this session, their names only, and with what SERVER are set to.
+
+    These are the payload's first fields, not more words of the request: the governor that runs may be older than this file.
     """
     if event not in BEGINS or payload[:2] != b'{"':
         return payload
     names = " ".join(name for name in VARIABLES if os.environ.get(name, "").strip().lower() not in NO)
-    return b'{"tabstop_set":"%s",' % names.encode() + payload[1:]
+    server = " ".join(f"{name}={os.fsencode(os.environ[name]).hex()}" for name in SERVER if name in os.environ)
+    return b'{"tabstop_set":"%s","tabstop_environ":"%s",' % (names.encode(), server.encode()) + payload[1:]
 
 
 def state_folder() -> str:

@@ -12,6 +12,9 @@ from tabstop.beside.fork import owner_of
 NO_SERVER = "off"
 """What TABSTOP_SERVER says where no server shall be asked, though somebody is logged in."""
 
+VARIABLES = ("TABSTOP_SERVER", "TABSTOP_TOKEN", "TABSTOP_REPOSITORY", "XDG_CONFIG_HOME", "HOME")
+"""All that is read of an environment: which server, whose token, and where logins lie."""
+
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 

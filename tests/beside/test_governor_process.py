@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tabstop.beside import governor_process, hook
+from tabstop.beside import governor_process
 from tabstop.beside.governor_call import end_session, governor_command, governor_socket, is_running, start_governor
 from tabstop.beside.governor_process import Governor
 from tabstop.beside.hook_records import name_of
@@ -27,57 +19,10 @@ from tabstop.governor.settings import Settings
 from tabstop.session import Limits
 from tabstop.wire import StartRequest
 from tests.action.fake_tabstop import FakeTabstop, Known, LoopbackTabstop
-from tests.beside.short_folder import short_folder
+from tests.beside.hook_machine import Machine, machine
 from tests.support.hook_payloads import SESSION, payload, tool
 
-
-class Machine:
-    """A user's machine with a hook that knows how to start the governor."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environ = {**os.environ, "TMPDIR": str(folder), "TABSTOP_STATE": str(folder / "state"), "CI": ""}
-        self.state = folder / "state"
-        shutil.copy(hook.__file__, folder / "hook.py")
-        (folder / "governor.command").write_text("".join(f"{one}\n" for one in governor_command()), encoding="utf-8")
-        (folder / "repository" / ".git").mkdir(parents=True)
-        (folder / "repository" / ".github").mkdir()
-        (folder / "repository" / ".github" / "tabstop.yml").write_text("session: {tool_calls: 2}\n", encoding="utf-8")
-
-    def hook(self, body: dict[str, Any]) -> Any:
-        command = [sys.executable, "-I", "-S", str(self.folder / "hook.py"), "claude-code", body["hook_event_name"]]
-        data = json.dumps({**body, "cwd": str(self.folder / "repository")}).encode()
-        done = subprocess.run(command, input=data, capture_output=True, env=self.environ, check=True, timeout=60)
-        return json.loads(done.stdout) if done.stdout else None
-
-    @property
-    def log(self) -> str:
-        return (self.state / "hooks" / "governor.log").read_text(encoding="utf-8")
-
-    @property
-    def hook_log(self) -> str:
-        path = self.state / "hooks" / "hook.log"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-
-    def process(self) -> int:
-        return int(self.log.split("began, process ")[-1].split()[0])
-
-    def end(self, number: signal.Signals) -> None:
-        os.kill(self.process(), number)
-        until = time.monotonic() + 60
-        while is_running({}) or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
-            assert time.monotonic() < until
-            time.sleep(0.02)
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    with short_folder() as folder:
-        machine = Machine(folder)
-        monkeypatch.setattr(tempfile, "tempdir", str(folder))
-        yield machine
-        if is_running({}):
-            machine.end(signal.SIGTERM)
+__all__ = ["machine"]
 
 
 def now() -> datetime:

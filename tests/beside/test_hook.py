@@ -32,11 +32,14 @@ def test_it_hands_over_and_prints_the_answer(stage: Stage) -> None:
     assert stage.waiting == []
 
 
+TOLD = b'{"tabstop_set":"ANTHROPIC_API_KEY CODEX_API_KEY","tabstop_environ":"TABSTOP_SERVER=6f6666 HOME=2f2268",'
+
+
 @pytest.mark.parametrize(
     ("event", "payload", "told"),
     [
-        ("SessionStart", b'{"a":1}', b'{"tabstop_set":"ANTHROPIC_API_KEY CODEX_API_KEY","a":1}'),
-        ("UserPromptSubmit", b'{"a":1}', b'{"tabstop_set":"ANTHROPIC_API_KEY CODEX_API_KEY","a":1}'),
+        ("SessionStart", b'{"a":1}', TOLD + b'"a":1}'),
+        ("UserPromptSubmit", b'{"a":1}', TOLD + b'"a":1}'),
         ("PreToolUse", b'{"a":1}', b'{"a":1}'),
         ("SessionStart", b"{}", b"{}"),
         ("SessionStart", b"no JSON", b"no JSON"),
@@ -45,11 +48,18 @@ def test_it_hands_over_and_prints_the_answer(stage: Stage) -> None:
 def test_it_tells_which_keys_are_set_where_a_session_begins(
     stage: Stage, event: str, payload: bytes, told: bytes
 ) -> None:
-    """Their names, never a value. A governor that is older finds one more field in a payload, and leaves it alone."""
+    """A vendor's by their names, never a value; what says which server is asked with it. An older governor leaves both alone."""
     keys = {"ANTHROPIC_API_KEY": "sk-secret", "CODEX_API_KEY": "sk-secret", "CLAUDE_CODE_USE_BEDROCK": "No "}
+    keys |= {"TABSTOP_SERVER": "off", "HOME": '/"h'}
     with stage.governor():
         stage.run(event, payload, **keys)
     assert stage.heard == [(("claude-code", event, "-"), told)]
+
+
+def test_a_token_that_nobody_took_lies_on_no_disk(stage: Stage) -> None:
+    """What is kept for a governor is the payload as it came."""
+    stage.run("UserPromptSubmit", TABSTOP_TOKEN="tabstop_eng_1")
+    assert stage.waiting == [f"hook claude-code UserPromptSubmit - {len(PAYLOAD)}\n".encode() + PAYLOAD]
 
 
 def test_what_it_tells_is_what_tells_who_pays() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tabstop.beside.admission import Asked, NotAdmittedError
-from tabstop.beside.hook_gate import Question
+from tabstop.beside.hook_question import Question
 from tabstop.beside.session_folder import Record
 from tabstop.beside.transport import Request, Response, Transport
 from tabstop.governor.settings import Settings
@@ -57,7 +58,7 @@ class Asking(Question):
         """Ask."""
         self.said: list[str] = []
         before = {*threading.enumerate()}
-        super().__init__(record, ENVIRON, BEGUN, self.said.append, transport=transport)
+        super().__init__(record, ENVIRON, BEGUN, self.said.append, transport=transport, patience=60.0)
         self.before = before
 
     def over(self) -> Any:
@@ -91,8 +92,21 @@ def test_one_that_the_server_has_forgotten_begins_anew() -> None:
 
 
 def test_one_that_nobody_can_be_asked_about_goes_on_as_it_was() -> None:
-    """The server hears of it when it is back."""
-    assert Asking(KNOWN, FakeServer(away=True)).over() == Asked(KNOWN)
+    """The server hears of it when it is back; people are told that."""
+    answer = Asking(KNOWN, FakeServer(away=True)).over()
+    assert answer.record == KNOWN
+    assert answer.said.startswith("https://tabstop.example could not be asked (no route to host).")
+
+
+def test_one_that_nobody_can_be_asked_about_is_refused_where_the_policy_says_so(tmp_path: Path) -> None:
+    """`server_unreachable: block` is about every session, one that the server knows too; a prompt waits for the last try."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github" / "tabstop.yml").write_text("server_unreachable: block\n")
+    for record in (NEW, KNOWN):
+        answer = Asking(replace(record, cwd=str(tmp_path)), FakeServer(away=True)).wait()
+        assert isinstance(answer, NotAdmittedError)
+        assert "could not be asked (no route to host), and `server_unreachable: block` is set." in str(answer)
 
 
 def test_what_nobody_waits_for_any_more_holds_nothing() -> None:
