@@ -15,7 +15,7 @@ from tabstop.gauge import FULL, GaugeReading
 from tabstop.gauge_account import with_accounts
 from tabstop.gauge_outlook import at, said
 from tabstop.gauge_rate import Outlook, nearly_full, outlook
-from tabstop.governor.settings import OnFull, Windows
+from tabstop.governor.settings import InSession, OnFull, Windows
 from tabstop.policy.model import SessionLimits
 from tabstop.policy.problem import quoted
 from tabstop.usage import Billing
@@ -58,9 +58,7 @@ def at_the_windows(
     """
     if not concerns(asked.billing, asked.vendor, windows):
         return (), asked.limits
-    known = tuple(gauges)
-    theirs = [one for one in with_accounts(known) if one.vendor == asked.vendor and _bounds(one, asked.model)]
-    ahead = [outlook(one, asked.now, known) for one in theirs]
+    ahead = _ahead(gauges, asked)
     seen = _of_present_account(ahead)
     limits = _fitted(asked, seen) if windows.fit_sessions else asked.limits
     if windows.on_full is OnFull.ALLOW:
@@ -69,6 +67,26 @@ def at_the_windows(
     met = [one for one in seen if _runs_into(one, asked, windows)]
     advice = _with_room(ahead, met, asked, windows) if met else ""
     return tuple(_finding(one, asked, windows, advice, fits=fits) for one in met), limits
+
+
+def begins_with(gauges: Iterable[GaugeReading], asked: Asked, windows: Windows) -> tuple[GaugeReading, ...]:
+    """The readings that suspend a session at its beginning, so that it need not make a call to hear them anew.
+
+    Only where its plan is known to pay, until a known time. What does not suspend, the start has said.
+    """
+    if windows.in_session is not InSession.SUSPEND or asked.billing is not Billing.SUBSCRIPTION:
+        return ()
+    return tuple(
+        one.reading
+        for one in _of_present_account(_ahead(gauges, asked))
+        if nearly_full(one, windows.threshold) and one.resets_at is not None and not one.reading.scope
+    )
+
+
+def _ahead(gauges: Iterable[GaugeReading], asked: Asked) -> list[Outlook]:
+    known = tuple(gauges)
+    theirs = [one for one in with_accounts(known) if one.vendor == asked.vendor and _bounds(one, asked.model)]
+    return [outlook(one, asked.now, known) for one in theirs]
 
 
 def _bounds(reading: GaugeReading, model: str) -> bool:

@@ -13,8 +13,8 @@ from tabstop.admission import StartFacts, may_start
 from tabstop.budget import Scope
 from tabstop.explain import explain, refusal
 from tabstop.gauge import FULL, GaugeReading, GaugeSource, vendor_of
-from tabstop.gauge_gate import Asked, at_the_windows, concerns
-from tabstop.governor.settings import OnFull, Windows
+from tabstop.gauge_gate import Asked, at_the_windows, begins_with, concerns
+from tabstop.governor.settings import InSession, OnFull, Windows
 from tabstop.policy.model import Policy, SessionLimits
 from tabstop.usage import Billing
 from tabstop.verdict import Finding, Outcome, Signal
@@ -121,6 +121,19 @@ def test_an_account_that_is_full_is_not_advised() -> None:
         "Account `other` has room (10 % used)"
         in only(now_full, earlier, replace(OTHER, resets_at=RESETS + timedelta(hours=1)), windows=advised).remedy
     )
+
+
+def test_a_session_begins_suspended_by_what_would_suspend_it_anyway() -> None:
+    """A window of one model, another account's and one that has begun anew do not."""
+    suspends = replace(WARN, in_session=InSession.SUSPEND)
+    week = replace(WEEK, used=9_000)
+    others = (
+        replace(FULLISH, window="7d_sonnet"),
+        replace(OTHER, used=9_900),
+        replace(FULLISH, window="1d", resets_at=NOW),
+    )
+    assert begins_with((FULLISH, week, *others), PLAN, suspends) == (FULLISH, week)
+    assert begins_with((FULLISH,), PLAN, WARN) == ()
 
 
 def test_a_refusal_says_until_when() -> None:

@@ -21,6 +21,7 @@ from tabstop.beside.credentials import Credentials, Login
 from tabstop.beside.fork import Place, place_of
 from tabstop.beside.hook_records import policy_of
 from tabstop.beside.late_reports import bring_along
+from tabstop.beside.local_windows import local_start
 from tabstop.beside.payer import StartedWith, payer_of
 from tabstop.beside.server import NotAcceptedError, Server, ServerError, UnreachableError
 from tabstop.beside.server_access import NO_SERVER, ServerAccess, server_named
@@ -83,7 +84,7 @@ def ask(
     transport: Transport | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Asked:
-    """Ask whether it may begin, where a server is configured; without one nothing is asked.
+    """Ask whether it may begin: the server, where one is configured, else what this machine knows of the vendor's windows.
 
     tighten: limits that a person or a program chose: what the server allows is tightened by them, never widened. block: do not
     begin where the server cannot be asked, as `server_unreachable: block` in the checked-out policy says too; else it goes on
@@ -95,7 +96,8 @@ def ask(
     credentials = Credentials.from_environ(environ)
     access = ServerAccess.from_environ(environ, credentials=credentials)
     if access is None:
-        return Asked(record, _HALF_SET if server_named(environ) not in {"", NO_SERVER} else "")
+        asked = Asked(record, _HALF_SET if server_named(environ) not in {"", NO_SERVER} else "")
+        return _of_this_machine(asked, environ, now, started)
     by = transport or UrllibTransport()
 
     def server_of(one: ServerAccess) -> Server:
@@ -107,7 +109,7 @@ def ask(
     if place.is_fork:
         access = ServerAccess.from_environ(environ, place.told, credentials) or access
     if not access.speaks_for(place.told):
-        return Asked(record)
+        return _of_this_machine(Asked(record), environ, now, started)
     who_pays = _payer(record, environ, now, started)
     found = replace(found, repository=place.told, branch=place.branch(found.branch))
     start = _question(record, access, found, who_pays, now)
@@ -119,7 +121,7 @@ def ask(
         said = " ".join(part for part in (str(error), error.problem.detail, error.problem.remedy, _OFFLINE) if part)
         raise NotAdmittedError(_no(Signal.ACCESS, f"{access.address} did not take the question.", said), now) from error
     except UnreachableError as error:
-        return _unanswered(record, error, now, block=block)
+        return _of_this_machine(unanswered(record, error, now, block=block), environ, now, started)
     if not answer.session or answer.allowance is None:
         raise NotAdmittedError(answer.verdict, now)
     bring_along(spool_root(environ), server, access.token)
@@ -128,13 +130,33 @@ def ask(
     return Asked(admitted, " ".join(explain(one, now) for one in answer.verdict.reasons))
 
 
-def _unanswered(record: Record, error: UnreachableError, now: datetime, *, block: bool) -> Asked:
+def _of_this_machine(asked: Asked, environ: Mapping[str, str], now: datetime, started: StartedWith | None) -> Asked:
+    """Where no server says anything of the vendor's windows, by what was read here. Raises `NotAdmittedError`."""
+    record = asked.record
+    found = local_start(record, lambda: _payer(record, environ, now, started)[0], environ, now)
+    if found.verdict.outcome is Outcome.STOP:
+        raise NotAdmittedError(found.verdict, now)
+    said = " ".join([asked.said, *(explain(one, now) for one in found.verdict.reasons)]).strip()
+    return Asked(replace(record, settings=replace(record.settings, limits=found.limits)), said)
+
+
+def unanswered(record: Record, error: UnreachableError, now: datetime, *, block: bool = False) -> Asked:
     """It begins all the same. Raises `NotAdmittedError` where it may not."""
-    if block or policy_of(Path(record.cwd)).policy.unreachable is Unreachable.BLOCK:
-        said = f"{record.server} could not be asked ({error}), and `server_unreachable: block` is set."
-        raise NotAdmittedError(_no(Signal.SILENCE, said, f"Try again later. {_OFFLINE}"), now) from error
-    said = f"{record.server} could not be asked ({error}). The session keeps the limits it has and is reported later."
-    return Asked(record, said)
+    said = f"{record.server} could not be asked ({error})"
+    if block or blocks(record):
+        raise blocked(said, "Try again later.", now) from error
+    return Asked(record, f"{said}. The session keeps the limits it has and is reported later.")
+
+
+def blocks(record: Record) -> bool:
+    """Whether the checked-out policy wants no session that the server cannot be asked about."""
+    return bool(record.cwd) and policy_of(Path(record.cwd)).policy.unreachable is Unreachable.BLOCK
+
+
+def blocked(said: str, remedy: str, now: datetime) -> NotAdmittedError:
+    """Why such a session may not begin. said: what came of asking, a sentence without its end. remedy: when to ask again."""
+    sentence = f"{said}, and `server_unreachable: block` is set."
+    return NotAdmittedError(_no(Signal.SILENCE, sentence, f"{remedy} {_OFFLINE}"), now)
 
 
 def worded(verdict: Verdict, now: datetime) -> Verdict:

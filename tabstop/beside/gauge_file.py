@@ -32,7 +32,9 @@ def keep_gauges(folder: SessionFolder, heard: Iterable[GaugeReading]) -> None:
 
 
 def machine_gauges(environ: Mapping[str, str]) -> SessionFolder:
-    """Where this user's agents keep what they hear outside of any governed session; `tabstop sync` tells the server of it."""
+    """Where this user's agents keep what they hear, in a governed session or not: a start without a server goes by it, and
+    `tabstop sync` tells the server of it.
+    """
     return SessionFolder(sessions_root(environ).parent)
 
 

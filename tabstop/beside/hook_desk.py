@@ -23,7 +23,7 @@ from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
-from tabstop.beside.payer import StartedWith
+from tabstop.beside.session_environ import leaves_its_server, without_server
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
 from tabstop.beside.watched_session import ReportsOf, Watched
@@ -54,7 +54,7 @@ class HookDesk:
         log: Log,
         socket: Path,
         reports_of: ReportsOf = lambda _record, _session, _folder: None,
-        question_of: QuestionOf = lambda _record, _started: None,
+        question_of: QuestionOf = lambda _record, _payload: None,
     ) -> None:
         """root: where session folders lie. socket: where this process listens; each session's own path leads there."""
         self._root = root
@@ -156,9 +156,8 @@ class HookDesk:
         said = NOTHING_SAID
         if live and given == "-":
             starts = event == "SessionStart" and payload.get("source") != "compact"
-            started = StartedWith.from_payload(watched.record.start.agent, payload)
             said = watched.gate.at(
-                event, watched.record, lambda record: self._question_of(record, started), starts=starts
+                event, watched.record, lambda record: self._question_of(record, payload), starts=starts
             )
         if said.refusal is not None:
             self._log(f"a prompt of {watched.record.id} was refused: {said.refusal.sentence}")
@@ -179,6 +178,7 @@ class HookDesk:
             spoken = _saying(spoken, watched.said)
         if event == "SessionStart" and watched.gate.asks:
             spoken = _saying(spoken, ASKED)
+        watched.gauges.look()
         if event == "SessionEnd":
             self._ended(watched, (agent, session), given)
         return HookAnswer(spoken.text, spoken.wait)
@@ -218,6 +218,8 @@ class HookDesk:
         if not first.session:
             raise ValueError("the payload names no session")
         with self._lock:
+            if given == "-":
+                self._leave_its_server(name_of(agent, first.session), payload)
             watched = self._watched_by(agent, first.session, first.cwd, given, at)
             hooked = watched.heard.get((agent, first.session))
             if hooked is None:
@@ -225,6 +227,24 @@ class HookDesk:
                 hooked = HookedSession(watched.governed, dialect, key, since, self._teller(watched), time.sleep)
                 watched.heard[agent, first.session] = hooked
             return watched, hooked
+
+    def _leave_its_server(self, name: str, payload: Mapping[str, Any]) -> None:
+        """One that goes on where another server counts, or none, is its old server's no more: that hears nothing of it.
+
+        Before it is taken up, because its reports begin there. What another process watches is left to that one.
+        """
+        watched, folder = self._watched.get(name), SessionFolder(self._root / name)
+        try:
+            record = watched.record if watched else folder.record()
+        except NoSessionError:
+            return
+        if leaves_its_server(record, payload):
+            if watched is not None:
+                watched.gate.close()
+                self._close_later(name, None)
+            self._wait_for_closing(name)
+            with suppress(JournalBusyError), Journal(folder.journal):
+                folder.write_record(without_server(record))
 
     def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> Watched:
         name = name_of(agent, session) if given == "-" else given
@@ -253,9 +273,7 @@ class HookDesk:
 
     def _take_up(self, folder: SessionFolder) -> Watched:
         name = folder.path.name
-        closing = self._closing.pop(name, None)
-        if closing is not None:
-            closing.join(_CLOSING_SECONDS)
+        self._wait_for_closing(name)
         record = folder.record()
         try:
             journal = Journal(folder.journal)
@@ -327,9 +345,17 @@ class HookDesk:
             elif given == "-" and not ends_elsewhere(watched.record):
                 stopped = watched.governed.state.stopped
                 outcome = stopped.ends_as if stopped else SessionOutcome.FINISHED
-                gone = self._watched.pop(name)
-                self._closing[name] = threading.Thread(target=self._close, args=(gone, outcome), name="tabstop-end")
-                self._closing[name].start()
+                self._close_later(name, outcome)
+
+    def _close_later(self, name: str, outcome: SessionOutcome | None) -> None:
+        gone = self._watched.pop(name)
+        self._closing[name] = threading.Thread(target=self._close, args=(gone, outcome), name="tabstop-end")
+        self._closing[name].start()
+
+    def _wait_for_closing(self, name: str) -> None:
+        closing = self._closing.pop(name, None)
+        if closing is not None:
+            closing.join(_CLOSING_SECONDS)
 
     def _let_go(self, name: str) -> None:
         self._close(self._watched.pop(name), None)

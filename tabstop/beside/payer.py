@@ -122,7 +122,7 @@ def _of_codex(started: StartedWith) -> tuple[Billing, str]:
 
 def _told_windows(readings: Iterable[GaugeReading], now: datetime) -> bool:
     return any(
-        one.vendor == "anthropic" and one.source is not GaugeSource.ESTIMATED and now - LATELY <= one.observed_at <= now
+        one.vendor == "anthropic" and one.source is GaugeSource.STATUS_LINE and now - LATELY <= one.observed_at <= now
         for one in readings
     )
 

@@ -120,7 +120,9 @@ def resume_command(one: SessionView) -> str:
     """What people type to have the agent go on under this session."""
     agent = one.record.start.agent
     program = PROGRAMS.get(_AGENTS.get(agent, agent), "")
-    line = command_line_of(program) if program else None
+    # One that was stopped before its agent began has no conversation to go on with.
+    ran = one.state.totals.wall_clock_seconds or one.state.totals.running_since or one.state.totals.iterations
+    line = command_line_of(program) if program and ran else None
     return f"tabstop run --session {one.record.id} -- {line.resume(one.record.agent_session) if line else 'COMMAND'}"
 
 

@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tabstop.agents.dialect import AGENTS
+from tabstop.beside import admission, hook, hook_question
+from tabstop.beside.admission import Asked, NotAdmittedError
+from tabstop.beside.credentials import Credentials, Login
 from tabstop.beside.hook_desk import HookDesk
-from tabstop.beside.hook_gate import Question
+from tabstop.beside.hook_question import Question
 from tabstop.beside.hook_records import name_of
-from tabstop.beside.payer import StartedWith
+from tabstop.beside.hook_socket import NobodyError
+from tabstop.beside.journal import Journal
 from tabstop.beside.reporting import reporter_for
-from tabstop.beside.session_folder import Record, SessionFolder
+from tabstop.beside.session_folder import Record, SessionFolder, create
 from tabstop.beside.spool import pending, spool_root
 from tabstop.beside.transport import Request, Response
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
-from tabstop.wire import Allowance, StartAnswer
+from tabstop.wire import Allowance, StartAnswer, StartRequest
 from tests.beside.fake_server import ALLOWED, FakeServer
 from tests.governor.builders import BEGUN
+from tests.support.golden import expect
 from tests.support.hook_payloads import SESSION, payload, tool
 
 RED = StartAnswer(Verdict((Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab's budget of $2 is spent."),)))
@@ -46,21 +51,15 @@ class Slow:
 class Awaited(Question):
     """waiting: prompts that began to wait for its answer."""
 
-    def __init__(self, record: Record, started: StartedWith, gated: Gated) -> None:
+    def __init__(self, record: Record, gated: Gated) -> None:
         self.waiting = 0
         super().__init__(
-            record,
-            gated.environ,
-            BEGUN,
-            gated.said.append,
-            started=started,
-            transport=gated.transport,
-            patience=gated.patience,
+            record, gated.environ, BEGUN, gated.said.append, transport=gated.transport, patience=gated.patience
         )
 
-    def wait(self) -> None:
+    def wait(self) -> Asked | NotAdmittedError | None:
         self.waiting += 1
-        super().wait()
+        return super().wait()
 
 
 class Gated:
@@ -89,10 +88,10 @@ class Gated:
         )
         self.session = SessionFolder(root / name_of("claude-code", SESSION))
 
-    def question(self, record: Record, started: StartedWith) -> Question | None:
+    def question(self, record: Record, _payload: Mapping[str, Any]) -> Question | None:
         if record.server_session:
             return None
-        self.asked.append(Awaited(record, started, self))
+        self.asked.append(Awaited(record, self))
         return self.asked[-1]
 
     def hook(self, event: str, agent: str = "claude-code", **more: Any) -> Any:
@@ -137,6 +136,37 @@ def test_a_red_cap_refuses_the_first_prompt(gated: Gated, agent: str) -> None:
     assert len(gated.server.starts) == 3
 
 
+NOBODYS: dict[str, dict[str, str]] = {
+    "nobody is logged in": {"TABSTOP_SERVER": "", "TABSTOP_TOKEN": ""},
+    "no server is wanted": {"TABSTOP_SERVER": "off"},
+    "half of it is set": {"TABSTOP_TOKEN": ""},
+    "another organization's login": {"TABSTOP_SERVER": "", "TABSTOP_TOKEN": "", "TABSTOP_REPOSITORY": "dev/widget"},
+    "no such address": {"TABSTOP_SERVER": "http://tabstop.example"},
+}
+
+
+@pytest.mark.parametrize("why", NOBODYS)
+def test_where_no_server_is_asked_none_is_promised(gated: Gated, why: str) -> None:
+    """Its start says what bounds it, and what is wrong with what was set."""
+    gated.environ |= {"HOME": str(gated.folder), **NOBODYS[why]}
+    if "login" in why:
+        logins = Credentials(gated.folder / ".config" / "tabstop" / "credentials.json")
+        logins.keep(Login("https://tabstop.example", "acme", "alice", "t"))
+    greeting = gated.hook("SessionStart")["systemMessage"]
+    if why == "nobody is logged in":
+        expect("hooks/start-without-server.txt", greeting + "\n")
+    assert "Your server is asked" not in greeting
+    assert "decision" not in gated.hook("UserPromptSubmit")
+    assert gated.server.starts == []
+
+
+def test_where_a_server_is_asked_it_is_said(gated: Gated) -> None:
+    """Whoever is logged in, or whose token the environment has."""
+    gated.transport = slow = Slow(gated.server)
+    expect("hooks/start-with-server.txt", gated.hook("SessionStart")["systemMessage"] + "\n")
+    slow.go.set()
+
+
 def test_the_servers_limits_apply(gated: Gated) -> None:
     """People are told of them at the prompt; the session is reported from then on, and ends with its outcome."""
     gated.hook("SessionStart")
@@ -174,15 +204,49 @@ def test_where_the_server_is_away_nobody_waits(gated: Gated) -> None:
     assert waits.undelivered.start.repository == "acme/widget"
 
 
-def test_a_policy_may_block_while_the_server_is_away(gated: Gated) -> None:
-    """`server_unreachable: block`: the prompt then waits for the last try, within its patience."""
+@pytest.fixture
+def blocking(gated: Gated, monkeypatch: pytest.MonkeyPatch) -> Gated:
+    """Where the policy says `server_unreachable: block`; between two tries there is hardly a pause."""
+    monkeypatch.setattr(admission, "LONGEST_PAUSE", 0.05)
     (gated.folder / ".git").mkdir()
     (gated.folder / ".github").mkdir()
     (gated.folder / ".github" / "tabstop.yml").write_text("server_unreachable: block\n")
-    gated.server.away = True
-    gated.hook("SessionStart")
-    until(lambda: gated.desk._watched[gated.session.path.name].gate._question.answer)  # type: ignore[union-attr]
-    assert "`server_unreachable: block` is set" in gated.hook("UserPromptSubmit")["reason"]
+    return gated
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("started", [True, False])
+def test_a_policy_may_block_while_the_server_is_away(blocking: Gated, agent: str, started: bool) -> None:
+    """However soon the prompt comes, it waits for the last try and is refused. The next one asks again."""
+    blocking.server.away = True
+    if started:
+        blocking.hook("SessionStart", agent)
+    refused = [blocking.hook(PROMPT[agent], agent) for _ in range(2)]
+    assert {one["decision"] for one in refused} <= {"block", "deny"}
+    assert len(blocking.asked) == 2
+    if agent == "claude-code":
+        expect("hooks/server-away-block.txt", refused[0]["reason"] + "\n")
+    blocking.server.away = False
+    assert "may use $1.00" in blocking.hook(PROMPT[agent], agent)["systemMessage"]
+
+
+def test_where_it_blocks_a_slow_server_holds_the_session_up(blocking: Gated) -> None:
+    """What is not answered when patience ends is no yes. Its answer, when it comes, is the next prompt's, and holds once."""
+    blocking.transport = slow = Slow(blocking.server)
+    blocking.patience = 0.05
+    blocking.hook("SessionStart")
+    refused = [blocking.hook("UserPromptSubmit")["reason"] for _ in range(2)]
+    assert refused[0] == refused[1]
+    expect("hooks/server-slow-block.txt", refused[0] + "\n")
+    slow.go.set()
+    until(lambda: blocking.asked[0].answer)
+    assert "may use $1.00" in blocking.hook("UserPromptSubmit")["systemMessage"]
+    assert len(blocking.server.starts) == 1
+
+
+def test_a_hook_outwaits_the_prompt() -> None:
+    """Where the policy blocks, the refusal has to come before the hook gives its governor up."""
+    assert hook_question.PATIENCE < hook_question.PATIENCE_TO_BLOCK < hook.ANSWER_SECONDS
 
 
 def test_a_slow_server_is_waited_for_a_moment(gated: Gated) -> None:
@@ -263,3 +327,20 @@ def test_a_fault_of_ours_stops_nobodys_work(gated: Gated) -> None:
     gated.hook("SessionStart")
     assert gated.hook("UserPromptSubmit") == {}
     assert "could not be asked: RuntimeError: broken" in gated.said[-1]
+
+
+def test_what_another_process_watches_is_left_to_it(gated: Gated) -> None:
+    """A record is changed by whoever watches its session, and by nobody else."""
+    record = Record(gated.session.path.name, BEGUN, StartRequest("claude-code"), server="https://a.example")
+    create(gated.session.path.parent, record).keep_watcher(gated.folder / "g.sock")
+    with Journal(gated.session.journal), pytest.raises(NobodyError):
+        gated.hook("SessionStart", tabstop_environ=f"TABSTOP_SERVER={b'off'.hex()}")
+    assert gated.session.record() == record
+    gated.hook("SessionStart", tabstop_environ=f"TABSTOP_SERVER={b'off'.hex()}")
+    assert gated.session.record().server == ""
+
+
+def test_of_a_gates_session_the_gate_has_asked() -> None:
+    """Its settle step tells how it ended."""
+    record = Record("s1", BEGUN, StartRequest("claude-code", run_id="7001"))
+    assert hook_question.question_about(record, {}, {}, BEGUN, print) is None

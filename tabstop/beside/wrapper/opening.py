@@ -89,7 +89,7 @@ def open_session(wanted: Wanted, program: str, invocation: Invocation | None, us
 
 
 def admitted(opened: Opened, wanted: Wanted, environ: Mapping[str, str], now: datetime) -> Opened:
-    """The session as its server admits it, where one is configured and nobody asked yet. Raises `NotOpenedError`, `OSError`.
+    """The session as its server admits it, or this machine, where nobody asked yet. Raises `NotOpenedError`, `OSError`.
 
     Call it when nobody else can watch the session any more: what is admitted holds money.
     """
@@ -101,12 +101,13 @@ def admitted(opened: Opened, wanted: Wanted, environ: Mapping[str, str], now: da
         if opened.is_new:
             shutil.rmtree(opened.folder.path, ignore_errors=True)
         raise NotOpenedError(f"The agent was not started. {error}") from error
+    said = f"{opened.said} {asked.said}".strip()
     if asked.record == record:
-        return replace(opened, said=asked.said or opened.said)
+        return replace(opened, said=said)
     opened.folder.write_record(asked.record)
     source = "from the server" + (", tightened by options" if wanted.limits else "")
     source = source if asked.record.server_session else opened.source
-    return replace(opened, record=asked.record, source=source, said=asked.said or opened.said)
+    return replace(opened, record=asked.record, source=source, said=said)
 
 
 def reported(

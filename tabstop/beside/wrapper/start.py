@@ -140,6 +140,8 @@ class _Session:
             record = self.opened.record
             governed = self._govern(folder, record, journal)
             record = self.opened.record
+            self.gauges = GaugeWatch(folder, governed)
+            self.gauges.look()
             self._refuse_if_stopped(governed)
             reporter = reported(self.opened, governed, self.environ, self._log)
             asks = not self.environ.get("CI") and somebody_there()
@@ -186,6 +188,9 @@ class _Session:
         if order.act.ends_turn:
             finding = next(iter(order.findings), None)
             said = f"{finding.sentence} {finding.remedy}".strip() if finding else "The session is stopped."
+            if self.opened.is_new:
+                name = self.opened.record.id
+                said += f" This is session {name}: `tabstop run --session {name} -- …` starts it then."
             raise NotOpenedError(f"The agent was not started. {said}")
 
     def _post(self, folder: SessionFolder, record: Record, governed: SummingUpSession) -> HookPost:
@@ -248,7 +253,7 @@ class _Session:
             tee=tee,
             growth=Growth(1),
             tree=TreeWatch(governed, cwd, key) if self.line else None,
-            gauges=GaugeWatch(self.opened.folder, governed),
+            gauges=self.gauges,
             counts=self.proxy is None,
             interactive=self.look.interactive,
         )
