@@ -23,7 +23,7 @@ from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
-from tabstop.beside.session_environ import leaves_its_server, without_server
+from tabstop.beside.session_environ import leaves_its_server, told_environ, without_server
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
 from tabstop.beside.watched_session import ReportsOf, Watched
@@ -165,7 +165,7 @@ class HookDesk:
         note = said.note
         if said.admitted is not None:
             before = hooked.governed.settings.limits
-            self._admit(watched, said.admitted)
+            self._admit(watched, said.admitted, said.since)
             watched, hooked = self._session(agent, payload, given, at)
             if hooked.governed.settings.limits != before:
                 note = f"{hooked.greeting()} {note}".strip()
@@ -183,7 +183,7 @@ class HookDesk:
             self._ended(watched, (agent, session), given)
         return HookAnswer(spoken.text, spoken.wait)
 
-    def _admit(self, watched: Watched, record: Record) -> None:
+    def _admit(self, watched: Watched, record: Record, since: datetime | None) -> None:
         """Take it up anew, under what its server said; of two prompts that waited for its word, the first does."""
         with self._lock:
             name = watched.folder.path.name
@@ -191,7 +191,7 @@ class HookDesk:
                 return
             watched.folder.write_record(record)
             self._let_go(name)
-            after = self._take_up(watched.folder)
+            after = self._take_up(watched.folder, since if watched.reports is None else None)
             after.gate, after.said = watched.gate, watched.said
 
     def _hand_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> Iterator[bytes]:
@@ -238,7 +238,7 @@ class HookDesk:
             record = watched.record if watched else folder.record()
         except NoSessionError:
             return
-        if leaves_its_server(record, payload):
+        if leaves_its_server(record, told_environ(payload) or {}):
             if watched is not None:
                 watched.gate.close()
                 self._close_later(name, None)
@@ -271,7 +271,7 @@ class HookDesk:
             watched.said = said
         return watched
 
-    def _take_up(self, folder: SessionFolder) -> Watched:
+    def _take_up(self, folder: SessionFolder, unreported_since: datetime | None = None) -> Watched:
         name = folder.path.name
         self._wait_for_closing(name)
         record = folder.record()
@@ -292,7 +292,7 @@ class HookDesk:
         )
         reports = self._reports_of(record, governed, folder)
         if reports is not None:
-            reports.begin(wait=False)
+            reports.begin(wait=False, unreported_since=unreported_since)
         gate = HookGate(begun=governed.state.totals.running_since is not None)
         watched = self._watched[name] = Watched(folder, record, governed, journal, reports, gate=gate)
         with suppress(OSError):

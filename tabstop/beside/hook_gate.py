@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tabstop.beside.admission import Asked, NotAdmittedError
@@ -23,10 +24,14 @@ PROMPTS = frozenset({"UserPromptSubmit", "BeforeAgent"})
 
 @dataclass(frozen=True, slots=True)
 class GateSaid:
-    """What an event is to be told. refusal: why this prompt is refused. admitted: the record to go on with. note: for people."""
+    """What an event is to be told. refusal: why this prompt is refused. admitted: the record to go on with. note: for people.
+
+    since: when that was asked for; calls made from then on are its server's, and nobody told it of them yet.
+    """
 
     refusal: Finding | None = None
     admitted: Record | None = None
+    since: datetime | None = None
     note: str = ""
 
 
@@ -77,7 +82,9 @@ class HookGate:
             late = "This was answered after it had begun. " if refused else ""
             return GateSaid(note=f"Tabstop: {answer} {late}The session goes on within its own limits, unreported.")
         note = f"Tabstop: {answer.said}" if answer.said else ""
-        return GateSaid(admitted=answer.record if answer.record != question.record else None, note=note)
+        if answer.record == question.record:
+            return GateSaid(note=note)
+        return GateSaid(admitted=answer.record, since=question.asked_at, note=note)
 
     @property
     def asks(self) -> bool:

@@ -62,8 +62,8 @@ class Question:
         """
         self.record = record
         self.answer: Asked | NotAdmittedError | None = None
+        self.asked_at = now
         self._environ = environ
-        self._now = now
         self._started = started
         self._log = log
         self._transport = _Heralding(transport or UrllibTransport(), self._herald)
@@ -84,7 +84,7 @@ class Question:
         answer = self.answer
         if answer is not None or not self._blocks:
             return answer
-        return blocked("The server has not answered yet", "Send the prompt again in a moment.", self._now)
+        return blocked("The server has not answered yet", "Send the prompt again in a moment.", self.asked_at)
 
     def asks_a_server(self) -> bool:
         """Whether one is asked at all: that is not so where nobody is logged in and nothing is set."""
@@ -123,7 +123,7 @@ class Question:
             without_server(replace(self.record, start=start)),
             Limits(),
             self._environ,
-            self._now,
+            self.asked_at,
             started=self._started,
             transport=self._transport,
             sleep=self._pause,
@@ -137,11 +137,11 @@ class Question:
                 record.server_session, token=record.token
             )
         except UnreachableError as error:
-            return unanswered(record, error, self._now)
+            return unanswered(record, error, self.asked_at)
         except NotAcceptedError:
             return self._start()
         if answer.limits is None:
-            raise NotAdmittedError(answer.verdict, self._now)
+            raise NotAdmittedError(answer.verdict, self.asked_at)
         return Asked(replace(record, token=answer.token or record.token))
 
     @cached_property

@@ -81,20 +81,23 @@ class Reporter:
         self._away = False
         session.listen(lambda event, _order: self.on_event(event), self._on_usage)
 
-    def begin(self, *, wait: bool = True) -> Verdict:
+    def begin(self, *, wait: bool = True, unreported_since: datetime | None = None) -> Verdict:
         """Start reporting. A session taken up again is resumed at the server first: STOP means that it may not go on.
 
         Where the server is away it goes on within the limits it has. wait: False where nobody may wait for a network, such as a
-        hook: the server's word then comes as an order, like any other.
+        hook: the server's word then comes as an order, like any other. unreported_since: calls of the journal from then on were
+        made while nobody reported.
         """
         again = self._session.state.totals.last_at is not None
         left = take_back(self._spool, self._record.began_at, self._record.server_session)
         if left is not None:
             self._queue.put_back(left.batches)
-        if again and self._marker.exists():
-            # Whoever watched it before could not say its last: what the journal knows is told again.
+        # Where whoever watched it before could not say its last, all that the journal knows is told again.
+        since = None if self._marker.exists() else unreported_since
+        if again and (since or self._marker.exists()):
             for call in calls_of(self._journal()):
-                self._queue.add_call(call)
+                if since is None or call.occurred_at >= since:
+                    self._queue.add_call(call)
         with suppress(OSError):
             self._marker.touch(mode=0o600)
         if self._gone:

@@ -36,9 +36,9 @@ def environ_of(payload: Mapping[str, Any], ours: Mapping[str, str]) -> dict[str,
     return {**rest, **told, "XDG_STATE_HOME": str(state)}
 
 
-def leaves_its_server(record: Record, payload: Mapping[str, Any]) -> bool:
-    """Whether the session goes on where another server is named than the one it began at, or `off`."""
-    named = server_named(told_environ(payload) or {})
+def leaves_its_server(record: Record, environ: Mapping[str, str]) -> bool:
+    """Whether the session goes on in an environment that names another server than the one it began at, or `off`."""
+    named = server_named(environ)
     return bool(named and record.server) and named != record.server and not ends_elsewhere(record)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -209,6 +210,7 @@ def test_what_could_not_be_told_is_brought_along_to_its_own_server(machine: Mach
     with machine.governor(b.environ):
         late.says("SessionStart")
         assert "decision" not in late.says("UserPromptSubmit")
+        late.uses(200)  # while it is still being tried
         until(lambda: "could not be asked" in json.dumps(late.says("UserPromptSubmit")))
         late.uses(1_000)
         late.says("SessionEnd")
@@ -220,8 +222,38 @@ def test_what_could_not_be_told_is_brought_along_to_its_own_server(machine: Mach
             client.says("UserPromptSubmit")
             client.says("SessionEnd")
         until(lambda: not pending(spool_root(machine.environ)))
-    assert sorted(known.tokens.total for known in a.fake.sessions.values()) == [0, 1_000]
+    assert sorted(known.tokens.total for known in a.fake.sessions.values()) == [0, 1_200]
     assert {known.tokens.total for known in b.fake.sessions.values()} == {0}
+
+
+def test_what_was_used_before_a_late_answer_is_told(
+    machine: Machine, a: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt does not wait for ever: what came of it is the server's all the same, once it has answered. Nothing from before is."""
+    monkeypatch.setattr(hook_question, "PATIENCE", 0.01)
+    client = Client(machine, OFF)
+    answers = threading.Event()
+
+    def in_time(_route: str) -> None:
+        assert answers.wait(60)
+
+    with machine.governor({}):
+        client.says("SessionStart")
+        client.says("UserPromptSubmit")
+        client.uses(100)
+        client.says("SessionEnd")
+        client.environ |= a.environ
+        a.fake.fault = in_time
+        client.says("SessionStart", source="resume")
+        assert "decision" not in client.says("UserPromptSubmit")
+        client.uses(1_000)
+        answers.set()
+        until(lambda: a.fake.asked)
+        until(lambda: client.says("PreToolUse") is not None and client.folder.record().server_session)
+        client.uses(10)
+        client.says("SessionEnd")
+        until(lambda: a.fake.sessions["a1"].end)
+    assert a.fake.sessions["a1"].tokens.total == 1_010
 
 
 def kept(machine: Machine, secret: str) -> list[Path]:

@@ -94,20 +94,20 @@ def test_nonsense_is_no_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "payload", "leaves"),
+    ("record", "environ", "leaves"),
     [
-        (RECORD, told(TABSTOP_SERVER="off"), True),
-        (RECORD, told(TABSTOP_SERVER="https://b.example"), True),
-        (RECORD, told(TABSTOP_SERVER="https://a.example/"), False),
-        (RECORD, told(HOME="/mine"), False),
+        (RECORD, {"TABSTOP_SERVER": "off"}, True),
+        (RECORD, {"TABSTOP_SERVER": "https://b.example"}, True),
+        (RECORD, {"TABSTOP_SERVER": "https://a.example/"}, False),
+        (RECORD, {"HOME": "/mine"}, False),
         (RECORD, {}, False),
-        (replace(RECORD, server=""), told(TABSTOP_SERVER="off"), False),
-        (replace(RECORD, start=StartRequest("claude-code", run_id="7")), told(TABSTOP_SERVER="off"), False),
+        (replace(RECORD, server=""), {"TABSTOP_SERVER": "off"}, False),
+        (replace(RECORD, start=StartRequest("claude-code", run_id="7")), {"TABSTOP_SERVER": "off"}, False),
     ],
 )
-def test_when_a_session_leaves_its_server(record: Record, payload: dict[str, Any], leaves: bool) -> None:
+def test_when_a_session_leaves_its_server(record: Record, environ: dict[str, str], leaves: bool) -> None:
     """Where it goes on under another one's name, or under none; a gate's session is the gate's."""
-    assert leaves_its_server(record, payload) is leaves
+    assert leaves_its_server(record, environ) is leaves
 
 
 def test_of_a_session_without_its_server_nobody_can_tell_that_server() -> None:

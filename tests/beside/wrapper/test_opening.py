@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,18 @@ def test_a_server_that_is_away_leaves_its_limits_as_they_are(tmp_path: Path) -> 
     assert (after.source, after.record.settings) == (found.source, found.record.settings)
     assert "could not be asked" in after.said
     assert found.folder.record() == after.record
+
+
+def test_one_that_goes_on_without_its_server_is_told_to_nobody(tmp_path: Path) -> None:
+    """`off` is off for a session that began at one, too; a gate's stays the gate's."""
+    session(tmp_path, "gates", "ses_1")
+    session(tmp_path, "own", agent_session=CLIENTS)
+    known = opened(tmp_path, Wanted("own"))
+    known.folder.write_record(
+        replace(known.record, server="https://tabstop.example", server_session="ses_2", token="t")
+    )
+    for name, server in (("own", ""), ("gates", "ses_1")):
+        found = admitted(opened(tmp_path, Wanted(name)), Wanted(name), {"TABSTOP_SERVER": "off"}, BEGUN)
+        assert found.folder.record() == found.record
+        assert (found.record.server_session, found.record.token) == (server, "")
+        assert found.record.settings == known.record.settings or name == "gates"
