@@ -133,7 +133,7 @@ def _tab_of(db: Transaction, known: PullRequest | None, seen: PullRequest, now: 
             return shared.id
     if seen.ended_at is not None and (known is None or known.state == "open"):
         tab = db.tab(known.tab_id) if known is not None else db.tab_of_branch(*branch)
-        if tab is not None and _is_a_later_ones(db, tab.id, seen.ended_at):
+        if tab is not None and _is_a_later_ones(db, tab.id, seen.ended_at) and not _is_shared(db, tab, seen):
             return db.past_tab(*branch, seen.ended_at).id
     return known.tab_id if known is not None else db.open_tab(*branch, now).id
 

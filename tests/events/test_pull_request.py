@@ -227,6 +227,15 @@ def test_two_that_were_open_at_once_share_a_tab(order: list[tuple[int, int, int 
     town.store.close()
 
 
+def test_one_whose_end_is_heard_late_stays_with_those_it_ran_beside(town: Town) -> None:
+    """Though the third of them was opened after its end."""
+    heard(town, 2, 2)
+    heard(town, 1, 23)
+    heard(town, 3, 54)
+    heard(town, 2, 2, 38)
+    assert len({tab_of(town, number).id for number in (1, 2, 3)}) == 1
+
+
 def test_one_that_is_opened_again_gathers_no_others(town: Town) -> None:
     """Those that came and went while it was closed keep their tabs, and it goes on with the newest."""
     for number in (1, 2, 3):
