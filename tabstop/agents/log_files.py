@@ -65,7 +65,8 @@ class LogReading:
     of calls that no row tells (compaction). A client that copies a session goes on counting from its total.
     gauges: of each of the plan's windows the newest reading, where the log tells of them.
     skipped: the first fifty lines that could not be used, each with its number from 1. skip_reasons: all of them, counted.
-    problem: why the file could not be read, or not to its end; another time it may be. Of one reading of a file at most.
+    problem: why the file could not be read, or not to its end. Of one reading of a file at most. passing: another time it may be,
+    though the file is the same (a lock).
     """
 
     session: str = ""
@@ -78,6 +79,7 @@ class LogReading:
     skip_reasons: Mapping[str, int] = field(default_factory=dict)
     gauges: tuple[GaugeReading, ...] = ()
     problem: str = ""
+    passing: bool = False
 
 
 def files_below(agent: str, folder: Path, is_log: Callable[[str], bool]) -> Iterator[LogFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -105,6 +106,16 @@ def local_cost(usage: LocalUsage, wanted: Wanted, environ: Mapping[str, str], ke
     return LocalCost(report, chosen, facts, plans, wanted.zone, known.names)
 
 
+def is_inside(folder: str, paths: Sequence[Path]) -> bool:
+    """Whether it is one of these, or in one. paths: without links; the folder may have some, as a log names it."""
+    return any(Path(folder).is_relative_to(path) or _real(folder).is_relative_to(path) for path in paths)
+
+
+def _real(folder: str) -> Path:
+    """Without links. A log may name a folder that is no whole path; it stays as it is."""
+    return Path(os.path.realpath(folder) if folder.startswith("/") else folder)
+
+
 def _own_prices(usage: LocalUsage, chosen: Sequence[Placed], seen: Seen) -> tuple[str, ...]:
     """Whose prices were taken, where it is not the public list alone."""
     names: dict[bool, dict[str, None]] = {True: {}, False: {}}
@@ -142,12 +153,13 @@ def _chosen(placed: Sequence[Placed], wanted: Wanted, trees: Mapping[str, Path],
         found = [one for one in placed if one.group.began >= since]
     if not wanted.paths:
         return found
-    roots = {name.lower() for folder, name in facts.folders.items() if trees.get(folder) in wanted.paths}
+    chosen = {tree for tree in set(trees.values()) if _real(str(tree)) in wanted.paths}
+    roots = {name.lower() for folder, name in facts.folders.items() if trees.get(folder) in chosen}
     within: dict[str, bool] = {}
 
     def inside(folder: str) -> bool:
         if folder not in within:
-            within[folder] = any(Path(folder).is_relative_to(path) for path in wanted.paths)
+            within[folder] = is_inside(folder, wanted.paths)
         return within[folder]
 
     return [one for one in found if inside(one.group.folder) or one.repository.lower() in roots]

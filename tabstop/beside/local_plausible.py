@@ -50,7 +50,7 @@ def plausible(files: Sequence[FileMemory], prices: PricesHere) -> Plausible:
             kept = table_of(usage for _, usage in table.calls.usages(file.state.agent, rows))
             tables = list(file.tables)
             tables[number] = msgspec.structs.replace(table, calls=kept)
-            found[place] = FileMemory(file.state, file.sum, tables)
+            found[place] = msgspec.structs.replace(file, tables=tables)
             left_out.setdefault(file.state.path, []).extend(cannot.values())
     return Plausible(found, left_out)
 

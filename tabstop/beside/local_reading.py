@@ -50,14 +50,14 @@ def read_again(
     for place, reading in zip(changed, readings, strict=True):
         memories[place] = _memory(states[place], reading, now)
     now_known = [memory for memory in memories if memory is not None]
-    problems = [(states[place].path, one.problem) for place, one in zip(changed, readings, strict=True) if one.problem]
+    problems = [(memory.state.path, memory.problem) for memory in now_known if memory.problem]
     found = plausible(now_known, prices)
     usage = _told(merged(found.files, prices), found, problems)
     usage = msgspec.structs.replace(usage, own_prices=prices.own.told())
     if cache:
         own = prices.own.seen(usage.folders)
         cache.write(Told([memory.state for memory in now_known], prices.listed, usage, own), now_known)
-    return msgspec.structs.replace(usage, read=len(changed) - len(problems))
+    return msgspec.structs.replace(usage, read=sum(not one.problem for one in readings))
 
 
 def _same(known: FileMemory | None, state: FileState) -> bool:
@@ -76,11 +76,14 @@ def _wanted(file: LogFile, state: FileState, known: FileMemory | None) -> Wanted
 
 
 def _memory(state: FileState, reading: Reading, now: int) -> FileMemory:
-    """A file that was written to a moment ago may be again, at the same time by its file system's clock: it is looked at again."""
-    settled = not reading.problem and max(state.numbers[_TIMES]) < now - _SETTLED
+    """A file that was written to a moment ago may be again, at the same time by its file system's clock: it is looked at again.
+
+    So is one with a passing problem; a lasting one is the content's, and is remembered with it.
+    """
+    settled = not reading.passing and max(state.numbers[_TIMES]) < now - _SETTLED
     if not settled:
         state = FileState(state.path, state.agent, state.numbers[_WHICH])
-    return FileMemory(state, reading.sum, reading.tables)
+    return FileMemory(state, reading.sum, reading.tables, reading.problem)
 
 
 def _told(groups: Sequence[UsageGroup], found: Plausible, unread: Sequence[tuple[str, str]]) -> LocalUsage:

@@ -49,11 +49,12 @@ _NUMBER = 4
 
 
 class Reading(msgspec.Struct, array_like=True):
-    """What one file told. problem: why it could not be read, or not to its end. See `FileMemory` for the sum."""
+    """What one file told. problem, passing: see `LogReading`. See `FileMemory` for the sum."""
 
     tables: list[LogTable] = []
     sum: int = 0
     problem: str = ""
+    passing: bool = False
 
 
 _RESULTS = msgspec.msgpack.Decoder(list[tuple[int, Reading]])
@@ -81,7 +82,8 @@ def read_log(wanted: Wanted) -> Reading:
     try:
         if wanted.file.agent != CLAUDE_CODE:
             readings = log_files.read(wanted.file)
-            return Reading([log_table(one) for one in readings], problem="".join(one.problem for one in readings))
+            problem = "".join(one.problem for one in readings)
+            return Reading([log_table(one) for one in readings], 0, problem, any(one.passing for one in readings))
         if not wanted.changes:  # most files never do, and the sum of all would cost a first run a twentieth
             with FileIO(wanted.file.path) as stream:
                 return Reading([read_bulk(stream)])
@@ -90,7 +92,7 @@ def read_log(wanted: Wanted) -> Reading:
             tables = [*tables, read_bulk(stream, tables[-1] if tables else None)]
             return Reading(tables, stream.sum)
     except OSError as error:
-        return Reading(problem=error.strerror or type(error).__name__)
+        return Reading(problem=error.strerror or type(error).__name__, passing=True)
 
 
 class _Summed(FileIO):

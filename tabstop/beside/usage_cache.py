@@ -18,7 +18,7 @@ from tabstop.beside.local_prices import LocalPrices
 from tabstop.beside.local_usage_facts import LocalUsage
 from tabstop.beside.own_prices import PolicySeen
 
-_MAGIC = b"tabstop usage cache 4\n"
+_MAGIC = b"tabstop usage cache 5\n"
 """The number changes with the meaning of anything in it."""
 
 _HEAD = 24

@@ -118,13 +118,15 @@ def _check_unread(exports: Sequence[Path], usage: LocalUsage) -> None:
         advice = (
             "Name files that `opencode export` wrote, or folders. The agents' own logs are found without being named."
         )
-        raise click.ClickException("\n".join(("Nothing that was named can be read.", *lines, advice)))
+        raise click.ClickException("\n".join(("None of the files named can be read.", *lines, advice)))
 
 
 def _check_gone(paths: Iterable[Path], usage: LocalUsage) -> None:
     """A folder may be gone and have had sessions; one that never had any is a slip. Raises `UsageError`."""
+    from tabstop.beside.local_cost import is_inside  # noqa: PLC0415 - see `_load_what_comes_next`
+
     for path in paths:
-        if not any(Path(folder).is_relative_to(path) for folder in usage.folders):
+        if not any(is_inside(folder, (path,)) for folder in usage.folders):
             raise click.UsageError(f"{path} does not exist, and no session in the logs worked in it.")
 
 

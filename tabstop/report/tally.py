@@ -36,7 +36,8 @@ class Sum(msgspec.Struct):
 
     cost: nano-dollars of priced calls that are billed by token. notional: the same of those a plan pays for: what the API would
     have cost; the two are never added. unpriced: calls without a price, which are in neither. notional_unpriced: those of them
-    that a plan pays for. estimated: priced calls whose price is not certain. sessions: (agent, session).
+    that a plan pays for. priced, notional_priced: groups that have a price known of any of their calls, be it zero. estimated:
+    priced calls whose price is not certain. sessions: (agent, session).
     """
 
     cost: Nano = 0
@@ -46,6 +47,8 @@ class Sum(msgspec.Struct):
     estimated: int = 0
     notional_calls: int = 0
     notional_unpriced: int = 0
+    priced: int = 0
+    notional_priced: int = 0
     input: int = 0
     cache_read: int = 0
     cache_write_5m: int = 0
@@ -58,12 +61,16 @@ class Sum(msgspec.Struct):
 
     def add(self, group: UsageGroup, *, notional: bool) -> None:
         """Add a group of calls. notional: a plan pays for them."""
+        # An aggregate counts no calls.
+        priced = bool(group.cost) or group.unpriced < max(group.calls, group.aggregate)
         if notional:
             self.notional += group.cost
             self.notional_calls += group.calls
             self.notional_unpriced += group.unpriced
+            self.notional_priced += priced
         else:
             self.cost += group.cost
+            self.priced += priced
         self.calls += group.calls
         self.unpriced += group.unpriced
         self.estimated += group.estimated
@@ -93,7 +100,7 @@ class Sum(msgspec.Struct):
     @property
     def billed(self) -> Nano | None:
         """The cost; None where it is made of nothing but calls without a price: unknown, never zero."""
-        return None if self.billed_unpriced and not self.cost else self.cost
+        return None if self.billed_unpriced and not self.priced else self.cost
 
     @property
     def billed_unpriced(self) -> int:
@@ -103,7 +110,7 @@ class Sum(msgspec.Struct):
     @property
     def by_plan(self) -> Nano | None:
         """What the API would have cost for what a plan pays; None where nothing of that has a price."""
-        return None if self.notional_unpriced and not self.notional else self.notional
+        return None if self.notional_unpriced and not self.notional_priced else self.notional
 
     @property
     def weight(self) -> tuple[int, int]:

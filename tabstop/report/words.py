@@ -67,7 +67,7 @@ def cost_of(one: Sum) -> str:
 
 def notional_of(one: Sum) -> str:
     """`≈ $3.10`: what the API would have cost; `?` as in `cost_of`; empty where no plan pays."""
-    return f"≈ {show_known(one.by_plan, one.notional_unpriced)}" if one.notional or one.notional_unpriced else ""
+    return f"≈ {show_known(one.by_plan, one.notional_unpriced)}" if one.notional_priced or one.notional_unpriced else ""
 
 
 def footnotes(report: Report) -> Iterator[str]:
@@ -98,14 +98,15 @@ def unused(report: Report) -> Iterator[str]:
         yield f"{plural(report.skipped, 'line')} of the logs could not be used{which}"
     if report.unread:
         path, reason = report.unread[0]
-        more = f", and {len(report.unread) - 1} more" if len(report.unread) > 1 else ""
+        more = f", and {len(report.unread) - 1} more; `--json` names all" if len(report.unread) > 1 else ""
         yield f"{plural(len(report.unread), 'file')} could not be read: {clean(path)} ({clean(reason)}){more}"
 
 
 def empty(report: Report) -> Iterator[str]:
     """What to say where there is nothing."""
     if report.files:
-        yield f"Nothing: {plural(report.files, 'log file')}, and no model call in them that was asked for."
+        them = "it" if report.files == 1 else "them"
+        yield f"Nothing: {plural(report.files, 'log file')}, and no model call in {them} that was asked for."
     else:
         yield "Nothing: no logs of Claude Code, Codex, Gemini CLI or OpenCode are here."
         yield "They are looked for where each agent keeps them; CLAUDE_CONFIG_DIR, CODEX_HOME and the like are heeded."

@@ -2,16 +2,22 @@
 
 import os
 import random
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tabstop.agents.homes import Homes
+from tabstop.agents.opencode import database
 from tabstop.beside.file_memory import FileMemory
 from tabstop.beside.local_prices import LocalPrices
 from tabstop.beside.local_usage import cache_path, local_usage
 from tabstop.beside.local_usage_facts import LocalUsage
 from tabstop.beside.usage_cache import Told, UsageCache
 from tests.agents.claude_code.test_bulk import an_answer, lines
+from tests.agents.opencode.database import build
 from tests.beside.local_machine import OLD, Machine, tokens_of, told
 
 
@@ -159,13 +165,56 @@ def test_a_file_written_this_moment_is_looked_at_again(machine: Machine) -> None
     assert machine.read().read == 1
 
 
+def _with_a_database(machine: Machine) -> tuple[Homes, Path]:
+    """Beside Claude Code's logs, one of OpenCode that is cut."""
+    machine.write("a", lines(an_answer("req_1")))
+    path = build(machine.projects.parents[1] / "opencode" / "opencode.db")
+    path.write_bytes(path.read_bytes()[:5_000])
+    os.utime(path, (OLD, OLD))
+    homes = Homes(claude_code=machine.homes.claude_code, opencode=(path.parent,))
+    return homes, path
+
+
+def test_a_problem_that_lasts_is_told_from_the_cache(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the file changes: that nothing is read again is worth most where there are many logs."""
+    homes, path = _with_a_database(machine)
+    moment = time.time_ns() + 10**10  # the time of the last change of an inode cannot be set
+    monkeypatch.setattr(time, "time_ns", lambda: moment)
+    first = local_usage(homes, cache=machine.cache)
+    assert (first.unread, first.read) == (((str(path), "a damaged database"),), 1)
+    written = machine.cache.stat().st_mtime_ns
+    assert told(local_usage(homes, cache=machine.cache)) == told(first)
+    assert machine.cache.stat().st_mtime_ns == written
+    machine.write("b", lines(an_answer("req_2")))
+    assert local_usage(homes, cache=machine.cache).unread == first.unread
+    build(path.with_name("whole")).replace(path)
+    mended = local_usage(homes, cache=machine.cache)
+    assert (mended.unread, mended.read) == ((), 1)
+
+
+def test_a_problem_that_passes_is_looked_at_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the file is the same: a lock leaves no trace in it."""
+    homes, path = _with_a_database(machine)
+    build(path.with_name("whole")).replace(path)
+    moment = time.time_ns() + 10**10
+    monkeypatch.setattr(time, "time_ns", lambda: moment)
+    monkeypatch.setattr(database, "_PATIENCE", 0.01)
+    wal = path.with_name("opencode.db-wal")
+    with closing(sqlite3.connect(path)) as client:
+        client.execute("BEGIN EXCLUSIVE")
+        wal.write_bytes(b"by which a client that runs is known")
+        locked = local_usage(homes, cache=machine.cache)
+    assert locked.unread == ((str(path), "its client keeps it locked"),)
+    assert (local_usage(homes, cache=machine.cache).unread, locked.read) == ((), 1)
+
+
 def test_a_cache_of_any_content(machine: Machine) -> None:
     """Cut anywhere, any byte changed, of another version, a folder: read again, and written anew where it can be."""
     machine.write("a", lines(an_answer("req_1"), an_answer("req_2")))
     expected = told(machine.read())
     whole = machine.cache.read_bytes()
     chance = random.Random(4)
-    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 4", b"cache 3"), whole + b"x"]
+    broken: list[bytes] = [b"", whole[:10], whole[:-1], whole.replace(b"cache 5", b"cache 4"), whole + b"x"]
     broken += [whole[: chance.randrange(len(whole))] for _ in range(20)]
     for _ in range(60):
         place = chance.randrange(len(whole))

@@ -143,6 +143,23 @@ def test_paths(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(one for one in told()["rows"] if one["branch"] == "fix/a")["repository"] == "acme/widget"
 
 
+def test_a_folder_behind_a_link(home: Path) -> None:
+    """Is the folder itself, also where a log names the link, and when the folder is gone."""
+    tree, link = home / "disk" / "src" / "widget", home / "src"
+    tree.mkdir(parents=True)
+    link.symlink_to(tree.parent)
+    log = home / ".claude" / "projects" / "-x" / "linked.jsonl"
+    log.parent.mkdir()
+    answer = json.loads(an_answer("linked", "2026-11-20T10:00:00.000Z", output_tokens=900))
+    log.write_text(json.dumps(answer | {"cwd": str(link / "widget")}) + "\n")
+    git(tree, "init", "-q", "-b", "main")
+    git(tree, "remote", "add", "origin", "https://github.com/acme/widget")
+    assert told(str(tree))["total"]["calls"] > 1  # the root of a working tree stands for all of its repository
+    shutil.rmtree(tree)
+    for named in (tree, link / "widget", tree.parent):
+        assert told(str(named))["total"]["calls"] == 1
+
+
 def test_an_empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And none at all."""
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "GEMINI_CLI_HOME"):

@@ -81,7 +81,7 @@ def test_a_call_that_cannot_have_been(home: Path) -> None:
     for other in (".claude/projects/-home-dev-widget", ".codex", ".gemini", ".local"):
         shutil.rmtree(home / other)
     alone = run("--offline").output
-    assert "no model call in them that was asked for" in alone
+    assert "no model call in it that was asked for" in alone
     assert pointed in alone
 
 
@@ -113,7 +113,7 @@ def test_an_export_of_opencode(home: Path) -> None:
 
 
 def test_files_that_are_no_exports(home: Path) -> None:
-    """Where nothing that was named can be read, that is an error, which names each and says what to name; beside one that can, they are named."""
+    """Where none of the files named can be read, that is an error, which names each and says what to name; beside one that can, they are named."""
     notes, rollout = home / "README.md", next(home.glob(".codex/**/rollout-*.jsonl"))
     notes.write_text("# Widget\n")
     neither = "neither a database nor an export of OpenCode (not JSON)"
@@ -121,6 +121,7 @@ def test_files_that_are_no_exports(home: Path) -> None:
         done = run("--offline", *form, str(notes), str(rollout))
         assert (done.exit_code, done.stdout) == (1, "")
         assert f"{notes}: {neither}\n{rollout}: {neither}\n" in done.stderr
+        assert "None of the files named can be read." in done.stderr
         assert "Name files that `opencode export` wrote" in done.stderr
     assert not (home / "page.html").exists()
     export = str(SAMPLES / "opencode" / "export.json")

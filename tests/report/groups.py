@@ -39,10 +39,11 @@ def group(
     calls: int = 10,
     output: int = 1_000,
     estimated: int = 0,
+    aggregate: bool = False,
 ) -> UsageGroup:
     """Calls of a quarter of an hour. cost: dollars; None for a model without a price."""
     nano = 0 if cost is None else dollars(cost)
-    unknown = calls if cost is None else 0
+    unknown = (calls or 1) if cost is None else 0
     tokens = 200, 90_000, 4_000, 0, output
     return UsageGroup(
         agent,
@@ -53,7 +54,7 @@ def group(
         commit,
         folder,
         at(when),
-        False,
+        aggregate,
         calls,
         *tokens,
         0,

@@ -24,6 +24,7 @@ from tabstop.report.report import Charts, Report
 from tabstop.report.table import print_table
 from tabstop.report.tally import Of, Plans, Sum, tally, total
 from tabstop.report.words import cost_of, name_of, notional_of
+from tabstop.usage_groups import UsageGroup
 from tests.report.groups import FORMULA, charts, group, link, linked, placed_month, report
 from tests.support.golden import expect
 
@@ -93,7 +94,14 @@ def test_many_rows_are_cut() -> None:
     assert "1 earlier day (shown by --all)" in table(days, 80)
 
 
-@pytest.mark.parametrize(("files", "words"), [(0, "no logs of Claude Code"), (3, "3 log files, and no model call")])
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (0, "no logs of Claude Code"),
+        (1, "1 log file, and no model call in it that was asked for"),
+        (3, "3 log files, and no model call in them that was asked for"),
+    ],
+)
 def test_nothing(files: int, words: str) -> None:
     """An empty machine is told so, not shown a table of zeros."""
     found = msgspec.structs.replace(report((), Facts()), files=files)
@@ -148,13 +156,32 @@ def test_an_unknown_price_of_a_plan() -> None:
     assert '<td class="number alarm">≈ $1.00 + ?</td>' in page(some, Charts({}, (), ()))
 
 
+@pytest.mark.parametrize("free", [group("0", calls=2), group("0", calls=0, aggregate=True)])
+def test_a_known_zero_is_not_unknown(free: UsageGroup) -> None:
+    """Calls at a price of 0, or what the client counted beyond its calls, beside one without a price."""
+    placed = place([free, group(None, calls=1, session="s2")], {}, Facts())
+    found = report(placed, Facts(), By.AGENT)
+    assert (cost_of(found.total), as_json(found)["total"]["nano_dollars"]) == ("$0.00 + ?", 0)
+    assert [cost_of(row.sum) for row in found.rows] == ["$0.00 + ?"]
+    paid = report(placed, Facts(), By.AGENT, plans=Plans(frozenset({"claude-code"})))
+    assert (notional_of(paid.total), as_json(paid)["total"]["notional_nano_dollars"]) == ("≈ $0.00 + ?", 0)
+    only = report(place([free], {}, Facts()), Facts(), plans=Plans(frozenset({"claude-code"})))
+    assert notional_of(only.total) == "≈ $0.00"
+
+
+def test_an_unknown_aggregate_is_unknown() -> None:
+    """It counts no calls, and yet has no price."""
+    placed = place([group(None, calls=0, aggregate=True)], {}, Facts())
+    assert cost_of(report(placed, Facts()).total) == "?"
+
+
 def test_a_file_that_could_not_be_read_is_named() -> None:
     """With the reason, wherever the report is read: its spend is missing in it."""
     gone = (("/logs/opencode.db", "a damaged database"), ("/logs/opencode-x.json", "larger than 64 MiB"))
     placed, facts = placed_month()
     for rows in (placed, ()):
         found = report(rows, facts, unread=gone)
-        named = "2 files could not be read: /logs/opencode.db (a damaged database), and 1 more"
+        named = "2 files could not be read: /logs/opencode.db (a damaged database), and 1 more; `--json` names all"
         assert named in " ".join(table(found, 120).split())
         assert named in page(found, charts(rows, facts, Plans()))
         assert as_json(found)["unread_files"] == [{"path": path, "reason": reason} for path, reason in gone]

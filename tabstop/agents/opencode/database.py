@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tabstop.agents.claude_code.responses import Responses
 from tabstop.agents.claude_code.rows import LONGEST_ROW, Row, RowError, Skips, ident, parse_row, text
@@ -24,16 +24,20 @@ _MOST_STEPS = 50_000
 
 _TABLES = frozenset({"session", "message", "part"})
 
-_ANOTHER = "a database of another kind, or of a version that is not known"
-_DAMAGED = "a damaged database"
+_WRITTEN = LogReading(problem="its client was writing to it", passing=True)
+_ANOTHER = LogReading(problem="a database of another kind, or of a version that is not known")
+_DAMAGED = LogReading(problem="a damaged database")
 _PROBLEMS = {
-    "SQLITE_BUSY": "its client keeps it locked",
-    "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_ERROR": _ANOTHER,
-    "SQLITE_INTERRUPT": "a database whose queries do not end",
-    "SQLITE_NOTADB": _DAMAGED,
+    sqlite3.SQLITE_BUSY: LogReading(problem="its client keeps it locked", passing=True),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_ERROR: _ANOTHER,
+    sqlite3.SQLITE_INTERRUPT: LogReading(problem="a database whose queries do not end", passing=True),
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
-"""By SQLite's own names: https://sqlite.org/rescode.html."""
+"""By SQLite's primary result codes: https://sqlite.org/rescode.html."""
+
+_PRIMARY = 0xFF
+"""Of an extended code, such as SQLITE_BUSY_RECOVERY, the bits of its primary one."""
 
 _SESSIONS = "SELECT id, parent_id, directory, workspace_id FROM session ORDER BY time_created, id"
 _MESSAGES = """SELECT id, CASE WHEN length(data) <= :longest THEN data END
@@ -44,6 +48,15 @@ WHEN json_valid(data) THEN json_object('type', 'tool', 'callID', json_extract(da
 'state', json_object('time', json_object('start', json_extract(data, '$.state.time.start')))) END
 FROM part WHERE message_id = :message
 AND (data LIKE '%"step-finish"%' OR data LIKE '%"bash"%' OR data LIKE '%"callID"%') ORDER BY id"""
+
+
+class _State(NamedTuple):
+    """Of the file, and how many bytes there are in its `-wal`. Where it changes, the client wrote."""
+
+    inode: int
+    size: int
+    changed: int
+    wal: int
 
 
 class OpenCodeDatabase:
@@ -59,20 +72,42 @@ class OpenCodeDatabase:
 
     def readings(self) -> Iterator[LogReading]:
         """One for each session, those of forks after what they were forked from. Raises `OSError` when it is not there."""
-        self._path.stat()
+        before = self._state()
+        if before.wal:
+            yield from self._read("mode=ro")
+            return
+        # A client that has ended left nothing in a `-wal`. Read so, no file is made beside its database either; but nothing is
+        # locked, and a client that begins meanwhile may change pages under the reader. So nothing is told before the end is known.
+        found = list(self._read("mode=ro&immutable=1"))
+        if found and found[-1].problem and self._state() != before:
+            found = list(self._read("mode=ro"))
+            if found and found[-1].problem:
+                found[-1] = _WRITTEN
+        yield from found
+
+    def _state(self) -> _State:
+        about = self._path.stat()
         try:
-            with closing(self._open()) as database:
+            wal = self._path.with_name(self._path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            wal = 0
+        return _State(about.st_ino, about.st_size, about.st_mtime_ns, wal)
+
+    def _read(self, how: str) -> Iterator[LogReading]:
+        """how: the parameters of SQLite's URI."""
+        self._known.clear()
+        try:
+            with closing(self._open(how)) as database:
                 yield from self._sessions(database)
         except sqlite3.Error as error:
-            # Errors that Python itself found have none of SQLite's names.
+            # Errors that Python itself found have none of SQLite's codes and names.
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
             name = getattr(error, "sqlite_errorname", type(error).__name__)
-            yield LogReading(problem=_PROBLEMS.get(name, f"a database that cannot be read ({name})"))
+            other = LogReading(problem=f"a database that cannot be read ({name})", passing=True)
+            yield _PROBLEMS.get(code, other)
 
-    def _open(self) -> sqlite3.Connection:
-        """Read-only. A client that has ended left no `-wal` with something in it: then no file is made beside the database either."""
-        wal = self._path.with_name(self._path.name + "-wal")
-        running = wal.exists() and wal.stat().st_size > 0
-        uri = f"{self._path.absolute().as_uri()}?{'mode=ro' if running else 'mode=ro&immutable=1'}"
+    def _open(self, how: str) -> sqlite3.Connection:
+        uri = f"{self._path.absolute().as_uri()}?{how}"
         database = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
         # Others may have put text in there that is none.
         database.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -84,7 +119,7 @@ class OpenCodeDatabase:
         database.execute("PRAGMA trusted_schema = OFF")
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables >= _TABLES:
-            yield LogReading(problem=_ANOTHER)
+            yield _ANOTHER
             return
         branches = _branches(database) if "workspace" in tables else {}
         parents: dict[str, str] = {}
