@@ -47,7 +47,8 @@ def refusal(verdict: Verdict, now: datetime) -> list[str]:
         return []
     lines = [explain(finding, now) for finding in verdict.reasons]
     retry = verdict.retry_at
-    if retry is not None:
+    said = len(verdict.reasons) == 1 and verdict.reasons[0].signal is Signal.GAUGE  # by its remedy
+    if retry is not None and not said:
         lines.append(f"Asking again can help from {moment(retry, now)}.")
     return lines
 

@@ -151,7 +151,6 @@ def test_a_refusal_says_until_when() -> None:
     assert not refused.admitted
     assert refusal(refused.verdict, NOW) == [
         "Anthropic's 5-hour window is 95 % used; at its average rate full at 13:12 UTC, resets at 14:00 UTC. Start it after 14:00 UTC.",
-        "Asking again can help from 2 November 2026 14:00 UTC, in 1 h.",
     ]
     assert may_start(replace(facts, now=RESETS)).admitted
     fits = may_start(replace(facts, gauges=(FILLING,), policy=Policy(windows=FIT)))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tabstop.beside.checkout import checkout_of, repositories_of
 from tabstop.beside.credentials import Credentials, Login
-from tabstop.beside.fork import Place, place_of
+from tabstop.beside.fork import Place, owner_of, place_of
 from tabstop.beside.hook_records import policy_of
 from tabstop.beside.late_reports import bring_along
 from tabstop.beside.local_windows import local_start
@@ -48,9 +48,10 @@ _HALF_SET = "TABSTOP_SERVER is set, TABSTOP_TOKEN is not, and nobody is logged i
 class NotAdmittedError(Exception):
     """The session may not begin; the verdict says why, in sentences."""
 
-    def __init__(self, verdict: Verdict, now: datetime) -> None:
-        """Keep the verdict; the text has all its reasons."""
+    def __init__(self, verdict: Verdict, now: datetime, begun: Asked | None = None) -> None:
+        """Keep the verdict; the text has all its reasons. begun: what holds of a session that has begun all the same."""
         self.verdict = worded(verdict, now)
+        self.begun = begun
         super().__init__(" ".join(refusal(self.verdict, now)))
 
 
@@ -96,8 +97,7 @@ def ask(
     credentials = Credentials.from_environ(environ)
     access = ServerAccess.from_environ(environ, credentials=credentials)
     if access is None:
-        asked = Asked(record, _HALF_SET if server_named(environ) not in {"", NO_SERVER} else "")
-        return _of_this_machine(asked, environ, now, started)
+        return of_this_machine(_unconfigured(record, environ, credentials, now, block=block), environ, now, started)
     by = transport or UrllibTransport()
 
     def server_of(one: ServerAccess) -> Server:
@@ -109,7 +109,7 @@ def ask(
     if place.is_fork:
         access = ServerAccess.from_environ(environ, place.told, credentials) or access
     if not access.speaks_for(place.told):
-        return _of_this_machine(Asked(record), environ, now, started)
+        return of_this_machine(Asked(record), environ, now, started)
     who_pays = _payer(record, environ, now, started)
     found = replace(found, repository=place.told, branch=place.branch(found.branch))
     start = _question(record, access, found, who_pays, now)
@@ -121,7 +121,7 @@ def ask(
         said = " ".join(part for part in (str(error), error.problem.detail, error.problem.remedy, _OFFLINE) if part)
         raise NotAdmittedError(_no(Signal.ACCESS, f"{access.address} did not take the question.", said), now) from error
     except UnreachableError as error:
-        return _of_this_machine(unanswered(record, error, now, block=block), environ, now, started)
+        return of_this_machine(unanswered(record, error, now, block=block), environ, now, started)
     if not answer.session or answer.allowance is None:
         raise NotAdmittedError(answer.verdict, now)
     bring_along(spool_root(environ), server, access.token)
@@ -130,12 +130,30 @@ def ask(
     return Asked(admitted, " ".join(explain(one, now) for one in answer.verdict.reasons))
 
 
-def _of_this_machine(asked: Asked, environ: Mapping[str, str], now: datetime, started: StartedWith | None) -> Asked:
+def _unconfigured(
+    record: Record, environ: Mapping[str, str], credentials: Credentials, now: datetime, *, block: bool
+) -> Asked:
+    """Nobody can be asked: nothing is set, half of it, or a login gives no token. Raises `NotAdmittedError` where that blocks."""
+    server = server_named(environ)
+    if server == NO_SERVER:
+        return Asked(record)
+    repository = environ.get("TABSTOP_REPOSITORY", "").strip() or checkout_of(record.cwd).repository
+    problem = credentials.problem(server, owner_of(repository))
+    if not problem:
+        return Asked(record, _HALF_SET if server else "")
+    said = f"No server can be asked: {problem}"
+    remedy = "Unlock or mend it, or run `tabstop login` again."
+    if block or blocks(record):
+        raise blocked(said, remedy, now)
+    return Asked(record, f"{said}. {remedy}")
+
+
+def of_this_machine(asked: Asked, environ: Mapping[str, str], now: datetime, started: StartedWith | None) -> Asked:
     """Where no server says anything of the vendor's windows, by what was read here. Raises `NotAdmittedError`."""
     record = asked.record
     found = local_start(record, lambda: _payer(record, environ, now, started)[0], environ, now)
     if found.verdict.outcome is Outcome.STOP:
-        raise NotAdmittedError(found.verdict, now)
+        raise NotAdmittedError(found.verdict, now, asked)
     said = " ".join([asked.said, *(explain(one, now) for one in found.verdict.reasons)]).strip()
     return Asked(replace(record, settings=replace(record.settings, limits=found.limits)), said)
 

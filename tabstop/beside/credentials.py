@@ -21,6 +21,9 @@ SERVICE = "tabstop"
 """What its entries are called in a keyring."""
 
 
+_UNREADABLE = (OSError, ValueError, RecursionError, WireError)
+
+
 class Keyring(Protocol):
     """The part of the library `keyring` that is used."""
 
@@ -88,9 +91,27 @@ class Credentials:
     def logins(self) -> tuple[Login, ...]:
         """All, newest first, without the tokens that a keyring has. What cannot be read is as good as none."""
         try:
-            return from_json(_File, json.loads(self.path.read_bytes())).logins if self.path else ()
-        except (OSError, ValueError, RecursionError, WireError):
+            return self._read()
+        except _UNREADABLE:
             return ()
+
+    def problem(self, server: str, owner: str) -> str:
+        """Why a login that speaks for this owner's repositories (lower case) gives no token; empty where there is none, or it does.
+
+        server: empty for any. A file that cannot be read may have one.
+        """
+        try:
+            mine = [one for one in self._read() if server in {"", one.server} and owner in one.owners]
+        except FileNotFoundError:
+            return ""
+        except _UNREADABLE:
+            return f"{self.path}, where logins are kept, cannot be read"
+        if not mine or any(self.with_token(one) for one in mine):
+            return ""
+        return f"the system keyring does not give the token of your login at {mine[0].server}"
+
+    def _read(self) -> tuple[Login, ...]:
+        return from_json(_File, json.loads(self.path.read_bytes())).logins if self.path else ()
 
     def at(self, server: str) -> tuple[Login, ...]:
         """Those at this server, all where it is empty; as `logins` has them."""

@@ -18,12 +18,13 @@ from typing import Any
 from tabstop.agents.dialect import Spoken, dialect_of
 from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.governed_session import GovernedSession
-from tabstop.beside.hook_gate import ASKED, NOTHING_SAID, HookGate, QuestionOf
+from tabstop.beside.hook_gate import ASKED, NOTHING_SAID, PROMPTS, HookGate, QuestionOf
+from tabstop.beside.hook_payload import payload_of
 from tabstop.beside.hook_records import name_of, new_record, pricer_of
 from tabstop.beside.hook_socket import HookAnswer, Log, NobodyError, is_private, relay
 from tabstop.beside.hooked_session import HookedSession
 from tabstop.beside.journal import Journal, JournalBusyError, read_entry
-from tabstop.beside.session_environ import leaves_its_server, told_environ, without_server
+from tabstop.beside.session_environ import leave_server, leaves_its_server, told_environ
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, find
 from tabstop.beside.standing_orders import StandingOrders
 from tabstop.beside.watched_session import ReportsOf, Watched
@@ -31,7 +32,7 @@ from tabstop.governor.orders import Event, Order
 from tabstop.session import SessionOutcome
 from tabstop.wire_json import to_json
 
-_CLOSING_SECONDS = 5.0
+_CLOSING_SECONDS, _CLOSING_SECONDS_OF_A_PROMPT = 5.0, 1.5
 """How long a session that is taken up again waits until its last end is told."""
 
 
@@ -65,6 +66,7 @@ class HookDesk:
         self._reports_of = reports_of
         self._question_of = question_of
         self._closing: dict[str, threading.Thread] = {}
+        self._leaving: set[str] = set()
         self._standing = StandingOrders(root.parent / "hooks")
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()
@@ -90,6 +92,7 @@ class HookDesk:
         entry = read_entry(body)
         if entry is None:
             raise ValueError("no fact")
+        self._wait_for_closing(name)
         with self._lock:
             watched = self._watched.get(name) or self._take_up(find(self._root, name))
         order = watched.governed.tell(entry.fact)
@@ -137,9 +140,11 @@ class HookDesk:
     def let_go(self, name: str) -> int:
         """Let go of one session, when its last report is told; how many are left."""
         with self._lock:
-            if name in self._watched:
-                self._let_go(name)
-            return len(self._watched)
+            gone = self._watched.pop(name, None)
+            left = len(self._watched)
+        if gone is not None:
+            self._close(gone, None)
+        return left
 
     def close(self) -> None:
         """Let go of all sessions."""
@@ -151,8 +156,9 @@ class HookDesk:
     def _hear(self, words: tuple[str, ...], body: bytes, at: datetime, *, live: bool = False) -> HookAnswer:
         """live: the agent waits for the answer; what was kept asks for nothing any more."""
         agent, event, given = words
-        payload = _payload(body)
-        watched, hooked = self._session(agent, payload, given, at)
+        payload = payload_of(body)
+        patience = _CLOSING_SECONDS_OF_A_PROMPT if event in PROMPTS else _CLOSING_SECONDS
+        watched, hooked = self._session(agent, payload, given, at, patience)
         said = NOTHING_SAID
         if live and given == "-":
             starts = event == "SessionStart" and payload.get("source") != "compact"
@@ -169,6 +175,8 @@ class HookDesk:
             watched, hooked = self._session(agent, payload, given, at)
             if hooked.governed.settings.limits != before:
                 note = f"{hooked.greeting()} {note}".strip()
+        if event in PROMPTS:
+            watched.gauges.look()  # a full window suspends the first one already
         spoken, order = watched.hear(hooked, event, payload, at)
         if note:
             spoken = _saying(spoken, note)
@@ -185,13 +193,17 @@ class HookDesk:
 
     def _admit(self, watched: Watched, record: Record, since: datetime | None) -> None:
         """Take it up anew, under what its server said; of two prompts that waited for its word, the first does."""
+        name = watched.folder.path.name
         with self._lock:
-            name = watched.folder.path.name
             if self._watched.get(name) is not watched:
                 return
             watched.folder.write_record(record)
-            self._let_go(name)
-            after = self._take_up(watched.folder, since if watched.reports is None else None)
+            if watched.reports is None and since is not None:
+                watched.folder.note_unreported(since)
+            self._close_later(name, None)
+        self._wait_for_closing(name)
+        with self._lock:
+            after = self._watched.get(name) or self._take_up(watched.folder)
             after.gate, after.said = watched.gate, watched.said
 
     def _hand_on(self, folder: SessionFolder, words: tuple[str, ...], body: bytes) -> Iterator[bytes]:
@@ -210,16 +222,21 @@ class HookDesk:
             return False
 
     def _session(
-        self, agent: str, payload: Mapping[str, Any], given: str, at: datetime
+        self, agent: str, payload: Mapping[str, Any], given: str, at: datetime, patience: float = _CLOSING_SECONDS
     ) -> tuple[Watched, HookedSession]:
-        """The session this payload is about, taken up or begun where nobody watches it. Raises `_HeldElsewhereError`."""
+        """The session this payload is about, taken up or begun where nobody watches it. Raises `_HeldElsewhereError`.
+
+        patience: seconds that it may take until its last report is told.
+        """
         dialect = dialect_of(agent)
         first = dialect.read("", payload, at, b"")
         if not first.session:
             raise ValueError("the payload names no session")
+        own = name_of(agent, first.session)
+        if given == "-":
+            self._leave_its_server(own, payload)
+        self._wait_for_closing(own if given == "-" else given, patience)
         with self._lock:
-            if given == "-":
-                self._leave_its_server(name_of(agent, first.session), payload)
             watched = self._watched_by(agent, first.session, first.cwd, given, at)
             hooked = watched.heard.get((agent, first.session))
             if hooked is None:
@@ -229,22 +246,21 @@ class HookDesk:
             return watched, hooked
 
     def _leave_its_server(self, name: str, payload: Mapping[str, Any]) -> None:
-        """One that goes on where another server counts, or none, is its old server's no more: that hears nothing of it.
+        """One that goes on where another server counts, or none, ends at its old one, which hears nothing more of it.
 
-        Before it is taken up, because its reports begin there. What another process watches is left to that one.
+        It has left when it is taken up the next time: the old one's last report may take a while.
         """
-        watched, folder = self._watched.get(name), SessionFolder(self._root / name)
-        try:
-            record = watched.record if watched else folder.record()
-        except NoSessionError:
-            return
-        if leaves_its_server(record, told_environ(payload) or {}):
-            if watched is not None:
-                watched.gate.close()
-                self._close_later(name, None)
-            self._wait_for_closing(name)
-            with suppress(JournalBusyError), Journal(folder.journal):
-                folder.write_record(without_server(record))
+        with self._lock:
+            watched = self._watched.get(name)
+            try:
+                record = watched.record if watched else SessionFolder(self._root / name).record()
+            except NoSessionError:
+                return
+            if leaves_its_server(record, told_environ(payload) or {}):
+                self._leaving.add(name)
+                if watched is not None:
+                    watched.gate.close()
+                    self._close_later(name, SessionOutcome.FINISHED)
 
     def _watched_by(self, agent: str, session: str, cwd: str, given: str, at: datetime) -> Watched:
         name = name_of(agent, session) if given == "-" else given
@@ -271,14 +287,16 @@ class HookDesk:
             watched.said = said
         return watched
 
-    def _take_up(self, folder: SessionFolder, unreported_since: datetime | None = None) -> Watched:
+    def _take_up(self, folder: SessionFolder) -> Watched:
         name = folder.path.name
-        self._wait_for_closing(name)
         record = folder.record()
         try:
             journal = Journal(folder.journal)
         except JournalBusyError as error:
             raise _HeldElsewhereError(folder) from error
+        if name in self._leaving:
+            record = leave_server(folder, record)
+            self._leaving.discard(name)
         settings = replace(record.settings, can_summarize=False)
         with suppress(OSError):
             record = folder.govern_by(record, settings)
@@ -292,7 +310,7 @@ class HookDesk:
         )
         reports = self._reports_of(record, governed, folder)
         if reports is not None:
-            reports.begin(wait=False, unreported_since=unreported_since)
+            reports.begin(wait=False)
         gate = HookGate(begun=governed.state.totals.running_since is not None)
         watched = self._watched[name] = Watched(folder, record, governed, journal, reports, gate=gate)
         with suppress(OSError):
@@ -352,10 +370,13 @@ class HookDesk:
         self._closing[name] = threading.Thread(target=self._close, args=(gone, outcome), name="tabstop-end")
         self._closing[name].start()
 
-    def _wait_for_closing(self, name: str) -> None:
-        closing = self._closing.pop(name, None)
+    def _wait_for_closing(self, name: str, seconds: float = _CLOSING_SECONDS) -> None:
+        """Never under the lock: hooks of all other sessions would wait too."""
+        closing = self._closing.get(name)
         if closing is not None:
-            closing.join(_CLOSING_SECONDS)
+            closing.join(seconds)
+            if not closing.is_alive():
+                self._closing.pop(name, None)
 
     def _let_go(self, name: str) -> None:
         self._close(self._watched.pop(name), None)
@@ -374,15 +395,3 @@ def _saying(spoken: Spoken, more: str) -> Spoken:
     """With something more for people."""
     body = spoken.body or {}
     return replace(spoken, body={**body, "systemMessage": f"{body.get('systemMessage', '')} {more}".strip()})
-
-
-def _payload(body: bytes) -> dict[str, Any]:
-    try:
-        payload = json.loads(body)
-    except RecursionError as error:
-        raise ValueError("a payload nested too deeply") from error
-    except ValueError as error:
-        raise ValueError(f"a payload that is no JSON: {error}") from error
-    if not isinstance(payload, dict):
-        raise ValueError("a payload that is no object")
-    return payload

@@ -5,6 +5,7 @@ A refusal is a reply to the prompt, not an order to a session: nothing has been 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,6 +49,7 @@ class HookGate:
         """begun: it runs, and another process watched it until now. Nothing is asked before the first event."""
         self._question: Question | None = None
         self._begun = begun
+        self._lock = threading.Lock()
 
     def at(
         self, event: str, record: Record, question_of: Callable[[Record], Question | None], *, starts: bool = False
@@ -57,11 +59,12 @@ class HookGate:
         starts: the session begins, or goes on after it had ended.
         """
         prompt = event in PROMPTS
-        if starts:
-            self._begun = False
-        if self._question is None and (starts or (prompt and not self._begun)):
-            self._question = question_of(record)
-        question = self._question
+        with self._lock:  # of two events at once one asks
+            if starts:
+                self._begun = False
+            if self._question is None and (starts or (prompt and not self._begun)):
+                self._question = question_of(record)
+            question = self._question
         if question is None:
             self._begun = self._begun or prompt
             return NOTHING_SAID

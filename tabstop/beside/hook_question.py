@@ -18,6 +18,7 @@ from tabstop.beside.admission import (
     blocked,
     blocks,
     ends_elsewhere,
+    of_this_machine,
     unanswered,
 )
 from tabstop.beside.payer import StartedWith
@@ -74,6 +75,7 @@ class Question:
         self._known = threading.Event()
         self._lock = threading.Lock()
         self._abandoned = False
+        self._let_through = False
         threading.Thread(target=self._ask, name="tabstop-question", daemon=True).start()
 
     def wait(self) -> Asked | NotAdmittedError | None:
@@ -82,9 +84,27 @@ class Question:
             patience = self._patience or (PATIENCE_TO_BLOCK if self._blocks else PATIENCE)
             self._known.wait(max(0.0, self._since + patience - time.monotonic()))
         answer = self.answer
-        if answer is not None or not self._blocks:
+        if answer is not None:
             return answer
+        if not self._blocks:
+            return self._refused_here()
         return blocked("The server has not answered yet", "Send the prompt again in a moment.", self.asked_at)
+
+    def _refused_here(self) -> Asked | NotAdmittedError | None:
+        """What this machine says while no server does, before the session begins. Its no is the answer: the next prompt asks again."""
+        record = self.record
+        if record.server_session:
+            return None
+        start, refused = replace(record.start, billing=Billing.UNKNOWN, billing_evidence=""), None
+        try:
+            of_this_machine(Asked(replace(record, start=start)), self._environ, self.asked_at, self._started)
+        except NotAdmittedError as error:
+            refused = error
+        with self._lock:
+            self.answer = self.answer or refused  # an answer may have come meanwhile
+            self._abandoned = self._abandoned or (refused is not None and self.answer is refused)
+            self._let_through = self.answer is None
+            return self.answer
 
     def asks_a_server(self) -> bool:
         """Whether one is asked at all: that is not so where nobody is logged in and nothing is set."""
@@ -106,9 +126,11 @@ class Question:
             answer = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the agent goes on, and the log says why nobody was asked
             self._log(f"whether {self.record.id} may begin could not be asked: {type(error).__name__}: {error}")
-            answer = Asked(self.record)
+            answer = self._unasked()
         with self._lock:
             abandoned = self._abandoned
+            if self._let_through and isinstance(answer, NotAdmittedError):
+                answer = answer.begun or answer  # this machine's no comes too late; its server is to be told later
             if not abandoned:
                 self.answer = answer
         self._turned.set()
@@ -143,6 +165,11 @@ class Question:
         if answer.limits is None:
             raise NotAdmittedError(answer.verdict, self.asked_at)
         return Asked(replace(record, token=answer.token or record.token))
+
+    def _unasked(self) -> Asked | NotAdmittedError:
+        if not self._blocks:
+            return Asked(self.record)
+        return blocked("The server could not be asked", "The governor's log says why.", self.asked_at)
 
     @cached_property
     def _blocks(self) -> bool:

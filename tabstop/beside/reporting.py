@@ -81,25 +81,23 @@ class Reporter:
         self._away = False
         session.listen(lambda event, _order: self.on_event(event), self._on_usage)
 
-    def begin(self, *, wait: bool = True, unreported_since: datetime | None = None) -> Verdict:
+    def begin(self, *, wait: bool = True) -> Verdict:
         """Start reporting. A session taken up again is resumed at the server first: STOP means that it may not go on.
 
         Where the server is away it goes on within the limits it has. wait: False where nobody may wait for a network, such as a
-        hook: the server's word then comes as an order, like any other. unreported_since: calls of the journal from then on were
-        made while nobody reported.
+        hook: the server's word then comes as an order, like any other.
         """
         again = self._session.state.totals.last_at is not None
         left = take_back(self._spool, self._record.began_at, self._record.server_session)
         if left is not None:
             self._queue.put_back(left.batches)
-        # Where whoever watched it before could not say its last, all that the journal knows is told again.
-        since = None if self._marker.exists() else unreported_since
-        if again and (since or self._marker.exists()):
+        since = self._untold_since()
+        if again and since is not None:
             for call in calls_of(self._journal()):
-                if since is None or call.occurred_at >= since:
+                if call.occurred_at >= since:
                     self._queue.add_call(call)
         with suppress(OSError):
-            self._marker.touch(mode=0o600)
+            self._folder.note_unreported(since)
         if self._gone:
             return Verdict()
         if again:  # `tabstop release` of a session that nobody watches is in its journal only
@@ -123,7 +121,9 @@ class Reporter:
             return answer.verdict
         self._token = answer.token or self._token
         with suppress(OSError, NoSessionError):
-            self._folder.write_record(replace(self._folder.record(), token=self._token))
+            kept = self._folder.record()
+            if kept.server_session == self._record.server_session:  # it may have begun anew meanwhile
+                self._folder.write_record(replace(kept, token=self._token))
         self._tell(answer.verdict, ("proceed",), answer.limits)
         return answer.verdict
 
@@ -178,12 +178,19 @@ class Reporter:
             self._finish(end)
         delivered = self._delivered
         if delivered or (end is not None and self._keep(end)):
-            self._marker.unlink(missing_ok=True)
+            self._folder.unreported.unlink(missing_ok=True)
         return delivered
 
-    @property
-    def _marker(self) -> Path:
-        return self._folder.path / "unreported"
+    def _untold_since(self) -> datetime | None:
+        """Since when the journal's calls are this server's and it may lack them; None where it has them all."""
+        try:
+            # Whoever watched it before could not say its last, or had no server yet.
+            left = self._folder.unreported.read_text(encoding="ascii")
+            return datetime.fromisoformat(left) if left else self._record.began_at
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return self._record.began_at
 
     def _journal(self) -> Iterator[Entry]:
         with suppress(OSError), self._folder.journal.open("rb") as lines:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabstop.beside.admission import ends_elsewhere
 from tabstop.beside.server_access import VARIABLES, server_named
-from tabstop.beside.session_folder import Record
+from tabstop.beside.session_folder import Record, SessionFolder
 from tabstop.beside.spool import spool_root
 
 _FIELD = "tabstop_environ"
@@ -40,6 +40,14 @@ def leaves_its_server(record: Record, environ: Mapping[str, str]) -> bool:
     """Whether the session goes on in an environment that names another server than the one it began at, or `off`."""
     named = server_named(environ)
     return bool(named and record.server) and named != record.server and not ends_elsewhere(record)
+
+
+def leave_server(folder: SessionFolder, record: Record) -> Record:
+    """The same without its server, kept so; what that one has not heard yet it hears no more. Raises `OSError`."""
+    left = without_server(record)
+    folder.write_record(left)
+    folder.unreported.unlink(missing_ok=True)
+    return left
 
 
 def without_server(record: Record) -> Record:

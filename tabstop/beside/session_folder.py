@@ -73,6 +73,15 @@ class SessionFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def unreported(self) -> Path:
+        """There while its server may not have all of it. Holds since when its calls are that server's; nothing for all of them."""
+        return self.path / "unreported"
+
+    def note_unreported(self, since: datetime | None) -> None:
+        """Note so. Raises `OSError`."""
+        write_privately(self.unreported, (since.isoformat() if since else "").encode())
+
+    @property
     def events(self) -> Path:
         """The log."""
         return self.path / "events.jsonl"

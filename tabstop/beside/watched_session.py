@@ -23,8 +23,8 @@ from tabstop.verdict import Verdict
 class Reports(Protocol):
     """Who tells a session's server what happens in it, such as `tabstop.beside.reporting.Reporter`."""
 
-    def begin(self, *, wait: bool = True, unreported_since: datetime | None = None) -> Verdict:
-        """Start; a hook must not wait for a network. unreported_since: when calls began that nobody reported."""
+    def begin(self, *, wait: bool = True) -> Verdict:
+        """Start; a hook must not wait for a network."""
         ...
 
     def on_event(self, event: Event) -> None:

@@ -22,6 +22,7 @@ from tabstop.beside.hook_socket import Answer, HookAnswer, HookSocket
 from tabstop.beside.journal import Journal
 from tabstop.beside.reporting import Reporter, reporter_for
 from tabstop.beside.server_access import ServerAccess
+from tabstop.beside.session_environ import leave_server, leaves_its_server
 from tabstop.beside.session_folder import Record, create, sessions_root
 from tabstop.beside.transport import Transport
 from tabstop.governor.orders import Event, Order
@@ -71,6 +72,8 @@ class KeptSession:
         self.journal = Journal(self._folder.journal)
         try:
             record = self._folder.record()
+            if leaves_its_server(record, environ):
+                record = leave_server(self._folder, record)
             wanted = _wanted(record, settings, given=given)
             asked = ask(wanted, wanted.settings.limits, environ, now, block=block, transport=transport)
             self.record = asked.record

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 
 from tabstop.beside import hook
-from tabstop.beside.governor_call import governor_command, is_running
+from tabstop.beside.governor_call import governor_command, governor_socket, is_running
 from tabstop.beside.governor_process import Governor
 from tests.beside.short_folder import short_folder
 
@@ -76,9 +77,20 @@ class Machine:
     def end(self, number: signal.Signals) -> None:
         os.kill(self.process(), number)
         until = time.monotonic() + 60
-        while is_running({}) or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
+        # One that was killed may still take a connection for a moment when it answers no more.
+        while is_running({}) or not refuses() or (number is signal.SIGTERM and not self.log.endswith("ended\n")):
             assert time.monotonic() < until
             time.sleep(0.02)
+
+
+def refuses() -> bool:
+    """Whether nobody listens where the governor does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(str(governor_socket({})))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        return False
 
 
 @pytest.fixture

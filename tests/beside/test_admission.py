@@ -204,6 +204,21 @@ def test_a_server_that_is_away_may_block(tmp_path: Path, block: bool) -> None:
         asked(FakeServer(away=True), record(str(tmp_path)), block=block)
 
 
+@pytest.mark.parametrize("block", [True, False])
+def test_a_login_that_cannot_be_read_is_not_none(tmp_path: Path, block: bool) -> None:
+    """Under `block` nobody slips by on a damaged file; else it is said. Who wants no server hears nothing of it."""
+    kept = tmp_path / ".config" / "tabstop" / "credentials.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{")
+    environ = {"HOME": str(tmp_path), "TABSTOP_SERVER": "", "TABSTOP_TOKEN": ""}
+    if block:
+        with pytest.raises(NotAdmittedError, match=r"cannot be read, and `server_unreachable: block` is set. Unlock"):
+            asked(FakeServer(), environ=environ, block=True)
+    else:
+        assert asked(FakeServer(), environ=environ).said.startswith("No server can be asked: ")
+    assert asked(FakeServer(), environ={**environ, "TABSTOP_SERVER": "off"}, block=block).said == ""
+
+
 def test_a_question_that_is_not_taken() -> None:
     """A revoked token, say: the server's own words, and the way out."""
     with pytest.raises(

@@ -124,6 +124,23 @@ def test_what_cannot_be_read_is_no_login(tmp_path: Path, text: str) -> None:
     assert Credentials(tmp_path / "credentials.json").find() is None
 
 
+def test_why_a_login_gives_no_token(tmp_path: Path) -> None:
+    """Its keyring is locked, or its file is damaged. What speaks for others' repositories is none of this one's business."""
+    keyring = MemoryKeyring()
+    credentials = Credentials(tmp_path / "credentials.json", lambda: keyring)
+    assert credentials.problem("", "acme") == ""
+    credentials.keep(ACME)
+    assert credentials.problem("", "acme") == ""
+    keyring.locked = True
+    assert credentials.problem("", "acme") == f"the system keyring does not give the token of your login at {SERVER}"
+    assert credentials.problem(SERVER, "acme") == credentials.problem("", "acme")
+    assert credentials.problem("https://other.example", "acme") == ""
+    assert credentials.problem("", "alice") == ""
+    (tmp_path / "credentials.json").write_text("{")
+    assert "credentials.json, where logins are kept, cannot be read" in credentials.problem("", "alice")
+    assert Credentials(None).problem("", "acme") == ""
+
+
 def test_a_user_without_a_home_keeps_nothing() -> None:
     """And is told so."""
     credentials = Credentials.from_environ({})

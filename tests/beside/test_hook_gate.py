@@ -316,13 +316,23 @@ def test_who_leaves_before_the_first_prompt_holds_nothing(gated: Gated, early: b
     assert gated.server.ends[0].outcome in {"not started", "finished"}
 
 
+class Broken:
+    """A fault of ours."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        raise RuntimeError("broken")
+
+
+def test_where_it_blocks_a_fault_of_ours_is_no_yes(blocking: Gated) -> None:
+    """The prompt is refused, and says where more is to be read."""
+    blocking.transport = Broken()
+    refused = blocking.hook("UserPromptSubmit")
+    assert refused["decision"] == "block"
+    assert "The governor's log says why." in refused["reason"]
+
+
 def test_a_fault_of_ours_stops_nobodys_work(gated: Gated) -> None:
     """It is logged."""
-
-    class Broken:
-        def send(self, request: Request, timeout: float) -> Response:
-            raise RuntimeError("broken")
-
     gated.transport = Broken()
     gated.hook("SessionStart")
     assert gated.hook("UserPromptSubmit") == {}

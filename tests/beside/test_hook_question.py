@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tabstop.beside.admission import Asked, NotAdmittedError
-from tabstop.beside.hook_question import Question
+from tabstop.beside.gauge_file import keep_gauges, machine_gauges
+from tabstop.beside.hook_question import NOTHING_TOLD, Question
+from tabstop.beside.payer import StartedWith
 from tabstop.beside.session_folder import Record
 from tabstop.beside.transport import Request, Response, Transport
-from tabstop.governor.settings import Settings
+from tabstop.gauge import GaugeReading, GaugeSource
+from tabstop.governor.settings import OnFull, Settings, Windows
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import Problem, ResumeAnswer, StartRequest
 from tabstop.wire_json import to_json
@@ -54,11 +59,21 @@ class Slow:
 class Asking(Question):
     """A question whose threads can be waited for; what is logged is kept."""
 
-    def __init__(self, record: Record, transport: Transport) -> None:
+    def __init__(
+        self,
+        record: Record,
+        transport: Transport,
+        environ: Mapping[str, str] = ENVIRON,
+        started: StartedWith = NOTHING_TOLD,
+        patience: float = 60.0,
+    ) -> None:
         """Ask."""
         self.said: list[str] = []
+        self.environ = environ
         before = {*threading.enumerate()}
-        super().__init__(record, ENVIRON, BEGUN, self.said.append, transport=transport, patience=60.0)
+        super().__init__(
+            record, environ, BEGUN, self.said.append, started=started, transport=transport, patience=patience
+        )
         self.before = before
 
     def over(self) -> Any:
@@ -107,6 +122,71 @@ def test_one_that_nobody_can_be_asked_about_is_refused_where_the_policy_says_so(
         answer = Asking(replace(record, cwd=str(tmp_path)), FakeServer(away=True)).wait()
         assert isinstance(answer, NotAdmittedError)
         assert "could not be asked (no route to host), and `server_unreachable: block` is set." in str(answer)
+
+
+def read(environ: Mapping[str, str], used: int) -> None:
+    """The machine has read its plan's window."""
+    reading = GaugeReading("anthropic", "", "5h", used, BEGUN, GaugeSource.STATUS_LINE, BEGUN + timedelta(hours=1), 300)
+    keep_gauges(machine_gauges(environ), [reading])
+
+
+def deferred(
+    record: Record, transport: Transport, folder: Path, *, used: int = 9_700, patience: float = 60.0
+) -> Asking:
+    """Asked on a machine that has read its plan's window, under a policy that defers at a full one."""
+    environ = {**ENVIRON, "HOME": str(folder), "TABSTOP_STATE": str(folder / "state")}
+    (folder / "state").mkdir(exist_ok=True)
+    read(environ, used)
+    settings = replace(record.settings, windows=Windows(OnFull.DEFER))
+    return Asking(replace(record, settings=settings), transport, environ, StartedWith(folder=folder), patience)
+
+
+def test_while_the_server_is_away_a_full_window_defers_at_once(tmp_path: Path) -> None:
+    """The first prompt, which waits for no second try; and that is the answer, whatever comes of the other tries."""
+    question = deferred(NEW, FakeServer(away=True), tmp_path)
+    answer = question.wait()
+    assert isinstance(answer, NotAdmittedError)
+    assert answer.verdict.retry_at == BEGUN + timedelta(hours=1)
+    assert question.over() is answer
+
+
+def test_while_the_server_is_slow_a_full_window_defers_too(tmp_path: Path) -> None:
+    """Where it admits the session later, that is told that it did not begin."""
+    slow = Slow(FakeServer())
+    question = deferred(NEW, slow, tmp_path, patience=0.05)
+    assert isinstance(question.wait(), NotAdmittedError)
+    slow.go.set()
+    question.over()
+    assert [one.outcome for one in slow.server.ends] == ["not started"]
+
+
+def test_what_the_server_knows_is_not_deferred_here(tmp_path: Path) -> None:
+    """It was let in there; it goes on."""
+    slow = Slow(FakeServer())
+    question = deferred(KNOWN, slow, tmp_path, patience=0.05)
+    assert question.wait() is None
+    slow.go.set()
+    assert isinstance(question.over(), Asked)
+
+
+def test_who_was_let_through_is_reported_later() -> None:
+    """Nobody answered, and this machine has nothing against it: the record keeps which server to tell."""
+    question = Asking(NEW, FakeServer(away=True))
+    assert question.wait() is None
+    answer = question.over()
+    assert (answer.record.server, answer.record.start.repository) == (SERVER, "acme/widget")
+
+
+def test_who_was_let_through_is_not_refused_by_this_machine_later(tmp_path: Path) -> None:
+    """What it reads of the windows meanwhile changes nothing: the session is reported when the server is back."""
+    slow = Slow(FakeServer(away=True))
+    question = deferred(NEW, slow, tmp_path, used=100, patience=0.05)
+    assert question.wait() is None
+    read(question.environ, 9_700)
+    slow.go.set()
+    answer = question.over()
+    assert answer.record.server == SERVER
+    assert answer.said.endswith("is reported later.")
 
 
 def test_what_nobody_waits_for_any_more_holds_nothing() -> None:

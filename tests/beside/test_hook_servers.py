@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tabstop.beside import hook_question
+from tabstop.beside import hook_desk, hook_question
 from tabstop.beside.hook_records import name_of
 from tabstop.beside.session_folder import SessionFolder
 from tabstop.beside.spool import pending, spool_root
@@ -224,6 +224,60 @@ def test_what_could_not_be_told_is_brought_along_to_its_own_server(machine: Mach
         until(lambda: not pending(spool_root(machine.environ)))
     assert sorted(known.tokens.total for known in a.fake.sessions.values()) == [0, 1_200]
     assert {known.tokens.total for known in b.fake.sessions.values()} == {0}
+
+
+def test_what_was_used_without_it_is_told_to_no_server(machine: Machine, a: Office) -> None:
+    """Not when the session comes back to it, though that had not heard all of what was before."""
+    client = Client(machine, a.environ)
+    with machine.governor({}):
+        client.says("SessionStart")
+        client.says("UserPromptSubmit")
+        a.away = True
+        client.uses(1_000)
+    assert client.folder.unreported.exists()
+    with machine.governor({}):
+        client.environ |= OFF
+        client.says("SessionStart", source="resume")
+        client.says("UserPromptSubmit")
+        client.uses(500)
+        client.says("SessionEnd")
+        a.away = False
+        client.environ |= a.environ
+        client.says("SessionStart", source="resume")
+        client.says("UserPromptSubmit")
+        client.uses(20)
+        client.says("SessionEnd")
+        until(lambda: "a2" in a.fake.sessions and a.fake.sessions["a2"].end)
+    assert a.fake.sessions["a2"].tokens.total == 20
+
+
+def test_a_last_report_that_takes_long_holds_up_nobody(
+    machine: Machine, a: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other sessions are answered meanwhile, and its own has left its server whenever it is taken up."""
+    monkeypatch.setattr(hook_desk, "_CLOSING_SECONDS", 0.05)
+    client, goes_on = Client(machine, a.environ), threading.Event()
+
+    def slowly(route: str) -> None:
+        assert goes_on.wait(60)
+        a.heard.append(route)
+
+    with machine.governor({}):
+        client.says("SessionStart")
+        client.says("UserPromptSubmit")
+        a.fake.fault = slowly
+        client.uses(1_000)
+        client.environ |= OFF
+        client.says("SessionStart", source="resume")
+        assert "may use" in Client(machine, OFF, TWO).says("SessionStart")["systemMessage"]
+        goes_on.set()
+        until(lambda: a.fake.sessions["a1"].end)
+        until(lambda: client.says("PostToolUse") is not None and not client.folder.record().server)
+        before = list(a.heard)
+        client.uses(300)
+        client.says("SessionEnd")
+    assert a.heard == before
+    assert a.fake.sessions["a1"].tokens.total == 1_000
 
 
 def test_what_was_used_before_a_late_answer_is_told(

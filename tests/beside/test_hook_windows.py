@@ -137,6 +137,13 @@ def test_it_is_suspended_at_its_first_prompt(machine: Machine) -> None:
     assert "decision" not in machine.hook("UserPromptSubmit")
 
 
+def test_a_first_prompt_without_a_start_is_suspended(machine: Machine) -> None:
+    """Hooks that were put in while the agent ran: nothing was looked at before."""
+    machine.policy("  in_session: suspend\n")
+    machine.read(FULL)
+    assert machine.hook("UserPromptSubmit")["decision"] == "block"
+
+
 def test_what_a_short_session_heard_is_kept_for_the_next(machine: Machine) -> None:
     """Its end comes before anybody looked."""
     machine.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +315,18 @@ def test_a_server_hears_of_an_admitted_session(environ: dict[str, str]) -> None:
         g.charged(1)
     assert [end.outcome for end in server.ends] == ["stopped: cost"]
     assert "resume" in server.asked
+
+
+def test_one_that_goes_on_without_its_server_is_told_to_nobody(environ: dict[str, str]) -> None:
+    """`TABSTOP_SERVER=off` is off for a session that began at one, too."""
+    folder = admitted(environ, "https://tabstop.example")
+    own = folder.record()
+    folder.write_record(replace(own, start=replace(own.start, run_id="")))
+    server = FakeServer()
+    with governor(session="s1", environ={**environ, "TABSTOP_SERVER": "off"}, transport=server) as g:
+        g.answered(anthropic_message(1) | {"usage": {"input_tokens": 10, "output_tokens": 1}})
+    assert server.asked == []
+    assert folder.record().server == ""
 
 
 def test_a_session_that_the_server_does_not_let_go_on_does_not_begin(environ: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.governed_session import GovernedSession
 from tabstop.beside.hook_records import name_of, policy_of
 from tabstop.beside.reporting import Reporter, reporter_for
-from tabstop.beside.session_environ import leaves_its_server, without_server
+from tabstop.beside.session_environ import leave_server, leaves_its_server
 from tabstop.beside.session_folder import NoSessionError, Record, SessionFolder, create, everything, find
 from tabstop.explain import refusal
 from tabstop.governor.settings import settings_of
@@ -95,8 +95,7 @@ def admitted(opened: Opened, wanted: Wanted, environ: Mapping[str, str], now: da
     Call it when nobody else can watch the session any more: what is admitted holds money.
     """
     if leaves_its_server(opened.record, environ):
-        opened = replace(opened, record=without_server(opened.record))
-        opened.folder.write_record(opened.record)
+        opened = replace(opened, record=leave_server(opened.folder, opened.record))
     record = opened.record
     tighten = replace(Limits(), **wanted.limits) if opened.is_new else record.settings.limits
     try:
