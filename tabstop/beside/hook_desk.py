@@ -33,7 +33,7 @@ from tabstop.session import SessionOutcome
 from tabstop.wire_json import to_json
 
 _CLOSING_SECONDS, _CLOSING_SECONDS_OF_A_PROMPT = 5.0, 1.5
-"""How long a session that is taken up again waits until its last end is told."""
+"""How long a session that is taken up again waits until its last end is told; its hook waits 8 s in all, a prompt's for an answer too."""
 
 
 class _HeldElsewhereError(LookupError):
@@ -375,8 +375,8 @@ class HookDesk:
         closing = self._closing.get(name)
         if closing is not None:
             closing.join(seconds)
-            if not closing.is_alive():
-                self._closing.pop(name, None)
+            if not closing.is_alive() and self._closing.get(name) is closing:
+                del self._closing[name]
 
     def _let_go(self, name: str) -> None:
         self._close(self._watched.pop(name), None)

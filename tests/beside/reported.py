@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from tabstop.governor.facts import Tick
 from tabstop.governor.orders import Act
 from tabstop.money import dollars
@@ -19,11 +16,3 @@ RED_TAB = Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab is spent.", cause
 def stopped(one: Told) -> Act:
     """What the session is ordered now."""
     return one.session.tell(Tick(at(60))).act
-
-
-def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for it."""
-    end = time.monotonic() + seconds
-    while not done() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert done()

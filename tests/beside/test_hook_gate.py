@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.beside.fake_server import ALLOWED, FakeServer
 from tests.governor.builders import BEGUN
 from tests.support.golden import expect
 from tests.support.hook_payloads import SESSION, payload, tool
+from tests.support.waiting import until
 
 RED = StartAnswer(Verdict((Finding(Signal.BUDGET, Outcome.STOP, "tab", "The tab's budget of $2 is spent."),)))
 GREEN = StartAnswer(Verdict(), "ses_9", "t9", Allowance(ALLOWED))
@@ -109,15 +110,6 @@ def gated(tmp_path: Path) -> Iterator[Gated]:
     found = Gated(tmp_path)
     yield found
     found.desk.close()
-
-
-def until(happened: Callable[[], Any]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(6_000):
-        if happened():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -21,6 +20,7 @@ from tabstop.beside.transport import NoAnswerError, Response
 from tests.action.fake_tabstop import FakeTabstop, LoopbackTabstop, spent_tab
 from tests.beside.hook_machine import Machine, machine
 from tests.support.hook_payloads import payload
+from tests.support.waiting import until
 
 __all__ = ["machine"]
 
@@ -112,15 +112,6 @@ class Client:
     def folder(self) -> SessionFolder:
         """Where the governor keeps it."""
         return SessionFolder(self.machine.state / "sessions" / name_of("claude-code", self.session))
-
-
-def until(happened: Callable[[], Any]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(6_000):
-        if happened():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen")
 
 
 def test_off_is_off_beside_a_governor_with_a_server(machine: Machine, a: Office) -> None:

@@ -22,8 +22,9 @@ from tabstop.usage import Tokens, Usage
 from tabstop.verdict import Finding, Outcome, Signal, Verdict
 from tabstop.wire import BreakerTrip, SessionEvent, UsageAnswer, UsageBatch
 from tests.beside.fake_server import FakeServer, Told
-from tests.beside.reported import LIMIT, until
+from tests.beside.reported import LIMIT
 from tests.governor.builders import at, finished
+from tests.support.waiting import until
 
 
 def test_usage_goes_up_once_and_the_answer_comes_back(begun: Callable[..., Told]) -> None:

@@ -24,8 +24,9 @@ from tabstop.usage import Tokens
 from tabstop.verdict import Outcome, Signal, Verdict
 from tabstop.wire import ResumeAnswer
 from tests.beside.fake_server import FakeServer, Told
-from tests.beside.reported import LIMIT, RED_TAB, stopped, until
+from tests.beside.reported import LIMIT, RED_TAB, stopped
 from tests.governor.builders import at
+from tests.support.waiting import until
 
 
 def test_the_end_is_told_with_the_rest(begun: Callable[..., Told]) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from tabstop.status_line import Tab
 from tests.beside.test_local_git import git
 from tests.beside.wrapper.wrapped import MEASURING
 from tests.report.groups import a_month, group, link, linked
+from tests.support.waiting import until
 from tests.test_status_line import LIMITS, payload
 
 ROOT = Path(__file__).parents[2]
@@ -284,13 +284,6 @@ def run(environ: dict[str, str], content: bytes, *command: str) -> subprocess.Co
     )
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.05)
-    return bool(true())
-
-
 @pytest.mark.parametrize(
     "command", [("-I", "tabstop/beside/status_start.py"), ("-m", "tests.cli.run_tabstop", "statusline")]
 )
@@ -303,8 +296,8 @@ def test_the_command(environ: dict[str, str], command: tuple[str, ...]) -> None:
     assert b"\x1b[33m5h 80 %" in run(environ, given(environ, rate_limits=limits), *command).stdout
     path = tab_file(environ)
     assert path is not None
-    assert until(path.exists)
-    assert until(lambda: not path.with_suffix(".lock").exists())
+    until(path.exists)
+    until(lambda: not path.with_suffix(".lock").exists())
 
 
 def test_an_error_is_a_plain_line(environ: dict[str, str]) -> None:

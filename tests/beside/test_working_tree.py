@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from tabstop.governor.facts import Fact
 from tabstop.governor.orders import Order
 from tabstop.governor.settings import Settings
 from tests.beside.test_governed_session import PRICER, Clock
+from tests.support.waiting import until
 
 KEY = b"k" * 32
 
@@ -122,10 +121,3 @@ def test_a_session_that_is_over_is_told_nothing_more(tree: Path) -> None:
     late = TreeWatch(Closed(Settings(), PRICER, Clock()), str(tree), KEY, every=0)
     late.nudge()
     until(lambda: late._blind)
-
-
-def until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.demo.ending import Ending
-from tests.beside.wrapper.wrapped import alive, until
+from tests.beside.wrapper.wrapped import alive
+from tests.support.waiting import until
 
 GREETS = "import sys; print('out'); print('aside', file=sys.stderr); sys.exit(3)"
 FOR_EVER = """

@@ -13,7 +13,8 @@ import pytest
 
 from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.wrapper import processes
-from tests.beside.wrapper.wrapped import PROGRAM, Place, alive, until
+from tests.beside.wrapper.wrapped import PROGRAM, Place, alive
+from tests.support.waiting import until
 
 PIDS = "import os, pathlib; pathlib.Path('pids').open('a').write(f'{os.getpid()}\\n'); "
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tabstop.beside.exit_codes import ExitCode
-from tests.beside.wrapper.wrapped import PROGRAM, Place, alive, until
+from tests.beside.wrapper.wrapped import PROGRAM, Place, alive
+from tests.support.waiting import until
 
 
 class AtTerminal:

@@ -14,8 +14,9 @@ from tabstop.agents.claude_code.command_line import ClaudeCodeCommand
 from tabstop.beside import hook
 from tabstop.beside.exit_codes import ExitCode
 from tabstop.beside.wrapper.hooks import settings_with_hooks
-from tests.beside.wrapper.wrapped import Place, until
+from tests.beside.wrapper.wrapped import Place
 from tests.support.golden import expect
+from tests.support.waiting import until
 
 
 def same(text: str, place: Place) -> str:

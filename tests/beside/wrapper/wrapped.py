@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,14 +124,6 @@ def short_folder(path: Path) -> str:
     if not link.is_symlink():
         link.symlink_to(path)
     return str(link)
-
-
-def until(condition: Any, seconds: float = 60.0) -> None:
-    """Wait for it; fails when it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
