@@ -98,3 +98,21 @@ def a_former_default_had_pull_requests(scene: Scene) -> None:
     scene.sync()
     hub.switch_default(hub.find("acme/widget"), "develop")
     scene.claude(agent.tree).call("b")
+
+
+def a_release_from_main(scene: Scene) -> None:
+    """A release's pull request, from main into another branch
+    It has everything that is on main. What was done there is not work on it.
+
+    a b | acme/widget | repository only | work on main, the default branch, led to no pull request
+    """
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c release")
+    bob.push()
+    agent = scene.claude()
+    agent.call("a")
+    agent.commit("one")
+    agent.push()
+    opened_elsewhere(scene, 1, "main", into="release")
+    agent.call("b")
+    scene.merge(1)

@@ -13,6 +13,12 @@ def _work(agent: Agent, call: str, commit: str, branch: str = "") -> None:
     agent.push()
 
 
+def _has_a_release_branch(scene: Scene) -> None:
+    bob = scene.clone(folder="bob")
+    bob.git("switch -c release")
+    bob.push()
+
+
 def _merged_from_wip(scene: Scene, how: str) -> None:
     """Work on `wip`, pushed as `feature`, whose pull request is merged."""
     agent = scene.claude()
@@ -202,9 +208,7 @@ def base_changed(scene: Scene) -> None:
 
     a b | feature #1 | verified | a commit of this session is in pull request #1
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c release")
-    bob.push()
+    _has_a_release_branch(scene)
     agent = scene.claude()
     _work(agent, "a", "one", "feature")
     opened_elsewhere(scene, 1, "feature")
@@ -221,9 +225,7 @@ def into_two_bases(scene: Scene) -> None:
     a b | feature #1 #2 | verified | the agent's own client saw pull request #1 of this branch | cost: feature #1
     c | feature #1 #2 | verified | the agent's own client saw pull request #2 of this branch | cost: feature #2
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c release")
-    bob.push()
+    _has_a_release_branch(scene)
     agent = scene.claude()
     _work(agent, "a", "one", "feature")
     agent.opens(1)
@@ -239,9 +241,7 @@ def into_another_base_while_closed(scene: Scene) -> None:
 
     a b c d | feature/2 #1 #2 | verified | the agent's own client saw pull request #1 of this branch | cost: feature #1
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c release")
-    bob.push()
+    _has_a_release_branch(scene)
     agent = scene.claude()
     _work(agent, "a", "one", "feature")
     agent.opens(1)
@@ -252,24 +252,6 @@ def into_another_base_while_closed(scene: Scene) -> None:
     scene.reopen(1)
     agent.call("d")
     scene.merge(2)
-    scene.merge(1)
-
-
-def a_release_from_main(scene: Scene) -> None:
-    """A release's pull request, from main into another branch
-    It has everything that is on main. What was done there is not work on it.
-
-    a b | acme/widget | repository only | work on main, the default branch, led to no pull request
-    """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c release")
-    bob.push()
-    agent = scene.claude()
-    agent.call("a")
-    agent.commit("one")
-    agent.push()
-    opened_elsewhere(scene, 1, "main", into="release")
-    agent.call("b")
     scene.merge(1)
 
 
@@ -298,9 +280,7 @@ def cherry_picked(scene: Scene) -> None:
     a | feature #1 | verified | the agent's own client saw pull request #1 of this branch
     b | backport #2 | verified | the agent's own client saw pull request #2 of this branch
     """
-    bob = scene.clone(folder="bob")
-    bob.git("switch -c release")
-    bob.push()
+    _has_a_release_branch(scene)
     agent = scene.claude()
     _work(agent, "a", "one", "feature")
     agent.opens(1)
