@@ -137,8 +137,8 @@ def _unconfigured(
     server = server_named(environ)
     if server == NO_SERVER:
         return Asked(record)
-    repository = environ.get("TABSTOP_REPOSITORY", "").strip() or checkout_of(record.cwd).repository
-    problem = credentials.problem(server, owner_of(repository))
+    named = environ.get("TABSTOP_REPOSITORY", "").strip()
+    problem = credentials.problem(server, lambda: owner_of(named or checkout_of(record.cwd).repository))
     if not problem:
         return Asked(record, _HALF_SET if server else "")
     said = f"No server can be asked: {problem}"

@@ -95,17 +95,19 @@ class Credentials:
         except _UNREADABLE:
             return ()
 
-    def problem(self, server: str, owner: str) -> str:
+    def problem(self, server: str, owner: Callable[[], str]) -> str:
         """Why a login that speaks for this owner's repositories (lower case) gives no token; empty where there is none, or it does.
 
-        server: empty for any. A file that cannot be read may have one.
+        server: empty for any. owner: asked for where there are logins: git has to tell it. A file that cannot be read may have one.
         """
         try:
-            mine = [one for one in self._read() if server in {"", one.server} and owner in one.owners]
+            there = [one for one in self._read() if server in {"", one.server}]
         except FileNotFoundError:
             return ""
         except _UNREADABLE:
             return f"{self.path}, where logins are kept, cannot be read"
+        whose = owner() if there else ""
+        mine = [one for one in there if whose in one.owners]
         if not mine or any(self.with_token(one) for one in mine):
             return ""
         return f"the system keyring does not give the token of your login at {mine[0].server}"

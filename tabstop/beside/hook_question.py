@@ -92,12 +92,11 @@ class Question:
 
     def _refused_here(self) -> Asked | NotAdmittedError | None:
         """What this machine says while no server does, before the session begins. Its no is the answer: the next prompt asks again."""
-        record = self.record
-        if record.server_session:
+        if self.record.server_session:
             return None
-        start, refused = replace(record.start, billing=Billing.UNKNOWN, billing_evidence=""), None
+        refused = None
         try:
-            of_this_machine(Asked(replace(record, start=start)), self._environ, self.asked_at, self._started)
+            of_this_machine(Asked(self._new()), self._environ, self.asked_at, self._started)
         except NotAdmittedError as error:
             refused = error
         with self._lock:
@@ -138,11 +137,14 @@ class Question:
         if abandoned and isinstance(answer, Asked):
             self._end(answer.record)
 
+    def _new(self) -> Record:
+        """The same session, with what it was started with to be found out anew."""
+        return replace(self.record, start=replace(self.record.start, billing=Billing.UNKNOWN, billing_evidence=""))
+
     def _start(self) -> Asked:
         # Where it was admitted before, that was too long ago: it is a new session there.
-        start = replace(self.record.start, billing=Billing.UNKNOWN, billing_evidence="")
         return ask(
-            without_server(replace(self.record, start=start)),
+            without_server(self._new()),
             Limits(),
             self._environ,
             self.asked_at,

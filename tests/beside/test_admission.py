@@ -284,8 +284,8 @@ def test_what_could_not_be_told_is_brought_along(tmp_path: Path) -> None:
 def test_what_is_never_taken_holds_up_no_other(tmp_path: Path) -> None:
     """However many the server refuses, the others have their turn."""
     for number in range(MOST_AT_ONCE + 2):
-        put(tmp_path, late(f"bad-{number}", session=f"s{number}", token="t"))
-    os.utime(put(tmp_path, late("good", session="z", token="t")))
+        os.utime(put(tmp_path, late(f"bad-{number}", session=f"s{number}", token="t")), (1, 1))
+    os.utime(put(tmp_path, late("good", session="z", token="t")), (2, 2))  # between them and what was tried just now
     server = FakeServer(refuse=lambda batch: "bad" if batch.calls[0].keys[0].startswith("bad") else "")
     for _ in range(2):
         thread = bring_along(tmp_path, Server(SERVER, server, lambda _seconds: None), "tabstop_eng_1")

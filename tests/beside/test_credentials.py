@@ -128,17 +128,20 @@ def test_why_a_login_gives_no_token(tmp_path: Path) -> None:
     """Its keyring is locked, or its file is damaged. What speaks for others' repositories is none of this one's business."""
     keyring = MemoryKeyring()
     credentials = Credentials(tmp_path / "credentials.json", lambda: keyring)
-    assert credentials.problem("", "acme") == ""
+    assert credentials.problem("", lambda: "acme") == ""
     credentials.keep(ACME)
-    assert credentials.problem("", "acme") == ""
+    assert credentials.problem("", lambda: "acme") == ""
     keyring.locked = True
-    assert credentials.problem("", "acme") == f"the system keyring does not give the token of your login at {SERVER}"
-    assert credentials.problem(SERVER, "acme") == credentials.problem("", "acme")
-    assert credentials.problem("https://other.example", "acme") == ""
-    assert credentials.problem("", "alice") == ""
+    assert (
+        credentials.problem("", lambda: "acme")
+        == f"the system keyring does not give the token of your login at {SERVER}"
+    )
+    assert credentials.problem(SERVER, lambda: "acme") == credentials.problem("", lambda: "acme")
+    assert credentials.problem("https://other.example", lambda: "acme") == ""
+    assert credentials.problem("", lambda: "alice") == ""
     (tmp_path / "credentials.json").write_text("{")
-    assert "credentials.json, where logins are kept, cannot be read" in credentials.problem("", "alice")
-    assert Credentials(None).problem("", "acme") == ""
+    assert "credentials.json, where logins are kept, cannot be read" in credentials.problem("", lambda: "alice")
+    assert Credentials(None).problem("", lambda: "acme") == ""
 
 
 def test_a_user_without_a_home_keeps_nothing() -> None:
